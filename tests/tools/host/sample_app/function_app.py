@@ -1,0 +1,93 @@
+"""A small app that the tests of the local host run: it writes down what it was given in the queue `seen`."""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import azure.functions as func
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.queue.aio import QueueClient
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+STORAGE = "AzureWebJobsStorage"
+
+
+async def _note(**what: Any) -> None:  # noqa: ANN401 anything that JSON holds
+    async with QueueClient.from_connection_string(os.environ[STORAGE], "seen") as queue:
+        try:
+            await queue.create_queue()
+        except ResourceExistsError:
+            pass
+        await queue.send_message(json.dumps(what))
+
+
+@app.route("echo/{first}/{second?}", methods=["POST"])
+async def echo(req: func.HttpRequest) -> func.HttpResponse:
+    answer = {
+        "method": req.method,
+        "url": req.url,
+        "route": dict(req.route_params),
+        "query": dict(req.params),
+        "headers": dict(req.headers),
+        "body": req.get_body().decode(),
+    }
+    return func.HttpResponse(
+        json.dumps(answer), status_code=202, mimetype="application/json", headers={"X-Sample": "1"}
+    )
+
+
+@app.route("echo/{first}/fixed", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def registered_first(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("first")
+
+
+@app.route("echo/{*rest}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def registered_second(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(req.route_params.get("rest", "nothing"))
+
+
+@app.route("admin-only", auth_level=func.AuthLevel.ADMIN)
+async def admin_only(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("opened", headers={"Set-Cookie": "seen=1; Path=/api; HttpOnly"})
+
+
+@app.route("broken", auth_level=func.AuthLevel.ANONYMOUS)
+def broken(req: func.HttpRequest) -> func.HttpResponse:
+    raise LookupError("the detail that only the log may tell")
+
+
+@app.route("slow", auth_level=func.AuthLevel.ANONYMOUS)
+async def slow(req: func.HttpRequest) -> func.HttpResponse:
+    await asyncio.sleep(float(req.params["seconds"]))
+    return func.HttpResponse("done")
+
+
+@app.queue_trigger("message", queue_name="work", connection=STORAGE)
+async def work(message: func.QueueMessage) -> None:
+    text = message.get_body().decode()
+    await _note(
+        by="work", text=text, id=message.id, tries=message.dequeue_count, expires=str(message.expiration_time)
+    )
+    if "fail" in text:
+        raise ValueError("asked to fail")
+    if text.startswith("sleep "):
+        await asyncio.sleep(float(text.removeprefix("sleep ")))
+
+
+@app.queue_trigger("message", queue_name="work-poison", connection=STORAGE)
+async def work_poison(message: func.QueueMessage) -> None:
+    await _note(by="work_poison", text=message.get_body().decode())
+
+
+@app.blob_trigger("blob", path="drops/{folder}/{file}.txt", connection="DROPS")
+async def drop(blob: func.InputStream) -> None:
+    text = blob.read().decode()
+    await _note(by="drop", name=blob.name, text=text, length=blob.length)
+    if "fail" in text:
+        raise ValueError("asked to fail")
+
+
+@app.timer_trigger("timer", schedule="%TICK%", run_on_startup=False)
+async def tick(timer: func.TimerRequest) -> None:
+    await _note(by="tick", past_due=timer.past_due)

@@ -1,0 +1,1 @@
+"""What `dev.py` runs on a developer's machine; none of it is deployed."""

@@ -1,0 +1,1 @@
+"""Run any Python function app with HTTP, queue, blob and timer triggers on this machine."""

@@ -1,0 +1,105 @@
+"""Runs timer triggers: one at a time each, on UTC, and at start-up what was missed meanwhile."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from croniter import croniter
+
+from tools.host.errors import HostError
+from tools.host.runtime import Function, TypedData, Worker
+from tools.host.settings import parse_time_span, resolve
+
+type Schedule = Callable[[datetime], datetime]
+"""Return the first occurrence after an instant."""
+
+_LONGEST_SLEEP = 3600.0  # a machine that slept, or whose clock was set, is noticed within the hour
+_log = logging.getLogger("host")
+
+
+def parse_schedule(text: str) -> Schedule:
+    """Read an NCRONTAB expression of six fields (the first is seconds) or of five, or a TimeSpan such as 00:05:00."""
+    span = parse_time_span(text)
+    if span:
+        return lambda after: after + span
+    fields = text.split()
+    expression = " ".join(["0", *fields] if len(fields) == 5 else fields)  # noqa: PLR2004 crontab's own five
+    if len(expression.split()) != 6 or not croniter.is_valid(expression, second_at_beginning=True):  # noqa: PLR2004
+        raise HostError(
+            f'"{text}" is no timer schedule: write six fields, "{{second}} {{minute}} {{hour}} {{day}} {{month}} {{day of week}}".'
+        )
+
+    def following(after: datetime) -> datetime:
+        # NCRONTAB asks that day and day of week both match, where cron takes either.
+        cron = croniter(expression, after, second_at_beginning=True, day_or=False)
+        following: datetime = cron.get_next(datetime)
+        return following
+
+    return following
+
+
+class Timer:
+    """Run one function on its schedule; `status` is the file that remembers the next occurrence over restarts."""
+
+    def __init__(self, worker: Worker, function: Function, status: Path) -> None:
+        """Read the function's schedule, which may stand in a setting: `%NAME%`."""
+        self._worker = worker
+        self._function = function
+        self._status = status
+        self._schedule = parse_schedule(resolve(str(function.trigger["schedule"])))
+        self._stopping = asyncio.Event()
+        self._monitored = function.trigger.get("useMonitor") is not False
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        last, due = self._read()
+        now = datetime.now(UTC)
+        missed = self._monitored and due is not None and due <= now
+        if missed or self._function.trigger.get("runOnStartup"):
+            last = await self._invoke(last, past_due=missed)
+        while True:
+            due = self._schedule(datetime.now(UTC))
+            self._write(last, due)
+            while (seconds := (due - datetime.now(UTC)).total_seconds()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), min(seconds, _LONGEST_SLEEP))
+                    return
+            last = await self._invoke(last, past_due=False)
+
+    async def _invoke(self, last: datetime | None, *, past_due: bool) -> datetime:
+        started = datetime.now(UTC)
+        info = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": {
+                "Last": (last or datetime.min).isoformat(),
+                "Next": self._schedule(started).isoformat(),
+                "LastUpdated": started.isoformat(),
+            },
+            "IsPastDue": past_due,
+        }
+        reason = "timer, past due" if past_due else "timer"
+        await self._worker.invoke(self._function, TypedData(json=json.dumps(info)), {}, reason=reason)
+        return started
+
+    def _read(self) -> tuple[datetime | None, datetime | None]:
+        try:
+            kept = json.loads(self._status.read_text("utf-8"))[self._function.name]
+            last = datetime.fromisoformat(kept["last"]) if kept["last"] else None
+            return last, datetime.fromisoformat(kept["next"])
+        except (OSError, ValueError, KeyError):
+            return None, None
+
+    def _write(self, last: datetime | None, due: datetime) -> None:
+        try:
+            kept = json.loads(self._status.read_text("utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        kept[self._function.name] = {"last": last.isoformat() if last else None, "next": due.isoformat()}
+        self._status.parent.mkdir(parents=True, exist_ok=True)
+        self._status.write_text(json.dumps(kept, indent=2), "utf-8")
