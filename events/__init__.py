@@ -1,0 +1,51 @@
+"""printIQ's events, understood: `parse` turns the bytes of a delivery into a typed `Event`.
+
+Pure: no I/O, no clock, no environment, nothing of Azure.
+"""
+
+from events.catalogue import EventType
+from events.delivery import Channel, Delivery
+from events.errors import (
+    BodyTooLarge,
+    EmptyBody,
+    EventError,
+    Malformed,
+    NotJsonOrXml,
+    Problem,
+    ReportedFailure,
+    UnknownEvent,
+    Unprocessable,
+    WrongObject,
+)
+from events.event import Envelope, Event, cloud_event, timestamp
+from events.formats import Format, sniff
+from events.models import Kind, Payload, Subject
+from events.parse import parse
+from events.values import DateOrder
+
+__all__ = [
+    "BodyTooLarge",
+    "Channel",
+    "DateOrder",
+    "Delivery",
+    "EmptyBody",
+    "Envelope",
+    "Event",
+    "EventError",
+    "EventType",
+    "Format",
+    "Kind",
+    "Malformed",
+    "NotJsonOrXml",
+    "Payload",
+    "Problem",
+    "ReportedFailure",
+    "Subject",
+    "UnknownEvent",
+    "Unprocessable",
+    "WrongObject",
+    "cloud_event",
+    "parse",
+    "sniff",
+    "timestamp",
+]

@@ -1,0 +1,27 @@
+"""The one frozen value that every channel reduces an arrival to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    WEBHOOK = "webhook"
+    HOT_FOLDER = "hot-folder"
+    FTP = "ftp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Hold what arrived, as it came.
+
+    `event` is the name the sender used, in whatever case; `id` a UUIDv7; `received_at` is aware, in UTC.
+    `content_type` is what the sender claimed, which decides nothing.
+    """
+
+    id: str
+    event: str
+    body: bytes
+    channel: Channel
+    received_at: datetime
+    content_type: str | None = None

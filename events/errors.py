@@ -1,0 +1,76 @@
+"""What can be wrong with a delivery: the only exceptions that leave `events`.
+
+::
+
+    EventError
+    ├── UnknownEvent      404  no event has this name
+    ├── EmptyBody         400  nothing came
+    ├── BodyTooLarge      413  more bytes than are read
+    ├── NotJsonOrXml      415  HTML, plain text, a PDF, …
+    └── Unprocessable     422
+        ├── Malformed          not well-formed, or not allowed (a DTD, a name twice, too deep)
+        ├── ReportedFailure    a response envelope that says IsError
+        └── WrongObject        positively another object than the event sends
+"""
+
+from typing import ClassVar, NamedTuple
+
+
+class Problem(NamedTuple):
+    """Name one thing that is wrong, or odd, and where.
+
+    `pointer` is a JSON Pointer (RFC 6901) into the document, also for XML, where names stand for elements; `""`
+    is the whole document.
+    """
+
+    pointer: str
+    message: str
+
+
+class EventError(Exception):
+    """Say why a delivery cannot become an event. `problems` is never empty."""
+
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(self, message: str, *, pointer: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.problems = problems or (Problem(pointer, message),)
+
+
+class UnknownEvent(EventError):  # noqa: N818 - the family's name says Error; each member says what is wrong
+    status = 404
+    title = "Unknown event"
+
+
+class EmptyBody(EventError):  # noqa: N818 - as above
+    status = 400
+    title = "Empty body"
+
+
+class BodyTooLarge(EventError):  # noqa: N818 - as above
+    status = 413
+    title = "Body too large"
+
+
+class NotJsonOrXml(EventError):  # noqa: N818 - as above
+    status = 415
+    title = "Neither JSON nor XML"
+
+
+class Unprocessable(EventError):  # noqa: N818 - as above
+    status = 422
+    title = "Unprocessable body"
+
+
+class Malformed(Unprocessable):
+    title = "Malformed body"
+
+
+class ReportedFailure(Unprocessable):
+    title = "printIQ reported a failure"
+
+
+class WrongObject(Unprocessable):
+    title = "Wrong object"

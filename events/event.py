@@ -1,0 +1,79 @@
+"""A delivery understood: its type, its typed payload, what it is about, and the CloudEvent it becomes."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from events.catalogue import EventType
+from events.delivery import Delivery
+from events.errors import Problem
+from events.formats import Format
+from events.models import Payload, Subject
+
+
+@dataclass(frozen=True)
+class Event[P: Payload]:
+    """Hold what a delivery means. `warnings` are oddities that refused nothing."""
+
+    type: EventType
+    payload: P
+    delivery: Delivery
+    format: Format
+    subjects: tuple[Subject, ...]
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def subject(self) -> Subject | None:
+        """The primary subject: what the event is about."""
+        return self.subjects[0] if self.subjects else None
+
+    @cached_property
+    def data(self) -> bytes:
+        """The payload in normal form, as JSON: the same bytes for the same object, whichever format it came in."""
+        return self.payload.model_dump_json().encode()
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC, always with milliseconds, so that texts sort as times do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Say what a CloudEvent tells beside the event itself.
+
+    `id` and `time` are those of the first delivery, also when this one is a replay; `data_ref` is the absolute URL
+    of a blob with the data, for an event too large for a message.
+    """
+
+    id: str
+    time: datetime
+    source: str
+    data_schema: str
+    duplicate_of: str | None = None
+    replay_of: str | None = None
+    data_ref: str | None = None
+
+
+def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
+    """Write a CloudEvents 1.0 structured JSON message; with `data_ref` the data is left out (claim check)."""
+    attributes = {
+        "specversion": "1.0",
+        "id": envelope.id,
+        "source": envelope.source,
+        "type": f"com.printiq.{event.type}",
+        "subject": event.subject.key if event.subject else None,
+        "time": timestamp(envelope.time),
+        "datacontenttype": "application/json",
+        "dataschema": envelope.data_schema,
+        "channel": event.delivery.channel,
+        "kind": event.subject.kind if event.subject else event.type.kind,
+        "duplicateof": envelope.duplicate_of,
+        "replayof": envelope.replay_of,
+        "dataref": envelope.data_ref,
+    }
+    head = json.dumps({name: value for name, value in attributes.items() if value is not None}, ensure_ascii=False)
+    if envelope.data_ref is not None:
+        return head.encode()
+    return b"".join((head[:-1].encode(), b', "data": ', event.data, b"}"))

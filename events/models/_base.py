@@ -1,0 +1,170 @@
+"""What all payload models share: tolerance, subjects, and the plan by which a document's names are matched."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from events.values import Leaf, keep_unread, is_blank
+
+
+class Kind(StrEnum):
+    """What a business key is the key of."""
+
+    CUSTOMER = "customer"
+    CONTACT = "contact"
+    ADDRESS = "address"
+    QUOTE = "quote"
+    JOB = "job"
+    ORDER = "order"
+    INVOICE = "invoice"
+    PURCHASE_ORDER = "purchase-order"
+    TRANSACTION = "transaction"
+    CONSIGNMENT = "consignment"
+    SALES_ITEM = "sales-item"
+    PRODUCT = "product"
+    FAILURE = "failure"
+
+
+class Subject(NamedTuple):
+    kind: Kind
+    key: str
+
+
+class Part(BaseModel):
+    """Be an object inside a payload: its known fields typed, all others kept in `model_extra`."""
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, defer_build=True, validate_by_name=True, serialize_by_alias=True
+    )
+
+
+class Payload(Part):
+    """Be the object that an event carries.
+
+    `OBJECT` is printIQ's name for it. Fields have printIQ's own names.
+    """
+
+    OBJECT: ClassVar[str]
+
+    def subjects(self) -> Iterator[Subject]:
+        """Name what this is about, the primary subject first; nothing where the object holds no usable key."""
+        raise NotImplementedError
+
+
+P = TypeVar("P", bound=Part)
+T = TypeVar("T")
+
+
+def also(*names: str, own: str | None = None) -> Any:  # noqa: ANN401 - stands for the field's default
+    """Give a field the other names it has been seen under; `own` is printIQ's name where Python cannot spell it."""
+    return Field(default=None, alias=own, json_schema_extra={"x-also": list(names)})
+
+
+class _Lenient:
+    """Annotate a field that holds structure: of the wrong shape, it stays what it was."""
+
+    def __init__(self, *, empty: object) -> None:
+        self.empty = empty
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's
+        def otherwise(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever came is what stays
+            return self.empty if is_blank(value) else keep_unread(value, info)
+
+        return core_schema.union_schema(
+            [handler(source), core_schema.with_info_plain_validator_function(otherwise)],
+            mode="left_to_right",
+            serialization=core_schema.simple_ser_schema("any"),
+        )
+
+
+# Lists are tuples: a payload does not change once read.
+Many = Annotated[tuple[T, ...], _Lenient(empty=())]
+One = Annotated[P | None, _Lenient(empty=None)]
+
+
+class Slot(NamedTuple):
+    """Say where a name of the document goes: the field's own name, and what stands there."""
+
+    name: str
+    attribute: str
+    part: type[Part] | None
+    many: bool
+    leaf: Leaf | None
+
+
+class Plan:
+    """Match names as they come to a model's fields: exact, under another known name, or in another case."""
+
+    def __init__(self, model: type[Part]) -> None:
+        self.model = model
+        self.fields: tuple[Slot, ...] = tuple(_slots(model))
+        self._exact: dict[str, Slot] = {}
+        self._folded: dict[str, Slot] = {}
+        for slot in self.fields:
+            self._exact[slot.name] = slot
+            self._folded.setdefault(slot.name.lower(), slot)
+        for slot in self.fields:
+            extra = model.model_fields[slot.attribute].json_schema_extra
+            for name in extra["x-also"] if isinstance(extra, dict) else ():  # type: ignore[union-attr]
+                self._folded.setdefault(str(name).lower(), slot)
+
+    def slot(self, name: str) -> Slot | None:
+        return self._exact.get(name) or self._folded.get(name.lower())
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that lead to a field, in lower case."""
+        return frozenset(self._folded)
+
+
+def _slots(model: type[Part]) -> Iterator[Slot]:
+    for attribute, field in model.model_fields.items():
+        leaf = next((note for note in field.metadata if isinstance(note, Leaf)), None)
+        inner = get_args(field.annotation)
+        part = next((t for t in inner if isinstance(t, type) and issubclass(t, Part)), None)
+        many = any(isinstance(note, _Lenient) and note.empty == () for note in field.metadata)
+        yield Slot(field.alias or attribute, attribute, part, many, leaf)
+
+
+@cache
+def plan(model: type[Part]) -> Plan:
+    """Return the model's plan, made once."""
+    return Plan(model)
+
+
+# printIQ writes these for "no key": .NET's defaults and its own -1.
+_NO_KEY = {"", "-1", "0", "00000000-0000-0000-0000-000000000000"}
+
+
+def key(*candidates: object) -> str | None:
+    """Return the first candidate that can serve as a business key, trimmed."""
+    for candidate in candidates:
+        if isinstance(candidate, str | int) and not isinstance(candidate, bool):
+            text = str(candidate).strip()
+            if text not in _NO_KEY:
+                return text
+    return None
+
+
+def likely(part: Part, *names: str) -> str | None:
+    """Find a key among the fields that nothing public documents: by likely names, here or one object further in.
+
+    The names are tried in the order given, without regard to case.
+    """
+    extra = part.model_extra or {}
+    levels = [extra, *(value for value in extra.values() if isinstance(value, dict))]
+    for level in levels:
+        folded = {name.lower(): value for name, value in reversed(level.items())}
+        if found := key(*(folded.get(name.lower()) for name in names)):
+            return found
+    return None
+
+
+def subject(kind: Kind, found: str | None) -> Iterator[Subject]:
+    """Yield the subject if there is a key."""
+    if found is not None:
+        yield Subject(kind, found)

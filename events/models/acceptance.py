@@ -1,0 +1,60 @@
+"""Acceptances: a quote that became jobs of a sales order. Fields: printIQ's documents and integrators' code."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Many, One, Part, Payload, Subject, also, key, likely, subject
+from events.models.quote import MiddlewareDetail
+from events.values import Integer, Number, Text
+
+
+class ProductDelivery(Part):
+    FDKey: Integer = None
+    adrNotes_Internal: Text = None
+    adrNotes_External: Text = None
+
+
+class ItemDelivery(ProductDelivery):
+    IIKEY: Integer = None
+    IICODE: Text = None
+    IIDescription: Text = None
+    ILKEY: Integer = None
+    ILName: Text = None
+
+
+class AcceptanceProduct(Part):
+    JobNo: Text = also("JobNumber")
+    MiddlewareProductDetail: One[MiddlewareDetail] = None
+    AcceptanceProductDeliveryDetails: Many[ProductDelivery] = ()
+    AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
+
+
+class AcceptanceDetails(Payload):
+    OBJECT: ClassVar = "AcceptanceDetails"
+
+    QuoteNo: Text = also("QuoteNumber")
+    TotalPrice: Number = None
+    JobReference: Text = None
+    CurCode: Text = None
+    JobNo: Text = also("JobNumber")
+    Products: Many[AcceptanceProduct] = ()
+    AcceptanceProductDeliveryDetails: Many[ProductDelivery] = ()
+    AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
+
+    def subjects(self) -> Iterator[Subject]:
+        """Name the job where exactly one is named, else the sales order, else the quote; then all the others."""
+        products = [product for product in self.Products if isinstance(product, AcceptanceProduct)]
+        numbers = dict.fromkeys(found for named in (self, *products) if (found := key(named.JobNo)))
+        jobs = [Subject(Kind.JOB, number) for number in numbers]
+        order = list(
+            subject(
+                Kind.ORDER,
+                likely(self, "SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo", "OrderNo", "OrderNumber", "SOKey"),
+            )
+        )
+        quote = list(subject(Kind.QUOTE, key(self.QuoteNo)))
+        if len(jobs) == 1:
+            yield from jobs + order + quote
+        else:
+            yield from order + quote + jobs
+        yield from subject(Kind.CUSTOMER, likely(self, "CustomerCode", "CusCode"))

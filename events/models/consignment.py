@@ -1,0 +1,27 @@
+"""Consignments. Fields: the neighbouring object of printIQ's inbound API."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Many, Part, Payload, Subject, key, likely, subject
+from events.values import Integer, Number, Text
+
+
+class ConsignmentDelivery(Part):
+    DeliveryKey: Integer = None
+    DeliveryTrackingCode: Text = None
+    DeliveryTrackingURL: Text = None
+
+
+class Consignment(Payload):
+    OBJECT: ClassVar = "Consignment"
+
+    ConsignmentNo: Text = None
+    ConsignmentPrice: Number = None
+    ConsignmentTrackingCode: Text = None
+    ConsignmentTrackingURL: Text = None
+    ExternalConsignmentDeliveries: Many[ConsignmentDelivery] = ()
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.CONSIGNMENT, key(self.ConsignmentNo))
+        yield from subject(Kind.JOB, likely(self, "JobNo", "JobNumber"))

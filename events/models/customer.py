@@ -1,0 +1,79 @@
+"""Customers, their contacts and their addresses.
+
+Fields: integrators' code (Customer, CustomerContact) and printIQ's inbound API (CustomerAddress).
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Payload, Subject, also, key, subject
+from events.values import Flag, Integer, Text
+
+
+class Customer(Payload):
+    OBJECT: ClassVar = "Customer"
+
+    ID: Integer = None
+    Name: Text = None
+    Code: Text = None
+    Phone: Text = None
+    Fax: Text = None
+    Email: Text = None
+    Website: Text = None
+    Comment: Text = None
+    Active: Flag = None
+    AddressLine1: Text = also("Line1", "Address1")
+    City: Text = None
+    State: Text = also("StateName")
+    Postcode: Text = None
+    Country: Text = None
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.CUSTOMER, key(self.Code, self.ID))
+
+
+class CustomerContact(Payload):
+    OBJECT: ClassVar = "CustomerContact"
+
+    ContactKey: Integer = None
+    IntegrationID: Text = None
+    Title: Text = None
+    FirstName: Text = None
+    Surname: Text = None
+    FullName: Text = None
+    Email: Text = None
+    Phone: Text = None
+    Mobile: Text = None
+    CustomerID: Integer = None
+    CustomerCode: Text = None
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.CONTACT, key(self.ContactKey, self.Email))
+        yield from subject(Kind.CUSTOMER, key(self.CustomerCode, self.CustomerID))
+
+
+class CustomerAddress(Payload):
+    OBJECT: ClassVar = "CustomerAddress"
+
+    AddressKey: Integer = None
+    Type: Text = None
+    Active: Flag = None
+    CustomerCode: Text = None
+    CustomerID: Integer = None
+    Name: Text = None
+    Line1: Text = also("AddressLine1", "Address1")
+    Line2: Text = also("AddressLine2", "Address2")
+    Line3: Text = also("AddressLine3", "Address3")
+    City: Text = None
+    Country: Text = None
+    PostCode: Text = None
+    StateName: Text = also("State")
+    IntegrationID: Text = None
+    CanBlindShip: Flag = None
+    BlindShipDefaultAddress: Flag = None
+    UpdateAll: Flag = None
+
+    def subjects(self) -> Iterator[Subject]:
+        code, name = key(self.CustomerCode), key(self.Name)
+        yield from subject(Kind.ADDRESS, key(self.AddressKey) or (f"{code}/{name}" if code and name else None))
+        yield from subject(Kind.CUSTOMER, key(self.CustomerCode, self.CustomerID))

@@ -1,0 +1,30 @@
+"""Failed imports of orders. Nothing public is known of this object: it takes what comes and finds likely keys."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Payload, Subject, also, key, likely, subject
+from events.values import Flag, Text
+
+
+class JobFailData(Payload):
+    OBJECT: ClassVar = "JobFailData"
+
+    JobNo: Text = also("JobNumber")
+    QuoteNo: Text = also("QuoteNumber")
+    # Its own members, not those of a response envelope: this object is about an error.
+    IsError: Flag = None
+    ErrorMessage: Text = None
+
+    def subjects(self) -> Iterator[Subject]:
+        """Name the failure by the first that is there of job, order, quote and file name; then each of them."""
+        job = key(self.JobNo)
+        order = likely(
+            self, "SalesOrderNo", "SalesOrderNumber", "OrderNo", "OrderNumber", "OrderID", "OrderReference", "PayloadID"
+        )
+        quote = key(self.QuoteNo)
+        file = likely(self, "FileName", "OriginalFileName", "CsvFileName", "XmlFileName", "File", "FilePath")
+        yield from subject(Kind.FAILURE, job or order or quote or file)
+        yield from subject(Kind.JOB, job)
+        yield from subject(Kind.ORDER, order)
+        yield from subject(Kind.QUOTE, quote)

@@ -1,0 +1,29 @@
+"""Inventory transactions, from printIQ's documents."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Payload, Subject, key, likely, subject
+from events.values import Integer, Number, Text
+
+
+class InventoryTransaction(Payload):
+    """Be one movement of stock; `TransactionType` is Pick, Return or Adjustment, in varying case."""
+
+    OBJECT: ClassVar = "InventoryTransaction"
+
+    TransactionType: Text = None
+    IIKey: Integer = None
+    IICode: Text = None
+    ITUnits: Number = None
+    ILKey: Integer = None
+    ILName: Text = None
+    ITKey: Integer = None
+    ITOverrideKey: Integer = None
+    QQADKey: Integer = None
+    SOKey: Integer = None
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.TRANSACTION, key(self.ITKey, self.IICode))
+        yield from subject(Kind.JOB, likely(self, "JobNo", "JobNumber"))
+        yield from subject(Kind.ORDER, likely(self, "SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo"))

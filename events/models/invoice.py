@@ -1,0 +1,121 @@
+"""Invoices, as printIQ's API answers them."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Many, Part, Payload, Subject, also, key, subject
+from events.values import Flag, Integer, Moment, Number, Text
+
+
+class InvoiceDetail(Part):
+    LineNumber: Integer = None
+    IDTID: Integer = None
+    IDTDescription: Text = None
+    IDTQuantity: Number = None
+    IDTItemCode: Text = None
+    IDTPrice_ForeignAmount: Number = None
+    IDTGSTCode: Text = None
+    IDTGSTName: Text = None
+    IDTGSTRate: Number = None
+    IGLACode: Text = None
+    IGLAName: Text = None
+    QQADKey: Integer = None
+    QQDKey: Integer = None
+    SOKey: Integer = None
+    SOIKeys: Many[Integer] = ()
+    cusName: Text = None
+    cusID: Integer = None
+    adrID: Integer = None
+    POKey: Integer = also("POKey", own="_POKey")
+    POKeys: Many[Integer] = ()
+    FDKey: Integer = None
+    IPOLKey: Integer = None
+
+
+class InvoiceSummaryDetail(Part):
+    """Be one printed line; `LineNumber` is not unique."""
+
+    LineNumber: Integer = None
+    Description: Text = None
+    Quantity: Number = None
+    Price_ExTax: Number = None
+    Price_Tax: Number = None
+    Price_IncTax: Number = None
+    JobNumber: Text = also("JobNo")
+    JobTitle: Text = None
+    PONumber: Text = also("PONum")
+    QuoteNumber: Text = also("QuoteNo")
+    QQADKey: Integer = None
+    SOKey: Integer = None
+
+
+class Invoice(Payload):
+    OBJECT: ClassVar = "Invoice"
+
+    INVID: Integer = None
+    INVInvoiceNumber: Text = None
+    INVInvoiceDate: Moment = None
+    INVInvoiceDate_String: Text = None
+    INVInvoiceDueDate: Moment = None
+    INVInvoiceDueDate_String: Text = None
+    INVDateExported: Moment = None
+    INVDateExported_String: Text = None
+    BillingCusID: Integer = None
+    BillingCusCode: Text = None
+    BillingCusName: Text = None
+    BillingCusEmail: Text = None
+    BillingCusPhone: Text = None
+    BillingSiteID: Integer = None
+    INVInvoiceReference: Text = None
+    QQAKey: Integer = None
+    QQADKey: Integer = None
+    IsCreditNote: Flag = None
+    INVInvoiceSubTotal: Number = None
+    INVInvoiceGST: Number = None
+    INVInvoiceTotal: Number = None
+    INVAmountPaid: Number = None
+    InvoiceRemaining: Number = None
+    CurCode: Text = None
+    CurRate: Number = None
+    INVReference1: Text = None
+    INVReference2: Text = None
+    INVReference3: Text = None
+    INVReference4: Text = None
+    INVReference5: Text = None
+    INVReference6: Text = None
+    INVReference7: Text = None
+    INVReference8: Text = None
+    INVReference9: Text = None
+    INVReference10: Text = None
+    INVReference11: Text = None
+    INVReference12: Text = None
+    INVReference13: Text = None
+    INVReference14: Text = None
+    INVReference15: Text = None
+    INVReference16: Text = None
+    INVReference17: Text = None
+    INVReference18: Text = None
+    INVReference19: Text = None
+    INVReference20: Text = None
+    INVReference21: Text = None
+    INVReference22: Text = None
+    INVReference23: Text = None
+    INVReference24: Text = None
+    INVReference25: Text = None
+    INVReference26: Text = None
+    INVReference27: Text = None
+    INVReference28: Text = None
+    INVReference29: Text = None
+    INVReference30: Text = None
+    INVNotes: Text = None
+    TaxIntegrationError: Text = None
+    InvoiceDetails: Many[InvoiceDetail] = ()
+    InvoiceSummaryDetails: Many[InvoiceSummaryDetail] = ()
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.INVOICE, key(self.INVInvoiceNumber, self.INVID))
+        yield from subject(Kind.CUSTOMER, key(self.BillingCusCode, self.BillingCusID))
+        for line in self.InvoiceSummaryDetails:
+            if isinstance(line, InvoiceSummaryDetail):
+                yield from subject(Kind.JOB, key(line.JobNumber))
+                yield from subject(Kind.QUOTE, key(line.QuoteNumber))

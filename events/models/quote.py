@@ -1,0 +1,48 @@
+"""Quotes, as printIQ's API answers them, and the product detail that quotes and acceptances share."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Many, One, Part, Payload, Subject, also, key, likely, subject
+from events.values import Integer, Number, Text
+
+
+class ProductOperation(Part):
+    POKey: Integer = None
+
+
+class ProductSection(Part):
+    QSTKey: Integer = None
+
+
+class MiddlewareDetail(Part):
+    QQDKey: Integer = None
+    cusName: Text = None
+    Operations: Many[ProductOperation] = ()
+    Sections: Many[ProductSection] = ()
+
+
+class QuoteQuantity(Part):
+    Price: Number = None
+    RetailPrice: Number = None
+    WholesalePrice: Number = None
+    Quantity: Number = None
+    QuantityToDisplay: Text = None
+    MiddlewareProductDetail: One[MiddlewareDetail] = None
+
+
+class QuoteProduct(Part):
+    ProductKey: Integer = None
+    Quantities: Many[QuoteQuantity] = ()
+
+
+class QuoteDetails(Payload):
+    OBJECT: ClassVar = "QuoteDetails"
+
+    QuoteNo: Text = also("QuoteNumber")
+    EditingQQAdKey: Integer = None
+    Products: Many[QuoteProduct] = ()
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.QUOTE, key(self.QuoteNo))
+        yield from subject(Kind.CUSTOMER, likely(self, "CustomerCode", "CusCode"))

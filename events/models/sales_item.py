@@ -1,0 +1,39 @@
+"""Sales items and the inventory item behind each, from printIQ's documents."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from events.models._base import Kind, Many, One, Part, Payload, Subject, key, subject
+from events.values import Flag, Integer, Number, Text
+
+
+class LinkedInventoryItem(Part):
+    IICode: Text = None
+    IISingleUnitWeight: Number = None
+    ItemWidth: Number = None
+    ItemHeight: Number = None
+    ItemDepth: Number = None
+    ImageFullFilePath: Text = None
+
+
+class Category(Part):
+    ID: Integer = None
+    Name: Text = None
+    ParentID: Integer = None
+    Description: Text = None
+    ImageURL: Text = None
+    Level: Integer = None
+
+
+class SalesItem(Payload):
+    OBJECT: ClassVar = "SalesItem"
+
+    SIName: Text = None
+    SIDescription: Text = None
+    SIActive: Flag = None
+    SIAllowBackOrders: Flag = None
+    InventoryItem: One[LinkedInventoryItem] = None
+    Categories: Many[Category] = ()
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from subject(Kind.SALES_ITEM, key(self.SIName))

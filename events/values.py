@@ -1,0 +1,262 @@
+"""The forms in which printIQ writes text, flags, numbers and dates, as annotated types.
+
+Each type takes the common form natively (pydantic-core, no Python call) and hands the rest to one function here.
+None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts it. Forms and their sources:
+printIQ's own documents and integrators' code; "" and blank text are null everywhere.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+
+class DateOrder(StrEnum):
+    """Say which number comes first in `20/06/24`."""
+
+    DMY = "DMY"
+    MDY = "MDY"
+
+
+@dataclass(slots=True)
+class Reading:
+    """Carry through one validation what the sender's values depend on, and count what could not be read."""
+
+    date_order: DateOrder = DateOrder.DMY
+    unread: int = 0
+
+
+def keep_unread(value: object, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever came is what stays
+    """Leave a value that could not be read as it is, and count it."""
+    if isinstance(info.context, Reading):
+        info.context.unread += 1
+    return value
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether this is one of the ways to write null."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_true(value: object) -> bool:
+    """Tell whether this is one of the ways to write true."""
+    return str(value).strip().lower() in {"true", "yes", "y", "1"}
+
+
+def read_text(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+    if is_blank(value):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"  # as XML writes it
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    return keep_unread(value, info)
+
+
+_FLAGS = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+
+
+def read_flag(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+    if is_blank(value):
+        return None
+    known = _FLAGS.get(str(value).strip().lower())
+    return keep_unread(value, info) if known is None else known
+
+
+# More digits than this are no amount and no key. Written out they would fill memory (1e999999999).
+_MAX_DIGITS = 60
+_ONE = Decimal(1)
+
+
+def exact(number: Decimal) -> Decimal:
+    """Drop trailing zeros: .NET's JSON writes 40.0 where its XML writes 40."""
+    if not number.is_finite() or not -_MAX_DIGITS < number.adjusted() < _MAX_DIGITS:
+        return number
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return Decimal("0") if text in {"-0", "0"} else Decimal(text)
+
+
+def read_number(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+    if is_blank(value):
+        return None
+    if isinstance(value, str):
+        try:
+            return exact(Decimal(value.strip())) if _NUMBER.fullmatch(value.strip()) else keep_unread(value, info)
+        except InvalidOperation:  # an exponent beyond what the machine can hold
+            return keep_unread(value, info)
+    if isinstance(value, Decimal):
+        return exact(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return exact(Decimal(str(value)))
+    return keep_unread(value, info)
+
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def read_integer(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+    if is_blank(value):
+        return None
+    text = str(value).strip()
+    if isinstance(value, bool) or not _WHOLE.fullmatch(text):
+        return keep_unread(value if isinstance(value, dict | list) else str(value), info)
+    return int(text.partition(".")[0])
+
+
+_WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII | re.IGNORECASE)
+_SLASHED = re.compile(
+    r"(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d\d)"
+    r"(?:\s+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<seconds>\d\d))?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?",
+    re.ASCII,
+)
+_MICROSOFT = re.compile(r"/Date\((?P<ms>-?\d{1,15})(?P<offset>[+-]\d{4})?\)/", re.ASCII)
+
+
+def read_moment(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+    if is_blank(value):
+        return None
+    if isinstance(value, datetime | date):
+        return value
+    if not isinstance(value, str):
+        return keep_unread(value, info)
+    text = value.strip()
+    order = info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY
+    try:
+        if _ISO.fullmatch(text):
+            return date.fromisoformat(text) if len(text) == len("2025-08-11") else _iso(text)
+        if found := _SLASHED.fullmatch(text):
+            return _slashed(found, order)
+        if found := _MICROSOFT.fullmatch(text):
+            return _microsoft(found)
+    except (ValueError, OverflowError):  # the 31st of February, an offset that leaves the calendar
+        return keep_unread(value, info)
+    return keep_unread(value, info)
+
+
+def _iso(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace(" Z", "Z").replace(" +", "+").replace(" -", "-"))
+
+
+def _slashed(found: re.Match[str], order: DateOrder) -> date:
+    first, second = int(found["first"]), int(found["second"])
+    day, month = (first, second) if order is DateOrder.DMY else (second, first)
+    year = int(found["year"])
+    if len(found["year"]) == len("24"):
+        year += 2000
+    if found["hour"] is None:
+        return date(year, month, day)
+    hour = int(found["hour"])
+    # "00:15 PM" is seen too: an hour that is not on a twelve-hour clock is taken as it stands.
+    if found["half"] and 1 <= hour <= 12:  # noqa: PLR2004 - a clock's
+        hour = hour % 12 + (12 if found["half"] in "pP" else 0)
+    return datetime(year, month, day, hour, int(found["minute"]), int(found["seconds"] or 0))  # noqa: DTZ001 - no zone came
+
+
+def _microsoft(found: re.Match[str]) -> datetime:
+    # The number is always UTC; the offset only says which clock to show it on.
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found["ms"]))
+    if offset := found["offset"]:
+        minutes = int(offset[1:3]) * 60 + int(offset[3:5])
+        moment = moment.astimezone(timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes)))
+    return moment
+
+
+class Leaf(NamedTuple):
+    """Annotate a scalar: what is read natively, what reads the rest, and what type a read value has."""
+
+    native: CoreSchema
+    otherwise: Callable[[Any, ValidationInfo], Any]
+    types: tuple[type, ...]
+    json_schema: JsonSchemaValue
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.nullable_schema(
+            core_schema.union_schema(
+                [self.native, core_schema.with_info_plain_validator_function(self.otherwise)],
+                mode="left_to_right",
+            ),
+            # by the type the value has: a value that stayed text is written as text
+            serialization=core_schema.simple_ser_schema("any"),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return dict(self.json_schema)
+
+
+def _schema(form: JsonSchemaValue, description: str) -> JsonSchemaValue:
+    # A value that could not be read stays what it was, of whatever type: the true branch says so.
+    return {"anyOf": [form, {"type": "null"}, True], "description": description}
+
+
+Text = Annotated[
+    str | None,
+    Leaf(
+        core_schema.str_schema(strict=True, pattern=r"\S"),
+        read_text,
+        (str,),
+        _schema({"type": "string"}, "Text."),
+    ),
+]
+Flag = Annotated[
+    bool | str | None,
+    Leaf(
+        core_schema.bool_schema(strict=True),
+        read_flag,
+        (bool,),
+        _schema({"type": "boolean"}, "A boolean; text where it could not be read."),
+    ),
+]
+Number = Annotated[
+    Decimal | str | None,
+    Leaf(
+        # Exact decimals: a pattern-checked text or a Decimal; both are brought into one form in Python.
+        core_schema.no_info_after_validator_function(exact, core_schema.decimal_schema(strict=True)),
+        read_number,
+        (Decimal,),
+        _schema(
+            {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
+            "An exact decimal, as a string; other text where it could not be read.",
+        ),
+    ),
+]
+Integer = Annotated[
+    int | str | None,
+    Leaf(
+        core_schema.int_schema(strict=True, gt=-(10**18), lt=10**18),
+        read_integer,
+        (int,),
+        _schema({"type": "integer"}, "A whole number; text where it could not be read."),
+    ),
+]
+Moment = Annotated[
+    datetime | date | str | None,
+    Leaf(
+        # .NET's own form; the pattern keeps a bare number from being taken for seconds since 1970.
+        core_schema.chain_schema(
+            [
+                core_schema.str_schema(
+                    strict=True,
+                    pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2})?$",
+                ),
+                core_schema.datetime_schema(microseconds_precision="truncate"),
+            ]
+        ),
+        read_moment,
+        (datetime, date),
+        _schema(
+            {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}"},
+            "An ISO 8601 date or time, with an offset only where one came; other text where it could not be read.",
+        ),
+    ),
+]
