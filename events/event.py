@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import blake2b
 
 from events.catalogue import EventType
 from events.delivery import Delivery
@@ -32,6 +33,16 @@ class Event[P: Payload]:
     def data(self) -> bytes:
         """The payload in normal form, as JSON: the same bytes for the same object, whichever format it came in."""
         return self.payload.model_dump_json().encode()
+
+    @cached_property
+    def digest(self) -> str:
+        """A short name for the content of `data`, by which repeats are told: equal data, equal digest."""
+        return blake2b(self.data, digest_size=16).hexdigest()
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether an equal delivery can be the same happening told again; if not, each is a happening of its own."""
+        return self.type.repeats and self.payload.can_repeat
 
 
 def timestamp(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from events.values import Leaf, keep_unread, is_blank
+from events.values import Leaf, is_blank, keep_unread
 
 
 class Kind(StrEnum):
@@ -53,6 +53,11 @@ class Payload(Part):
     def subjects(self) -> Iterator[Subject]:
         """Name what this is about, the primary subject first; nothing where the object holds no usable key."""
         raise NotImplementedError
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether equal content can mean the same happening: not where nothing in it tells two happenings apart."""
+        return True
 
 
 P = TypeVar("P", bound=Part)

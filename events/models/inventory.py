@@ -27,3 +27,8 @@ class InventoryTransaction(Payload):
         yield from subject(Kind.TRANSACTION, key(self.ITKey, self.IICode))
         yield from subject(Kind.JOB, likely(self, "JobNo", "JobNumber"))
         yield from subject(Kind.ORDER, likely(self, "SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo"))
+
+    @property
+    def can_repeat(self) -> bool:
+        """Without an ITKey two equal movements are two movements, not one told twice."""
+        return key(self.ITKey) is not None
