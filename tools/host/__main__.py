@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.host.errors import HostError
@@ -46,17 +48,29 @@ def main() -> int:
 
 async def serve(options: Options) -> None:
     """Run an app until a signal asks to stop, and print a line once it listens."""
-    await run(options, stop_on_signals(), _print_ready)
+    with stop_on_signals() as stop:
+        await run(options, stop, _print_ready)
 
 
-def stop_on_signals() -> asyncio.Event:
-    """Return an event that SIGINT and SIGTERM set."""
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """Yield an event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Not add_signal_handler, which Windows lacks.
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    return stop
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _frame: object) -> None:
+        signal.signal(number, kept[signal.Signals(number)])
+        loop.call_soon_threadsafe(stop.set)
+
+    # Not loop.add_signal_handler, which Windows lacks.
+    for number in kept:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def configure_logging() -> None:

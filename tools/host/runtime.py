@@ -155,7 +155,7 @@ class Worker:
             async with asyncio.timeout(self._timeout):
                 answer = await worker.invocation_request(_request(invocation_request=invocation))
         except TimeoutError:
-            _log.error("%s ran into functionTimeout (%s s): %s", function.name, self._timeout, reason)  # noqa: TRY400 the trace would show the host only
+            _log.error("%s ran into functionTimeout (%s s): %s", function.name, self._timeout, reason)
             return Result(succeeded=False)
         milliseconds = (time.perf_counter() - started) * 1000
         if answer.result.status != _StatusResult.Success:

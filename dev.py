@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Set up this project on a fresh machine and run its commands: `python3 dev.py --help`.
+
+Runs on any Python 3.9 or newer, with nothing but the standard library: finds Python 3.13 or newer, makes `.venv` with
+all that tools/requirements.txt names, and hands over to the package `tools` in there.
+"""
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(ROOT, ".venv")
+REQUIREMENTS = [os.path.join(ROOT, "requirements.txt"), os.path.join(ROOT, "tools", "requirements.txt")]
+READY = os.path.join(VENV, "ready.json")
+UNFINISHED = os.path.join(VENV, "unfinished")
+WINDOWS = os.name == "nt"
+OLDEST = (3, 13)
+NEWER = ("3.13", "3.14", "3.15")
+
+NO_PYTHON = """\
+This project needs Python 3.13 or newer, and none was found on this machine. Get it in one of these ways, then try again:
+  Windows        winget install Python.Python.3.13
+  macOS          brew install python@3.13
+  Ubuntu         sudo apt install python3.13-venv  (releases without it: add the deadsnakes PPA first)
+  anywhere       uv python install 3.13, or pyenv install 3.13, or the installer from python.org\
+"""
+
+
+def main(arguments):
+    """Set up what is missing, then become the command that was asked for."""
+    if sys.version_info < (3, 9):
+        sys.exit("dev.py needs Python 3.9 or newer to start; this is %s." % sys.version.split()[0])
+    if not is_ready():
+        set_up()
+    command = [venv_python(), "-P", "-m", "tools", *arguments]
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+    )
+    sys.stdout.flush()
+    if not WINDOWS:
+        os.execve(command[0], command, environment)
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        # Ctrl-C reaches the command as well, which ends when it is ready to.
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def venv_python():
+    return os.path.join(VENV, "Scripts", "python.exe") if WINDOWS else os.path.join(VENV, "bin", "python")
+
+
+def wanted():
+    """Return what a finished `.venv` says of itself: the requirements and the Python that it was made with."""
+    digest = hashlib.sha256()
+    for path in REQUIREMENTS:
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    with open(os.path.join(VENV, "pyvenv.cfg"), encoding="utf-8") as file:
+        return {"requirements": digest.hexdigest(), "python": file.read()}
+
+
+def is_ready():
+    try:
+        with open(READY, encoding="utf-8") as file:
+            return json.load(file) == wanted() and os.path.exists(venv_python())
+    except (OSError, ValueError):
+        return False
+
+
+def set_up():
+    """Make `.venv`, or bring it up to date; one process at a time, and again where it was interrupted."""
+    with only_one(os.path.join(ROOT, ".local", "setup.lock")):
+        if is_ready():  # another dev.py did it meanwhile
+            return
+        if not is_usable():
+            python = find_python(candidates(os.environ, os.path.expanduser("~")))
+            if python is None:
+                sys.exit(NO_PYTHON)
+            shutil.rmtree(VENV, ignore_errors=True)
+            os.makedirs(VENV)
+            mark_unfinished()
+            with step("Making .venv with Python " + probe(python)):
+                run([*python, "-m", "venv", VENV])
+        mark_unfinished()
+        with step("Installing the packages that tools/requirements.txt names") as show:
+            pip = [
+                venv_python(),
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--progress-bar",
+                "off",
+            ]
+            run([*pip, "-r", REQUIREMENTS[-1]], show)
+        with open(READY, "w", encoding="utf-8") as file:
+            json.dump(wanted(), file)
+        os.remove(UNFINISHED)
+
+
+def mark_unfinished():
+    with open(UNFINISHED, "w", encoding="utf-8"):
+        pass
+
+
+def is_usable():
+    """Tell whether `.venv` is whole, new enough and has pip, so that packages can be installed into it."""
+    if os.path.exists(UNFINISHED) or probe([venv_python()]) is None:
+        return False
+    return (
+        subprocess.run([venv_python(), "-m", "pip", "--version"], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
+def candidates(environment, home):
+    """Yield the commands that may be a Python 3.13 or newer, likeliest first."""
+    yield [sys.executable]
+    for version in NEWER:
+        for name in ("python" + version, "python3", "python"):
+            path = shutil.which(name, path=environment.get("PATH", ""))
+            if path:
+                yield [path]
+    if WINDOWS:
+        for version in NEWER:
+            yield ["py", "-" + version]
+    pyenv = environment.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
+    uv = environment.get("UV_PYTHON_INSTALL_DIR") or os.path.join(
+        environment.get("APPDATA") or os.path.join(home, ".local", "share"), "uv", "python"
+    )
+    for version in NEWER:
+        patterns = [
+            os.path.join(pyenv, "versions", version + "*", "bin", "python"),
+            os.path.join(pyenv, "versions", version + "*", "python.exe"),
+            os.path.join(uv, "cpython-" + version + "*", "bin", "python3"),
+            os.path.join(uv, "cpython-" + version + "*", "python.exe"),
+            "/opt/homebrew/bin/python" + version,
+            "/usr/local/bin/python" + version,
+            "/Library/Frameworks/Python.framework/Versions/" + version + "/bin/python3",
+        ]
+        for pattern in patterns:
+            for path in sorted(glob.glob(pattern), reverse=True):
+                yield [path]
+
+
+def find_python(commands):
+    """Return the first of the commands that is a Python new enough to make a virtual environment, or None."""
+    tried = []
+    for command in commands:
+        if command not in tried:
+            tried.append(command)
+            if probe(command):
+                return command
+    return None
+
+
+def probe(command):
+    """Return the version of the Python that a command starts, or None where it is too old, broken or has no venv."""
+    code = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.')"
+    try:
+        done = subprocess.run([*command, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version = done.stdout.strip()
+    if done.returncode != 0 or tuple(int(part) for part in version.split(".")) < OLDEST:
+        return None
+    return version
+
+
+@contextlib.contextmanager
+def step(title):
+    """Print what is being done and how long it took; yield a function that shows a detail on a terminal."""
+    started = time.monotonic()
+    terminal = sys.stdout.isatty()
+
+    def show(detail):
+        if terminal:
+            line = "%s: %d s  %s" % (title, time.monotonic() - started, detail)
+            print("\r\033[K" + line[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+
+    print(title, end="" if terminal else " ...\n", flush=True)
+    yield show
+    print(
+        "%s%s: done in %d s" % ("\r\033[K" if terminal else "", title, time.monotonic() - started), flush=True
+    )
+
+
+def run(command, show=lambda detail: None):
+    """Run a command, showing each line that it prints; end with all of them where it fails."""
+    lines = []
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    for line in process.stdout:
+        lines.append(line)
+        show(line.strip())
+    if process.wait() != 0:
+        print()
+        print("".join(lines[-40:]))
+        sys.exit("Setting up failed: %s ended with exit code %d." % (" ".join(command), process.returncode))
+
+
+@contextlib.contextmanager
+def only_one(path):
+    """Hold a lock that one process has at a time; the system frees it when that process ends in whatever way."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "a+b") as file:
+        waiting = False
+        while not try_lock(file):
+            if not waiting:
+                print("Waiting for another dev.py that is setting up ...", flush=True)
+            waiting = True
+            time.sleep(0.2)
+        yield
+
+
+def try_lock(file):
+    try:
+        if WINDOWS:
+            import msvcrt  # noqa: PLC0415 exists on Windows only
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 exists elsewhere only
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

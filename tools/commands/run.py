@@ -1,0 +1,123 @@
+"""Runs the app with the local host and Azurite until Ctrl-C."""
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tools.host import host
+from tools.host.__main__ import configure_logging, stop_on_signals
+from tools.host.azurite import Azurite, install
+from tools.host.errors import HostError
+from tools.host.http import bind
+from tools.host.settings import DEFAULT_STORAGE, load_app_settings
+
+ROOT = Path(__file__).parents[2]
+LOCAL = ROOT / ".local"
+STORAGE_SETTINGS = (DEFAULT_STORAGE, "HOT_FOLDER")
+_SAMPLE = "tests/corpus/CreateQuote/typical.json"
+
+
+def main(
+    port: Annotated[int, typer.Option(help="Port for HTTP.")] = 7071,
+    storage_port: Annotated[
+        int, typer.Option(help="Port for blobs; queues and tables take the next two.")
+    ] = 10000,
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder that keeps the stored data, keys and timers.", show_default=".local/data"),
+    ] = LOCAL / "data",
+    keys: Annotated[bool, typer.Option("--keys", help="Ask callers for a key, as Azure does.")] = False,
+    func: Annotated[
+        bool, typer.Option("--func", help="Use Azure Functions Core Tools (func) as the host.")
+    ] = False,
+    lease: Annotated[
+        float, typer.Option(help="Seconds until a message is tried again if the host dies.")
+    ] = 600,
+) -> None:
+    """Run the app on this machine, with the storage it needs, until Ctrl-C."""
+    configure_logging()
+    options = host.Options(app=ROOT, port=port, state=data / "host", keys=keys, lease=lease)
+    console = Console(highlight=False)
+    try:
+        bind(port, host.PORT_OPTION).close()
+        core_tools = _core_tools() if func else None
+        program = install(LOCAL / "azurite", console.print)
+        console.print("Starting Azurite")
+        with Azurite(program, storage_port, data.resolve() / "azurite") as azurite:
+            _use(azurite, console)
+            asyncio.run(_run(options, azurite, console, core_tools))
+            console.print("Stopping")
+    except HostError as exc:
+        print(exc, file=sys.stderr)
+        raise typer.Exit(exc.exit_code) from None
+
+
+async def _run(options: host.Options, azurite: Azurite, console: Console, core_tools: str | None) -> None:
+    with stop_on_signals() as stop:
+        if core_tools:
+            await _run_core_tools(core_tools, options.port, stop)
+        else:
+            await host.run(options, stop, lambda listening: _welcome(console, listening, azurite))
+
+
+def _use(azurite: Azurite, console: Console) -> None:
+    """Point the app's storage settings at Azurite, save those that the developer has set otherwise."""
+    load_app_settings(ROOT)
+    for name in STORAGE_SETTINGS:
+        if os.environ.get(name, "UseDevelopmentStorage=true") == "UseDevelopmentStorage=true":
+            os.environ[name] = azurite.connection_string
+        else:
+            console.print(f"[yellow]{name} is set already: the app uses that storage, not Azurite.")
+
+
+def _welcome(console: Console, listening: host.Listening, azurite: Azurite) -> None:
+    console.print()
+    console.print(f"[bold]The app is listening[/] on {listening.url}")
+    for line in (*listening.routes, *listening.triggers):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(
+        f"Storage (Azurite): blobs, queues and tables on ports {azurite.port} to {azurite.port + 2}"
+    )
+    key = ""
+    if listening.keys:
+        console.print("Keys, for the header x-functions-key or ?code=:")
+        console.print(f"  every function  {listening.keys.host}\n  master          {listening.keys.master}")
+        key = f' -H "x-functions-key: {listening.keys.host}"'
+    python = "py" if sys.platform == "win32" else "python3"
+    console.print("[bold]Try next[/], in another terminal:")
+    console.print(
+        f"  curl -i{key} --data @{_SAMPLE} {listening.url}/api/webhooks/CreateQuote", soft_wrap=True
+    )
+    console.print(f"  {python} dev.py send CreateQuote")
+    console.print("Ctrl-C stops everything; the data is kept.")
+    console.print()
+
+
+def _core_tools() -> str:
+    path = shutil.which("func")
+    if path is None:
+        raise HostError(
+            "Azure Functions Core Tools (func) are not on the PATH. Install them, or leave out --func."
+        )
+    return path
+
+
+async def _run_core_tools(program: str, port: int, stop: asyncio.Event) -> None:
+    """Run the app with Microsoft's own host, which takes the Python of this environment from the PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    process = await asyncio.create_subprocess_exec(
+        *[program, "start", "--port", str(port)], cwd=ROOT, env={**os.environ, "PATH": path}
+    )
+    stopping = asyncio.create_task(stop.wait())
+    ended = asyncio.create_task(process.wait())
+    await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if process.returncode is None:
+        process.terminate()
+    await ended
