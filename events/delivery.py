@@ -9,6 +9,8 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
     HOT_FOLDER = "hot-folder"
     FTP = "ftp"
+    # a message that somebody else wrote to the inbox
+    INBOX = "inbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

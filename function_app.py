@@ -1,0 +1,76 @@
+"""The triggers: the only file that knows Azure Functions. Each hands on to a handler."""
+
+import logging
+from datetime import UTC, datetime
+from functools import cache
+
+import azure.functions as func
+from azure.functions import BlobSource
+
+from handlers import health as health_
+from handlers.answers import Answer
+from handlers.app import App
+from handlers.channels import hot_folder as drops
+from handlers.channels.webhook import webhook as receive_webhook
+from handlers.inbox import POISON_QUEUE, QUEUE, Message
+from handlers.process import bring_back, process
+from handlers.settings import settings
+
+# the SDK logs every request at this level
+logging.getLogger("azure").setLevel(logging.WARNING)
+
+app = func.FunctionApp()
+
+
+@cache
+def the_app() -> App:
+    return App.start(settings())
+
+
+@app.function_name("webhook")
+@app.route(route="webhooks/{event}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def webhook(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await receive_webhook(req.route_params["event"], req.get_body(), req.headers, the_app()))
+
+
+@app.function_name("health")
+@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+    return _response(await health_.health(the_app()))
+
+
+@app.function_name("hot_folder")
+@app.blob_trigger(
+    arg_name="blob", path="hot-folder/{name}", connection="HOT_FOLDER", source=BlobSource(settings().hot_folder_source)
+)
+async def hot_folder(blob: func.InputStream) -> None:
+    await drops.take((blob.name or "").removeprefix("hot-folder/"), the_app())
+
+
+@app.function_name("sweep_hot_folder")
+@app.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=False)
+async def sweep_hot_folder(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+    await drops.sweep(the_app())
+
+
+@app.function_name("inbox")
+@app.queue_trigger(arg_name="message", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def inbox(message: func.QueueMessage) -> None:
+    await process(_message(message), the_app())
+
+
+@app.function_name("inbox_poison")
+@app.queue_trigger(arg_name="message", queue_name=POISON_QUEUE, connection="AzureWebJobsStorage")
+async def inbox_poison(message: func.QueueMessage) -> None:
+    await bring_back(_message(message), the_app())
+
+
+def _message(message: func.QueueMessage) -> Message:
+    inserted = message.insertion_time or datetime.now(UTC)
+    return Message(message.id or "", inserted, message.get_body().decode("utf-8", "replace"))
+
+
+def _response(answer: Answer) -> func.HttpResponse:
+    return func.HttpResponse(
+        answer.body, status_code=answer.status, headers=dict(answer.headers), mimetype=answer.content_type
+    )

@@ -1,0 +1,1 @@
+"""What is done with an event: take custody, hand on, keep the account."""

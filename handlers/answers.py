@@ -1,0 +1,33 @@
+"""What HTTP answers: a status, a body, headers; none of it Azure's."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from handlers.problems import Refusal, problem_document
+
+_JSON = "application/json; charset=utf-8"
+_PROBLEM = "application/problem+json; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str]
+
+
+# No answer of ours is ever a page.
+_ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+def answer(status: int, members: Mapping[str, Any]) -> Answer:
+    """Answer with a JSON object; members that are None are left out."""
+    shown = {name: value for name, value in members.items() if value is not None}
+    return Answer(status, json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace"), _JSON, _ALWAYS)
+
+
+def problem(refusal: Refusal, *, retry_after: int | None = None, **members: Any) -> Answer:  # noqa: ANN401 - JSON values
+    """Answer with a problem document (RFC 9457)."""
+    headers = {**_ALWAYS, "Retry-After": str(retry_after)} if retry_after is not None else _ALWAYS
+    return Answer(refusal.status, problem_document(refusal, **members), _PROBLEM, headers)

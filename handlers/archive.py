@@ -1,0 +1,44 @@
+"""Where the bytes of a delivery lie: `{event}/{yyyy}/{MM}/{dd}/{id}.…`, the same path in archive and quarantine."""
+
+from events import EventError, EventType, sniff
+from handlers.ids import time_of
+
+UNKNOWN_EVENT = "_unknown"
+
+_CONTENT_TYPES = {"json": "application/json", "xml": "application/xml", "bin": "application/octet-stream"}
+
+
+def raw_path(event: str, delivery_id: str, extension: str) -> str:
+    return f"{_stem(event, delivery_id)}.{extension}"
+
+
+def data_path(event: str, delivery_id: str) -> str:
+    return f"{_stem(event, delivery_id)}.data.json"
+
+
+def problem_path(event: str, delivery_id: str) -> str:
+    return f"{_stem(event, delivery_id)}.problem.json"
+
+
+def _stem(event: str, delivery_id: str) -> str:
+    return f"{folder(event)}/{time_of(delivery_id):%Y/%m/%d}/{delivery_id}"
+
+
+def folder(event: str) -> str:
+    """Return the event's folder, in printIQ's spelling; one for all names that are no event's."""
+    try:
+        return EventType.named(event)
+    except EventError:
+        return UNKNOWN_EVENT
+
+
+def extension(body: bytes) -> str:
+    """Tell what a body looks like, also one that could not be read."""
+    try:
+        return sniff(body)
+    except EventError:
+        return "bin"
+
+
+def content_type(path: str) -> str:
+    return _CONTENT_TYPES[path.rpartition(".")[2]]

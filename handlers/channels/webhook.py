@@ -1,0 +1,96 @@
+"""The webhook: a POST becomes a delivery, and what came of it the response."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from events import Channel, Delivery, EmptyBody, EventError, Problem, timestamp
+from handlers.answers import Answer, answer, problem
+from handlers.app import App
+from handlers.ids import new_id, time_of
+from handlers.problems import Refusal
+from handlers.receive import NoCustody, Receipt, keep_refused, receive
+
+_log = logging.getLogger("printiq.webhook")
+
+_RETRY_AFTER = 30
+
+
+class LengthRequired(EventError):  # noqa: N818 - as its family
+    status = 411
+    title = "Length required"
+
+
+async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App) -> Answer:
+    """Take a delivery and answer the sender. `headers` are found without regard to case."""
+    delivery_id = new_id(datetime.now(UTC))
+    delivery = Delivery(
+        id=delivery_id,
+        event=event,
+        body=body,
+        channel=Channel.WEBHOOK,
+        received_at=time_of(delivery_id),
+        content_type=headers.get("Content-Type"),
+    )
+    try:
+        if not body and headers.get("Transfer-Encoding"):
+            await _refuse_without_length(delivery, app)
+        return _accepted(await receive(delivery, app))
+    except EmptyBody as error:
+        return problem(Refusal.of(error))
+    except EventError as error:
+        return _refused(delivery, error, app)
+    except NoCustody as error:
+        return _no_custody(delivery, error)
+
+
+async def _refuse_without_length(delivery: Delivery, app: App) -> None:
+    # The Functions host hands on an empty body where the sender gave no Content-Length; what was sent is lost, so
+    # at least that something came stands open in the ledger.
+    error = LengthRequired(
+        "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs the length. "
+        "Send the request again with a Content-Length header."
+    )
+    await keep_refused(delivery, error, app)
+    raise error
+
+
+def _accepted(receipt: Receipt) -> Answer:
+    return answer(
+        202,
+        {
+            "id": receipt.delivery.id,
+            "event": receipt.event,
+            "status": "accepted",
+            "kind": receipt.subject.kind if receipt.subject else None,
+            "subject": receipt.subject.key if receipt.subject else None,
+            "receivedAt": timestamp(receipt.delivery.received_at),
+            "warnings": [warning._asdict() for warning in receipt.warnings] or None,
+        },
+    )
+
+
+def _refused(delivery: Delivery, error: EventError, app: App) -> Answer:
+    refusal = Refusal.of(error)
+    if app.settings.quarantine_status:
+        # For a sender that stops at the first answer that is no 2xx: it is in custody, if only in quarantine.
+        return answer(
+            int(app.settings.quarantine_status),
+            {
+                "id": delivery.id,
+                "event": delivery.event,
+                "status": "quarantined",
+                "receivedAt": timestamp(delivery.received_at),
+                "detail": refusal.detail,
+                "errors": [problem._asdict() for problem in refusal.errors],
+            },
+        )
+    return problem(refusal, id=delivery.id)
+
+
+def _no_custody(delivery: Delivery, error: NoCustody) -> Answer:
+    _log.error("%s was not received: %s", delivery.id, error)
+    trouble = Problem("", "The event was not received, because storage does not answer. Send it again later.")
+    return problem(
+        Refusal(status=503, title="Storage unavailable", errors=(trouble,)), retry_after=_RETRY_AFTER
+    )

@@ -1,0 +1,49 @@
+"""Delivery ids: UUIDv7 (RFC 9562), which sort by time and carry it."""
+
+import secrets
+from datetime import UTC, datetime
+from hashlib import blake2b
+from uuid import UUID
+
+_RANDOM_BITS = 74
+_ALL_BITS = (1 << 128) - 1
+
+
+def new_id(now: datetime) -> str:
+    """Make an id for a delivery that arrives now."""
+    return _uuid7(now, secrets.randbits(_RANDOM_BITS))
+
+
+def derived_id(moment: datetime, *identity: str) -> str:
+    """Make the id that the same thing at the same moment always gets: a file seen twice is one delivery."""
+    digest = blake2b("\0".join(identity).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return _uuid7(moment, int.from_bytes(digest) >> (128 - _RANDOM_BITS))
+
+
+def time_of(delivery_id: str) -> datetime:
+    """Read the moment, to the millisecond, out of an id. Raises ValueError for text that is no UUIDv7."""
+    value = UUID(delivery_id)
+    if value.version != 7:  # noqa: PLR2004 - RFC 9562's number
+        raise ValueError(f"{delivery_id!r} is no UUIDv7")
+    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
+
+
+def newest_first(delivery_id: str) -> str:
+    """Return a text that sorts the other way round, so that a table lists the newest first."""
+    return f"{_ALL_BITS - UUID(delivery_id).int:032x}"
+
+
+def just_before(moment: datetime) -> str:
+    """Return the `newest_first` text that no delivery of this moment or later sorts behind."""
+    return f"{_ALL_BITS - (_milliseconds(moment) << 80):032x}"
+
+
+def _uuid7(moment: datetime, random: int) -> str:
+    bits = (
+        _milliseconds(moment) << 80 | 7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)
+    )
+    return str(UUID(int=bits))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

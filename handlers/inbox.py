@@ -1,0 +1,153 @@
+"""The inbox: the queue of work that waits, and the message that carries a delivery through it.
+
+A message is the line `printiq/1` and then JSON. (A bare JSON object would have its keys copied over the trigger's
+metadata by the Functions host.) The raw bytes travel inside, compressed; what does not fit lies in a blob already,
+and the message names it (claim check).
+"""
+
+import base64
+from datetime import datetime
+from typing import NamedTuple, Self
+
+import zstandard
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from events import Channel, Delivery, Problem
+from handlers import archive
+from handlers.ids import derived_id
+from handlers.problems import Refusal
+from handlers.stores import ContainerName, Stores
+from handlers.stores.queues import fits
+
+QUEUE = "printiq-inbox"
+POISON_QUEUE = "printiq-inbox-poison"
+
+_VERSION = b"printiq/1\n"
+# Level 1 takes 0.1 ms for a Job XML of 58 KB; higher levels save little of what a thumbnail leaves.
+_LEVEL = 1
+_MAX_NAME = 200
+_MAX_CONTENT_TYPE = 200
+
+
+class Message(NamedTuple):
+    """Hold a queue message as the trigger hands it over."""
+
+    id: str
+    inserted_at: datetime
+    text: str
+
+
+class Place(NamedTuple):
+    """Name a blob."""
+
+    container: ContainerName
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.container}/{self.name}"
+
+
+class Replay(BaseModel):
+    """Say what a replay repeats: the delivery, its CloudEvents id and ordering time, and the queues that get it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    of: str
+    origin: str
+    queues: tuple[str, ...] | None = None
+
+
+class Work(BaseModel):
+    """Be one message of the inbox: a delivery, why it was refused if it was, and what was tried so far."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    event: str
+    channel: Channel
+    received_at: datetime
+    content_type: str | None = None
+    size: int
+    body: str | None = None
+    blob: Place | None = None
+    refusal: Refusal | None = None
+    attempt: int = 1
+    settled: bool = False
+    replay: Replay | None = None
+
+    @classmethod
+    def of(cls, delivery: Delivery, *, refusal: Refusal | None = None, blob: Place | None = None) -> Self:
+        """Make the message for a delivery, with its bytes inside unless they lie in `blob`."""
+        body = None
+        if blob is None:
+            body = base64.b64encode(zstandard.ZstdCompressor(_LEVEL).compress(delivery.body)).decode()
+        return cls(
+            id=delivery.id,
+            event=delivery.event[:_MAX_NAME],
+            channel=delivery.channel,
+            received_at=delivery.received_at,
+            content_type=delivery.content_type[:_MAX_CONTENT_TYPE] if delivery.content_type else None,
+            size=len(delivery.body),
+            body=body,
+            blob=blob,
+            refusal=refusal,
+        )
+
+    def encode(self) -> bytes:
+        return _VERSION + self.model_dump_json(exclude_defaults=True).encode()
+
+    @classmethod
+    def read(cls, message: Message) -> Self:
+        """Read a message; one that is none of ours becomes work too: a refused delivery of its text."""
+        if not message.text.startswith(_VERSION.decode()):
+            return cls._foreign(message, f"it does not begin with the line {_VERSION.decode().strip()!r}")
+        try:
+            return cls.model_validate_json(message.text[len(_VERSION) :])
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            return cls._foreign(message, wrong)
+
+    @classmethod
+    def _foreign(cls, message: Message, why: str) -> Self:
+        problem = Problem("", f"Somebody else wrote this message to {QUEUE}: {why}.")
+        delivery = Delivery(
+            id=derived_id(message.inserted_at, QUEUE, message.id),
+            event=archive.UNKNOWN_EVENT,
+            body=message.text.encode("utf-8", "replace"),
+            channel=Channel.INBOX,
+            received_at=message.inserted_at,
+        )
+        return cls.of(
+            delivery, refusal=Refusal(status=422, title="Unreadable inbox message", errors=(problem,))
+        )
+
+    async def delivery(self, stores: Stores) -> Delivery:
+        """Put the delivery together again, fetching its bytes where they lie in a blob. Raises NotFound."""
+        if self.blob is not None:
+            body = await stores.blobs.get(self.blob.container, self.blob.name)
+        else:
+            body = zstandard.ZstdDecompressor().decompress(base64.b64decode(self.body or ""), self.size or 1)
+        return Delivery(
+            id=self.id,
+            event=self.event,
+            body=body,
+            channel=self.channel,
+            received_at=self.received_at,
+            content_type=self.content_type,
+        )
+
+
+async def put(stores: Stores, delivery: Delivery, *, refusal: Refusal | None = None) -> None:
+    """Take custody: one storage write where the bytes fit into the message, else two. Raises StorageFault."""
+    message = Work.of(delivery, refusal=refusal).encode()
+    if not fits(message, "none"):
+        container = ContainerName.ARCHIVE if refusal is None else ContainerName.QUARANTINE
+        path = archive.raw_path(delivery.event, delivery.id, archive.extension(delivery.body))
+        await stores.blobs.put(container, path, delivery.body, archive.content_type(path))
+        message = Work.of(delivery, refusal=refusal, blob=Place(container, path)).encode()
+    await stores.queues.send(QUEUE, message)
+
+
+async def put_back(stores: Stores, work: Work, *, delay: int) -> None:
+    """Send a message again, to be seen after `delay` seconds. Raises StorageFault."""
+    await stores.queues.send(QUEUE, work.encode(), delay=delay)

@@ -1,0 +1,157 @@
+"""The account of every delivery: the only writer of the tables deliveries, timeline and records.
+
+`deliveries` is the truth, `timeline` its index by subject, `records` a view of the latest state. Every write can be
+done again with the same outcome.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from events import Event, Payload, Problem, Subject, timestamp
+from handlers.archive import folder
+from handlers.ids import newest_first, time_of
+from handlers.inbox import Place, Work
+from handlers.stores import NotFound, StorageFault, TableName, Tables, table_key
+from handlers.stores.faults import Conflict
+from handlers.stores.tables import Entity, Value
+
+OPEN = "open"
+# A text column holds 64 KiB in UTF-16.
+MAX_TEXT = 32_000
+_TRIES = 30
+
+
+class Status(StrEnum):
+    SENT = "sent"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+    FAILING = "failing"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Say what came of a delivery."""
+
+    status: Status
+    error: str = ""
+    duplicate_of: str | None = None
+    queues: tuple[str, ...] = ()
+    raw: Place | None = None
+    data_ref: str | None = None
+
+
+def day(delivery_id: str) -> str:
+    """Return the partition of `deliveries` in which a delivery stands."""
+    return f"{time_of(delivery_id):%Y-%m-%d}"
+
+
+async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payload] | None = None) -> None:
+    """Write what came of a delivery to every table. Raises StorageFault."""
+    row = _row(work, outcome, event)
+    writes = [tables.merge(TableName.DELIVERIES, row)]
+    if outcome.status in {Status.QUARANTINED, Status.FAILED}:
+        writes.append(tables.merge(TableName.DELIVERIES, {**row, "PartitionKey": OPEN}))
+    if event is not None and outcome.status is not Status.FAILING:
+        writes += [tables.merge(TableName.TIMELINE, each) for each in _timeline(row, event)]
+        if event.subject is not None and outcome.status in {Status.SENT, Status.DUPLICATE}:
+            writes.append(_record(tables, work, outcome, event, event.subject))
+    await asyncio.gather(*writes)
+
+
+def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str, Value]:
+    subject = event.subject if event else None
+    columns: dict[str, Value | None] = {
+        "PartitionKey": day(work.id),
+        "RowKey": newest_first(work.id),
+        "id": work.id,
+        "event": event.type if event else folder(work.event),
+        "eventAsNamed": work.event if event is None else None,
+        "kind": subject.kind if subject else None,
+        "key": table_key(subject.key) if subject else None,
+        "subject": _shortened(subject.key) if subject else None,
+        "status": outcome.status,
+        "channel": work.channel,
+        "receivedAt": timestamp(work.received_at),
+        "processedAt": timestamp(datetime.now(UTC)),
+        "attempts": work.attempt,
+        "error": _shortened(outcome.error),
+        "duplicateOf": outcome.duplicate_of,
+        "replayOf": work.replay.of if work.replay else None,
+        "queues": json.dumps(outcome.queues) if outcome.queues else None,
+        "raw": str(outcome.raw) if outcome.raw else None,
+        "dataRef": outcome.data_ref,
+        "size": work.size,
+        "contentType": work.content_type,
+        "warnings": _warnings(event.warnings) if event and event.warnings else None,
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def _warnings(warnings: tuple[Problem, ...]) -> str:
+    shown = list(warnings)
+    while len(text := json.dumps([warning._asdict() for warning in shown])) > MAX_TEXT:
+        shown.pop()
+    return text
+
+
+_IN_TIMELINE = (
+    "RowKey", "id", "event", "status", "channel", "receivedAt", "processedAt", "error", "duplicateOf", "replayOf"
+)  # fmt: skip
+
+
+def _timeline(row: Entity, event: Event[Payload]) -> list[Entity]:
+    shared = {name: row[name] for name in _IN_TIMELINE if name in row}
+    return [
+        {
+            **shared,
+            "PartitionKey": table_key(f"{subject.kind}|{subject.key}"),
+            "kind": subject.kind,
+            "subject": _shortened(subject.key),
+            "primary": subject == event.subject,
+        }
+        for subject in event.subjects
+    ]
+
+
+async def _record(
+    tables: Tables, work: Work, outcome: Outcome, event: Event[Payload], subject: Subject
+) -> None:
+    """Write the latest state of the subject, unless a later delivery has."""
+    order = work.replay.origin if work.replay else work.id
+    data = event.data.decode()
+    columns: dict[str, Value | None] = {
+        "PartitionKey": subject.kind,
+        "RowKey": table_key(subject.key),
+        "subject": _shortened(subject.key),
+        "event": event.type,
+        "delivery": work.id,
+        "order": order,
+        "receivedAt": timestamp(time_of(order)),
+        "data": data if len(data) <= MAX_TEXT else None,
+        "dataRef": outcome.data_ref if len(data) > MAX_TEXT else None,
+    }
+    row = {name: value for name, value in columns.items() if value is not None}
+    for _ in range(_TRIES):
+        try:
+            found = await tables.get(TableName.RECORDS, subject.kind, table_key(subject.key))
+        except NotFound:
+            found = None
+        if found is not None and found["order"] > order:
+            return
+        try:
+            if found is None:
+                await tables.insert(TableName.RECORDS, row)
+            else:
+                await tables.replace(TableName.RECORDS, row, etag=found.etag)
+        except (Conflict, NotFound):  # another delivery of this subject was first: look again
+            continue
+        return
+    raise StorageFault("could not write the latest state: too many deliveries of one subject at once")

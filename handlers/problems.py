@@ -1,0 +1,39 @@
+"""Problem documents (RFC 9457): what is wrong, where, and what to do, for people and programs."""
+
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from events import EventError, Problem
+
+
+class Refusal(BaseModel):
+    """Say why a delivery was refused; `errors` is never empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: int
+    title: str
+    errors: tuple[Problem, ...]
+
+    @classmethod
+    def of(cls, error: EventError) -> Self:
+        return cls(status=error.status, title=error.title, errors=error.problems)
+
+    @property
+    def detail(self) -> str:
+        return self.errors[0].message
+
+
+def problem_document(refusal: Refusal, **members: Any) -> bytes:  # noqa: ANN401 - JSON values
+    """Write the document; `members` that are None are left out."""
+    document = {
+        "type": "about:blank",
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "errors": [error._asdict() for error in refusal.errors],
+        **{name: value for name, value in members.items() if value is not None},
+    }
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")

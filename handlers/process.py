@@ -1,0 +1,198 @@
+"""From an inbox message to all outputs: archive, result queues, ledger. Every step can be run again."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import replace
+
+from events import Channel, Envelope, Event, EventError, Payload, cloud_event
+from handlers import archive, inbox, ledger, repeats
+from handlers.app import App
+from handlers.ids import time_of
+from handlers.inbox import Message, Place, Work
+from handlers.ledger import Outcome, Status
+from handlers.problems import Refusal, problem_document
+from handlers.stores import ContainerName, StorageFault
+from handlers.stores.queues import fits
+from handlers.subscriptions import Subscription
+from handlers.understand import understand
+
+_log = logging.getLogger("printiq.process")
+
+# An error that is not storage's gets so many tries; storage faults are tried for ever.
+MAX_ATTEMPTS = 5
+_FIRST_DELAY = 10
+_LONGEST_DELAY = 3600
+
+
+def delay_after(attempt: int) -> int:
+    """Return the seconds to wait after a failed attempt: 10, 20, 40, … up to an hour."""
+    return int(min(_FIRST_DELAY * 2.0 ** (attempt - 1), _LONGEST_DELAY))
+
+
+async def process(message: Message, app: App) -> None:
+    """Work off one message of the inbox. Raises StorageFault only where not even a copy could be put back."""
+    work = Work.read(message)
+    try:
+        await _work(work, app)
+    except repeats.NotSettled:
+        await inbox.put_back(
+            app.stores, work.model_copy(update={"settled": True}), delay=repeats.SETTLE_SECONDS
+        )
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the message must come back
+        await _try_again(work, error, app)
+
+
+async def bring_back(message: Message, app: App) -> None:
+    """Put a message of the poison queue back: work on it ended, five times, before it could say why."""
+    await _try_again(
+        Work.read(message), CrashedError("The process ended while working on this, five times."), app
+    )
+
+
+class CrashedError(Exception):
+    """Say that the process ended before it could say why."""
+
+
+async def _work(work: Work, app: App) -> None:
+    delivery = await work.delivery(app.stores)
+    if work.refusal is not None:
+        await _quarantine(work, delivery.body, work.refusal, app)
+        return
+    try:
+        event = await understand(delivery, app.settings)
+    except EventError as error:
+        await _quarantine(work, delivery.body, Refusal.of(error), app)
+        return
+    raw = await _archive(work, delivery.body, event.format, app)
+    verdict = repeats.Verdict()
+    if work.replay is None:
+        verdict = await repeats.verdict(
+            event,
+            app.stores.tables,
+            window_seconds=app.settings.duplicate_window_seconds,
+            settled=work.settled,
+        )
+    if verdict.freed is not None:
+        await _send_again(verdict.freed, event, app)
+    data_ref = await _data_blob(work, event, app)
+    queues = await _send(work, event, verdict.duplicate_of, data_ref, app)
+    outcome = Outcome(
+        status=Status.DUPLICATE if verdict.duplicate_of else Status.SENT,
+        duplicate_of=verdict.duplicate_of,
+        queues=queues,
+        raw=raw,
+        data_ref=data_ref,
+    )
+    await ledger.record(app.stores.tables, work, outcome, event)
+    _log.info("%s %s %s: %s", event.type, work.id, outcome.status, ", ".join(queues) or "no queue")
+
+
+async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> None:
+    path = archive.raw_path(work.event, work.id, archive.extension(body))
+    raw = Place(ContainerName.QUARANTINE, path)
+    if body and work.blob != raw:
+        await app.stores.blobs.put(*raw, body, archive.content_type(path))
+    await app.stores.blobs.put(
+        ContainerName.QUARANTINE,
+        archive.problem_path(work.event, work.id),
+        problem_document(refusal, id=work.id, event=work.event, raw=str(raw) if body else None),
+        "application/problem+json",
+    )
+    outcome = Outcome(status=Status.QUARANTINED, error=refusal.detail, raw=raw if body else None)
+    await ledger.record(app.stores.tables, work, outcome)
+    _log.warning("%s %s quarantined: %s", archive.folder(work.event), work.id, refusal.title)
+
+
+async def _archive(work: Work, body: bytes, extension: str, app: App) -> Place:
+    raw = Place(ContainerName.ARCHIVE, archive.raw_path(work.event, work.id, extension))
+    if work.blob != raw:
+        await app.stores.blobs.put(*raw, body, archive.content_type(raw.name))
+    return raw
+
+
+async def _data_blob(work: Work, event: Event[Payload], app: App) -> str | None:
+    """Store the normalised data where it is too large for a row or for a message to some queue."""
+    in_row = len(event.data) <= ledger.MAX_TEXT
+    if in_row and all(_whole_fits(event, queue) for _, queue in app.subscriptions.of(event.type)):
+        return None
+    path = archive.data_path(event.type, work.id)
+    await app.stores.blobs.put(ContainerName.ARCHIVE, path, event.data, "application/json")
+    return app.stores.blobs.url(ContainerName.ARCHIVE, path)
+
+
+# The attributes around the data take less than this; keys are the only ones without a bound of their own.
+_ATTRIBUTES = 2048
+
+
+def _whole_fits(event: Event[Payload], queue: Subscription) -> bool:
+    key = len(event.subject.key) * 6 if event.subject else 0
+    return fits(event.data + bytes(_ATTRIBUTES + key), queue.encoding)
+
+
+async def _send(
+    work: Work, event: Event[Payload], duplicate_of: str | None, data_ref: str | None, app: App
+) -> tuple[str, ...]:
+    """Send the event to every queue that is to get it; return their names."""
+    origin = work.replay.origin if work.replay else work.id
+    envelope = Envelope(
+        id=origin,
+        time=time_of(origin),
+        source=f"/printiq/{app.settings.printiq_site}",
+        data_schema=f"{app.settings.url}/api/schemas/{event.type}",
+        duplicate_of=duplicate_of,
+        replay_of=work.replay.of if work.replay else None,
+    )
+    chosen = work.replay.queues if work.replay else None
+    targets = [
+        (name, queue)
+        for name, queue in app.subscriptions.of(event.type)
+        if (chosen is None or name in chosen) and not (duplicate_of and queue.duplicates == "drop")
+    ]
+    whole = cloud_event(event, envelope)
+    referring = cloud_event(event, replace(envelope, data_ref=data_ref)) if data_ref else whole
+    await asyncio.gather(
+        *(
+            app.stores.queues.send(
+                name, whole if _whole_fits(event, queue) else referring, encoding=queue.encoding
+            )
+            for name, queue in targets
+        )
+    )
+    return tuple(name for name, _ in targets)
+
+
+async def _send_again(freed: repeats.Entry, event: Event[Payload], app: App) -> None:
+    path = archive.raw_path(event.type, freed.id, freed.extension)
+    work = Work(
+        id=freed.id,
+        event=event.type,
+        channel=Channel(freed.channel),
+        received_at=time_of(freed.id),
+        size=freed.size,
+        blob=Place(ContainerName.ARCHIVE, path),
+    )
+    await inbox.put_back(app.stores, work, delay=0)
+
+
+async def _try_again(work: Work, error: Exception, app: App) -> None:
+    """Note the error on the ledger and put the message back with a growing delay, or give up where that is due."""
+    lasting = not isinstance(error, StorageFault)
+    said = str(error) if isinstance(error, StorageFault) else f"{type(error).__name__}: {error}"
+    _log.error("%s attempt %d failed: %s", work.id, work.attempt, said, exc_info=error if lasting else None)
+    if lasting and work.attempt >= MAX_ATTEMPTS:
+        await _give_up(work, said, app)
+        return
+    with contextlib.suppress(StorageFault):  # the message tells it too, and the next try writes again
+        await ledger.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=said))
+    again = work.model_copy(update={"attempt": work.attempt + 1})
+    await inbox.put_back(app.stores, again, delay=delay_after(work.attempt))
+
+
+async def _give_up(work: Work, said: str, app: App) -> None:
+    """Leave a failed delivery in the open, with its bytes one replay away."""
+    raw = work.blob
+    if raw is None:
+        body = (await work.delivery(app.stores)).body
+        raw = await _archive(work, body, archive.extension(body), app)
+    await ledger.record(app.stores.tables, work, Outcome(status=Status.FAILED, error=said, raw=raw))

@@ -1,0 +1,56 @@
+"""Custody: a delivery is checked and lies in the inbox before anybody is told that it arrived."""
+
+import asyncio
+from typing import NamedTuple
+
+from events import Delivery, EmptyBody, EventError, Problem, Subject
+from handlers import inbox
+from handlers.app import App
+from handlers.problems import Refusal
+from handlers.stores import StorageFault
+from handlers.understand import understand
+
+# The whole of it, so that a sender has an answer within ten seconds.
+_CUSTODY_SECONDS = 8
+
+
+class NoCustody(Exception):  # noqa: N818 - says what it is
+    """Say that storage did not take the delivery: it was not received, and must be sent again."""
+
+
+class Receipt(NamedTuple):
+    """Confirm that a delivery is in custody and understood."""
+
+    delivery: Delivery
+    event: str
+    subject: Subject | None
+    warnings: tuple[Problem, ...]
+
+
+async def receive(delivery: Delivery, app: App) -> Receipt:
+    """Check a delivery and take custody of it, also of one that is refused.
+
+    Raises EventError if it is refused (its bytes are kept, unless there were none), NoCustody if storage fails.
+    """
+    try:
+        event = await understand(delivery, app.settings)
+    except EmptyBody:
+        raise
+    except EventError as error:
+        await keep_refused(delivery, error, app)
+        raise
+    await _take(delivery, None, app)
+    return Receipt(delivery, event.type, event.subject, event.warnings)
+
+
+async def keep_refused(delivery: Delivery, error: EventError, app: App) -> None:
+    """Take custody of what is refused. Raises NoCustody."""
+    await _take(delivery, Refusal.of(error), app)
+
+
+async def _take(delivery: Delivery, refusal: Refusal | None, app: App) -> None:
+    try:
+        async with asyncio.timeout(_CUSTODY_SECONDS):
+            await inbox.put(app.stores, delivery, refusal=refusal)
+    except (StorageFault, TimeoutError) as error:
+        raise NoCustody(str(error) or "storage did not answer in time") from error

@@ -1,0 +1,94 @@
+"""The app's settings: the only reader of the environment."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events import DateOrder
+
+SUBSCRIPTIONS_FILE = Path(__file__).parent.parent / "subscriptions.toml"
+
+
+class Connection(NamedTuple):
+    """Say how to reach a storage account: a connection string, or service addresses and an identity."""
+
+    connection_string: str
+    blob: str
+    queue: str
+    table: str
+    client_id: str
+
+
+def _named(name: str) -> Any:  # noqa: ANN401 - stands for the field's default
+    return Field("", validation_alias=name)
+
+
+class Settings(BaseSettings):
+    """Hold every setting, as the README's table explains it."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    # The names are those that Azure Functions itself reads, after `__` in its own spelling.
+    storage_string: str = _named("AzureWebJobsStorage")
+    storage_blob: str = _named("AzureWebJobsStorage__blobServiceUri")
+    storage_queue: str = _named("AzureWebJobsStorage__queueServiceUri")
+    storage_table: str = _named("AzureWebJobsStorage__tableServiceUri")
+    storage_client_id: str = _named("AzureWebJobsStorage__clientId")
+    hot_folder_string: str = _named("HOT_FOLDER")
+    hot_folder_blob: str = _named("HOT_FOLDER__blobServiceUri")
+    hot_folder_queue: str = _named("HOT_FOLDER__queueServiceUri")
+    hot_folder_client_id: str = _named("HOT_FOLDER__clientId")
+
+    printiq_site: str = Field("printiq", pattern=r"^[A-Za-z0-9._~-]+$")
+    date_order: DateOrder = DateOrder.DMY
+    max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=100 * 1024 * 1024)
+    quarantine_status: Literal["", "202"] = ""
+    duplicate_window_seconds: int = Field(600, ge=0, le=86_400)
+    retention_days: int = Field(365, ge=1)
+    subscriptions: str = ""
+    # Event Grid is all that Flex Consumption offers; elsewhere the host polls.
+    hot_folder_source: Literal["EventGrid", "LogsAndContainerScan"] = "LogsAndContainerScan"
+    # Azure sets it; it names the app to whoever follows a link.
+    website_hostname: str = "localhost:7071"
+
+    @property
+    def storage(self) -> Connection:
+        """The account for all but the drops."""
+        return Connection(
+            self.storage_string, self.storage_blob, self.storage_queue, self.storage_table, self.storage_client_id
+        )
+
+    @property
+    def hot_folder(self) -> Connection:
+        """The account of the hot folder."""
+        return Connection(
+            self.hot_folder_string, self.hot_folder_blob, self.hot_folder_queue, "", self.hot_folder_client_id
+        )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        for name, connection in (("AzureWebJobsStorage", self.storage), ("HOT_FOLDER", self.hot_folder)):
+            if not connection.connection_string and not connection.blob:
+                raise ValueError(
+                    f"{name} is not set: give a connection string, or {name}__blobServiceUri and the others for an identity"
+                )
+        return self
+
+    @property
+    def url(self) -> str:
+        """The app's own address."""
+        local = self.website_hostname.startswith(("localhost", "127.0.0.1"))
+        return f"{'http' if local else 'https'}://{self.website_hostname}"
+
+    def subscriptions_text(self) -> str:
+        """The subscriptions in force, as TOML: the setting, else the shipped file."""
+        return self.subscriptions.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
+
+
+@cache
+def settings() -> Settings:
+    """Read the settings, once. Raises pydantic.ValidationError, which names each setting that is wrong."""
+    return Settings()

@@ -1,0 +1,104 @@
+"""Containers and blobs."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import ContentSettings
+from azure.storage.blob.aio import BlobServiceClient
+
+from handlers.stores.faults import Conflict, NotFound, storage_call
+
+
+class ContainerName(StrEnum):
+    HOT_FOLDER = "hot-folder"
+    ARCHIVE = "archive"
+    QUARANTINE = "quarantine"
+
+
+class Found(NamedTuple):
+    """Hold what is known of a blob; `modified` is aware."""
+
+    name: str
+    size: int
+    etag: str
+    modified: datetime
+    blob_type: str
+
+
+class Blobs:
+    """Write and read blobs; a container that is missing is created when a write first finds it so."""
+
+    def __init__(self, service: BlobServiceClient) -> None:
+        self._service = service
+
+    def url(self, container: ContainerName, name: str) -> str:
+        return str(self._service.get_blob_client(container, name).url)
+
+    async def put(self, container: ContainerName, name: str, body: bytes, content_type: str) -> None:
+        """Write a blob; one of that name is replaced."""
+        client = self._service.get_blob_client(container, name)
+        settings = ContentSettings(content_type=content_type)
+        with storage_call(f"write {container}/{name}"):
+            try:
+                await client.upload_blob(body, overwrite=True, content_settings=settings)
+            except ResourceNotFoundError:
+                await self._create(container)
+                await client.upload_blob(body, overwrite=True, content_settings=settings)
+
+    async def _create(self, container: ContainerName) -> None:
+        try:
+            await self._service.create_container(container)
+        except ResourceExistsError:
+            pass  # another instance was first
+
+    async def ensure(self, container: ContainerName) -> None:
+        """Create the container if it is missing."""
+        with storage_call(f"create {container}"):
+            await self._create(container)
+
+    async def get(self, container: ContainerName, name: str) -> bytes:
+        """Read a blob whole. Raises NotFound."""
+        with storage_call(f"read {container}/{name}"):
+            stream = await self._service.get_blob_client(container, name).download_blob()
+            return await stream.readall()
+
+    async def get_unchanged(self, container: ContainerName, name: str, *, etag: str) -> bytes:
+        """Read a blob whole, in the state that `etag` names. Raises NotFound, and Conflict if it changed."""
+        with storage_call(f"read {container}/{name}"):
+            stream = await self._service.get_blob_client(container, name).download_blob(
+                etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+            return await stream.readall()
+
+    async def find(self, container: ContainerName, name: str) -> Found:
+        """Tell what is known of a blob. Raises NotFound."""
+        with storage_call(f"look at {container}/{name}"):
+            properties = await self._service.get_blob_client(container, name).get_blob_properties()
+        return Found(
+            name, properties.size, properties.etag, properties.last_modified, str(properties.blob_type)
+        )
+
+    async def delete(self, container: ContainerName, name: str, *, etag: str | None = None) -> bool:
+        """Delete a blob, with `etag` only in that state; tell whether it was deleted."""
+        condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+        try:
+            with storage_call(f"delete {container}/{name}"):
+                await self._service.get_blob_client(container, name).delete_blob(**condition)  # type: ignore[arg-type]
+        except (NotFound, Conflict):
+            return False
+        return True
+
+    async def list(self, container: ContainerName, prefix: str = "") -> AsyncIterator[Found]:
+        """Yield the blobs in the order of their names; none if there is no such container."""
+        try:
+            with storage_call(f"list {container}"):
+                async for each in self._service.get_container_client(container).list_blobs(
+                    name_starts_with=prefix or None
+                ):
+                    yield Found(each.name, each.size, each.etag, each.last_modified, str(each.blob_type))
+        except NotFound:
+            return

@@ -1,0 +1,48 @@
+"""What can go wrong with storage, in our own words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+
+
+class StorageFault(Exception):  # noqa: N818 - the field's word
+    """Say that storage did not do what was asked; trying again later may help."""
+
+
+class NotFound(Exception):  # noqa: N818 - an answer, not an error of storage
+    """Say that the blob, row or message is not there."""
+
+
+class Conflict(Exception):  # noqa: N818 - an answer, not an error of storage
+    """Say that it is there already, or was changed since it was read."""
+
+
+@contextmanager
+def storage_call(what: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into ours around one call; `what` completes "could not …"."""
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        raise NotFound(f"could not {what}: it is not there") from error
+    except (ResourceExistsError, ResourceModifiedError) as error:
+        raise Conflict(f"could not {what}: it is there already, or changed") from error
+    except HttpResponseError as error:
+        if error.status_code == 412:  # noqa: PLR2004 - Precondition Failed
+            raise Conflict(f"could not {what}: it changed") from error
+        raise StorageFault(
+            f"could not {what}: storage answered {error.status_code} {_code(error)}".rstrip()
+        ) from error
+    except (AzureError, TimeoutError, OSError) as error:
+        raise StorageFault(f"could not {what}: {type(error).__name__}") from error
+
+
+def _code(error: HttpResponseError) -> str:
+    # the service's own short code (QueueBeingDeleted, …); its message may hold names and addresses
+    return str(getattr(error, "error_code", "") or "")

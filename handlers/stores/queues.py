@@ -1,0 +1,64 @@
+"""Queues and messages. Every message lives until it is handled (time-to-live -1; the default is seven days)."""
+
+import base64
+from typing import Literal, NamedTuple
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from handlers.stores.faults import storage_call
+
+# The service's limit for a message's text, in bytes of UTF-8.
+MAX_MESSAGE_BYTES = 64 * 1024
+
+
+class Depth(NamedTuple):
+    """Say how many messages wait, and since how many seconds the oldest does (None: it cannot be told)."""
+
+    messages: int
+    oldest_seconds: float | None
+
+
+type Encoding = Literal["base64", "none"]
+
+
+def fits(body: bytes, encoding: Encoding) -> bool:
+    """Tell whether a message can hold this."""
+    size = len(body) if encoding == "none" else (len(body) + 2) // 3 * 4
+    return size <= MAX_MESSAGE_BYTES
+
+
+class Queues:
+    """Send messages; a queue that is missing is created when a send first finds it so."""
+
+    def __init__(self, service: QueueServiceClient) -> None:
+        self._service = service
+        self._clients: dict[str, QueueClient] = {}
+
+    def _client(self, queue: str) -> QueueClient:
+        client = self._clients.get(queue)
+        if client is None:
+            client = self._clients[queue] = self._service.get_queue_client(queue)
+        return client
+
+    async def send(self, queue: str, body: bytes, *, encoding: Encoding = "none", delay: int = 0) -> None:
+        """Send a message, visible after `delay` seconds."""
+        text = body.decode() if encoding == "none" else base64.b64encode(body).decode()
+        client = self._client(queue)
+        with storage_call(f"send to queue {queue}"):
+            try:
+                await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
+            except ResourceNotFoundError:
+                await self._create(client)
+                await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
+
+    async def _create(self, client: QueueClient) -> None:
+        try:
+            await client.create_queue()
+        except ResourceExistsError:
+            pass  # another instance was first
+
+    async def ensure(self, queue: str) -> None:
+        """Create the queue if it is missing."""
+        with storage_call(f"create queue {queue}"):
+            await self._create(self._client(queue))

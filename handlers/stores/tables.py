@@ -1,0 +1,129 @@
+"""Tables and rows."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import quote
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from handlers.stores.faults import NotFound, storage_call
+
+type Value = str | int | bool | float | datetime
+type Entity = Mapping[str, Value]
+
+
+class TableName(StrEnum):
+    DELIVERIES = "deliveries"
+    TIMELINE = "timeline"
+    RECORDS = "records"
+    REPEATS = "repeats"
+
+
+# Azure's limit is 1 KiB for a key, in UTF-16.
+_MAX_KEY = 400
+
+
+def table_key(text: str) -> str:
+    """Make a text fit for a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
+
+    Forbidden are `/ \\ # ?`, control characters, and `%` itself so that the encoding can be undone; what lies
+    beyond ASCII is kept, but for what is no character.
+    """
+    encoded = "".join(_ESCAPES.get(character) or character for character in text)
+    encoded = encoded.encode("utf-8", "replace").decode()
+    if len(encoded.encode("utf-16-le")) // 2 <= _MAX_KEY:
+        return encoded
+    digest = blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return f"{encoded[: _MAX_KEY // 2]}~{digest}"
+
+
+_ESCAPES = {
+    character: quote(character, safe="")
+    for character in [*"/\\#?%", *map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))]
+}
+
+
+class Row(dict[str, Any]):
+    """Hold a row that was read, with the `etag` that names its state."""
+
+    etag: str
+
+    def __init__(self, values: Mapping[str, Any], etag: str) -> None:
+        super().__init__(values)
+        self.etag = etag
+
+
+class Tables:
+    """Write and read rows; a table that is missing is created when a write first finds it so."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._service = service
+        self._clients: dict[TableName, TableClient] = {}
+
+    def _client(self, table: TableName) -> TableClient:
+        client = self._clients.get(table)
+        if client is None:
+            client = self._clients[table] = self._service.get_table_client(table)
+        return client
+
+    async def merge(self, table: TableName, row: Entity) -> None:
+        """Write these columns of a row, whether it was there or not; other columns stay."""
+        await self._write(table, row, lambda client: client.upsert_entity(dict(row), mode=UpdateMode.MERGE))
+
+    async def insert(self, table: TableName, row: Entity) -> None:
+        """Write a new row. Raises Conflict if it is there."""
+        await self._write(table, row, lambda client: client.create_entity(dict(row)))
+
+    async def replace(self, table: TableName, row: Entity, *, etag: str) -> None:
+        """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if it is gone."""
+        client = self._client(table)
+        with storage_call(f"write to table {table}"):
+            await client.update_entity(
+                dict(row), mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+
+    async def _write(self, table: TableName, row: Entity, call: Any) -> None:  # noqa: ANN401 - an SDK call
+        client = self._client(table)
+        try:
+            with storage_call(f"write to table {table}"):
+                await call(client)
+        except NotFound:
+            await self.ensure(table)
+            with storage_call(f"write to table {table}"):
+                await call(client)
+
+    async def ensure(self, table: TableName) -> None:
+        """Create the table if it is missing."""
+        with storage_call(f"create table {table}"):
+            try:
+                await self._client(table).create_table()
+            except ResourceExistsError:
+                pass  # another instance was first
+
+    async def get(self, table: TableName, partition: str, row: str) -> Row:
+        """Read a row. Raises NotFound."""
+        with storage_call(f"read from table {table}"):
+            entity = await self._client(table).get_entity(partition, row)
+        return Row(entity, str(entity.metadata["etag"]))
+
+    async def delete(self, table: TableName, partition: str, row: str) -> None:
+        """Delete a row, if it is there."""
+        with storage_call(f"delete from table {table}"):
+            await self._client(table).delete_entity(partition, row)
+
+    async def query(
+        self, table: TableName, condition: str, *, columns: list[str] | None = None
+    ) -> AsyncIterator[Row]:
+        """Yield the rows that meet an OData condition, in the order of their keys; none if there is no such table."""
+        try:
+            with storage_call(f"read from table {table}"):
+                async for entity in self._client(table).query_entities(condition, select=columns):
+                    yield Row(entity, str(entity.metadata["etag"]))
+        except NotFound:
+            return

@@ -1,0 +1,68 @@
+"""Who gets what: the result queues and the events that each of them subscribes to."""
+
+import tomllib
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+
+from events import EventType
+
+# A queue's name as Azure allows it.
+QueueName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63)
+]
+
+
+class SubscriptionsError(ValueError):
+    """Say what is wrong in subscriptions.toml or the setting SUBSCRIPTIONS."""
+
+
+class Subscription(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events: tuple[str, ...]
+    encoding: Literal["base64", "none"] = "base64"
+    duplicates: Literal["send", "drop"] = "send"
+
+    @field_validator("events")
+    @classmethod
+    def _each_matches(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if not any(fnmatchcase(event.lower(), pattern.lower()) for event in EventType):
+                raise ValueError(f"{pattern!r} matches none of printIQ's events")
+        return patterns
+
+    def wants(self, event: EventType) -> bool:
+        return any(fnmatchcase(event.lower(), pattern.lower()) for pattern in self.events)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queues: dict[QueueName, Subscription]
+
+
+class Subscriptions:
+    """Answer which queues an event goes to."""
+
+    def __init__(self, queues: dict[str, Subscription]) -> None:
+        self.queues = queues
+        self._by_event = {
+            event: tuple((name, queue) for name, queue in queues.items() if queue.wants(event))
+            for event in EventType
+        }
+
+    @classmethod
+    def read(cls, text: str) -> "Subscriptions":
+        """Read the TOML text. Raises SubscriptionsError, which says what is wrong and where."""
+        try:
+            return cls(dict(_File.model_validate(tomllib.loads(text)).queues))
+        except tomllib.TOMLDecodeError as error:
+            raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}") from error
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise SubscriptionsError(f"The subscriptions are wrong: {wrong}") from error
+
+    def of(self, event: EventType) -> tuple[tuple[str, Subscription], ...]:
+        return self._by_event[event]
