@@ -41,7 +41,10 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - 
 
 @app.function_name("hot_folder")
 @app.blob_trigger(
-    arg_name="blob", path="hot-folder/{name}", connection="HOT_FOLDER", source=BlobSource(settings().hot_folder_source)
+    arg_name="blob",
+    path="hot-folder/{name}",
+    connection="HOT_FOLDER",
+    source=BlobSource(settings().hot_folder_source),
 )
 async def hot_folder(blob: func.InputStream) -> None:
     await drops.take((blob.name or "").removeprefix("hot-folder/"), the_app())

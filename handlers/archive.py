@@ -1,4 +1,4 @@
-"""Where the bytes of a delivery lie: `{event}/{yyyy}/{MM}/{dd}/{id}.…`, the same path in archive and quarantine."""
+"""Where the bytes of a delivery lie: `{event}/{yyyy}/{MM}/{dd}/{id}.…`, in archive or quarantine."""
 
 from events import EventError, EventType, sniff
 from handlers.ids import time_of

@@ -1,8 +1,8 @@
 """The inbox: the queue of work that waits, and the message that carries a delivery through it.
 
-A message is the line `printiq/1` and then JSON. (A bare JSON object would have its keys copied over the trigger's
-metadata by the Functions host.) The raw bytes travel inside, compressed; what does not fit lies in a blob already,
-and the message names it (claim check).
+A message is the line `printiq/1` and then JSON. (A bare JSON object would have its keys copied over the
+trigger's metadata by the Functions host.) The raw bytes travel inside, compressed; what does not fit lies in
+a blob already, and the message names it (claim check).
 """
 
 import base64
@@ -48,7 +48,7 @@ class Place(NamedTuple):
 
 
 class Replay(BaseModel):
-    """Say what a replay repeats: the delivery, its CloudEvents id and ordering time, and the queues that get it."""
+    """Say what a replay repeats: the delivery, its CloudEvents id, and the queues that get it."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,7 +1,7 @@
 """The account of every delivery: the only writer of the tables deliveries, timeline and records.
 
-`deliveries` is the truth, `timeline` its index by subject, `records` a view of the latest state. Every write can be
-done again with the same outcome.
+`deliveries` is the truth, `timeline` its index by subject, `records` a view of the latest state. Every write
+can be done again with the same outcome.
 """
 
 import asyncio
@@ -103,7 +103,8 @@ def _warnings(warnings: tuple[Problem, ...]) -> str:
 
 
 _IN_TIMELINE = (
-    "RowKey", "id", "event", "status", "channel", "receivedAt", "processedAt", "error", "duplicateOf", "replayOf"
+    "RowKey", "id", "event", "status", "channel", "receivedAt", "processedAt", "error", "duplicateOf",
+    "replayOf",
 )  # fmt: skip
 
 

@@ -176,7 +176,7 @@ async def _send_again(freed: repeats.Entry, event: Event[Payload], app: App) -> 
 
 
 async def _try_again(work: Work, error: Exception, app: App) -> None:
-    """Note the error on the ledger and put the message back with a growing delay, or give up where that is due."""
+    """Note the error on the ledger and put the message back with a growing delay, or give up if due."""
     lasting = not isinstance(error, StorageFault)
     said = str(error) if isinstance(error, StorageFault) else f"{type(error).__name__}: {error}"
     _log.error("%s attempt %d failed: %s", work.id, work.attempt, said, exc_info=error if lasting else None)

@@ -30,7 +30,7 @@ class Receipt(NamedTuple):
 async def receive(delivery: Delivery, app: App) -> Receipt:
     """Check a delivery and take custody of it, also of one that is refused.
 
-    Raises EventError if it is refused (its bytes are kept, unless there were none), NoCustody if storage fails.
+    Raises EventError if it is refused (its bytes are kept, if there were any), NoCustody if storage fails.
     """
     try:
         event = await understand(delivery, app.settings)

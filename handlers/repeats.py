@@ -1,12 +1,12 @@
 """Which deliveries are repeats: the latest one of the same event for the same subject had the same content.
 
-Messages are processed in parallel and out of order, but repeats are told by the order of receipt. So each pair of
-subject and event has one row with its recent deliveries, changed only If-Match: the verdicts of one subject are
-taken one after the other, and each is stored before the first message goes out.
+Messages are processed in parallel and out of order, but repeats are told by the order of receipt. So each
+pair of subject and event has one row with its recent deliveries, changed only If-Match: the verdicts of one
+subject are taken one after the other, and each is stored before the first message goes out.
 
-Two rules make them right also where an earlier delivery is processed late (A, B, A with B late):
-an apparent repeat waits a moment once, until what came before it has been seen; and if an earlier delivery turns up
-after all, it frees the one behind it from its mark, which is then sent again as what it is.
+Two rules make them right also where an earlier delivery is processed late (A, B, A with B late): an apparent
+repeat waits a moment once, until what came before it has been seen; and if an earlier delivery turns up after
+all, it frees the one behind it from its mark, which is then sent again as what it is.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _MAX_ENTRIES = 100
 
 @dataclass(frozen=True)
 class Entry:
-    """Be one delivery in a subject's recent history. `freed` is the delivery that this one freed from its mark."""
+    """Be one delivery in a subject's recent history; `freed` is the one that it freed from its mark."""
 
     id: str
     digest: str

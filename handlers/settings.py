@@ -58,7 +58,11 @@ class Settings(BaseSettings):
     def storage(self) -> Connection:
         """The account for all but the drops."""
         return Connection(
-            self.storage_string, self.storage_blob, self.storage_queue, self.storage_table, self.storage_client_id
+            self.storage_string,
+            self.storage_blob,
+            self.storage_queue,
+            self.storage_table,
+            self.storage_client_id,
         )
 
     @property
@@ -73,7 +77,8 @@ class Settings(BaseSettings):
         for name, connection in (("AzureWebJobsStorage", self.storage), ("HOT_FOLDER", self.hot_folder)):
             if not connection.connection_string and not connection.blob:
                 raise ValueError(
-                    f"{name} is not set: give a connection string, or {name}__blobServiceUri and the others for an identity"
+                    f"{name} is not set: give a connection string, or {name}__blobServiceUri and its "
+                    "neighbours for an identity"
                 )
         return self
 
@@ -84,7 +89,7 @@ class Settings(BaseSettings):
         return f"{'http' if local else 'https'}://{self.website_hostname}"
 
     def subscriptions_text(self) -> str:
-        """The subscriptions in force, as TOML: the setting, else the shipped file."""
+        """Return the subscriptions in force, as TOML: the setting, else the shipped file."""
         return self.subscriptions.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
 
 

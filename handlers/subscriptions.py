@@ -9,9 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 from events import EventType
 
 # A queue's name as Azure allows it.
-QueueName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63)
-]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63)]
 
 
 class SubscriptionsError(ValueError):

@@ -1,1 +1,1 @@
-"""The ways to arrive: each turns an arrival into a Delivery, and the Receipt or the error into its own answer."""
+"""The ways to arrive: each makes a Delivery of an arrival, and its own answer of what came of it."""

@@ -8,7 +8,6 @@ from handlers.app import App
 from handlers.ids import derived_id, time_of
 from handlers.receive import NoCustody, keep_refused, receive
 from handlers.stores import ContainerName, NotFound
-from handlers.stores.blobs import Found
 from handlers.stores.faults import Conflict
 
 _log = logging.getLogger("printiq.hot_folder")
@@ -48,7 +47,7 @@ async def take(name: str, app: App) -> None:
 async def sweep(app: App) -> None:
     """Take what lies in the folder and was not announced."""
     until = datetime.now(UTC) - _UNANNOUNCED_AFTER
-    waiting: list[Found] = [
+    waiting = [
         found async for found in app.stores.drops.list(ContainerName.HOT_FOLDER) if found.modified < until
     ]
     for found in waiting:

@@ -45,11 +45,11 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
 
 
 async def _refuse_without_length(delivery: Delivery, app: App) -> None:
-    # The Functions host hands on an empty body where the sender gave no Content-Length; what was sent is lost, so
-    # at least that something came stands open in the ledger.
+    # The Functions host hands on an empty body where the sender gave no Content-Length; what was sent is
+    # lost, so at least that something came stands open in the ledger.
     error = LengthRequired(
-        "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs the length. "
-        "Send the request again with a Content-Length header."
+        "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs "
+        "the length. Send the request again with a Content-Length header."
     )
     await keep_refused(delivery, error, app)
     raise error

@@ -1,5 +1,6 @@
 """Containers and blobs."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
@@ -50,10 +51,8 @@ class Blobs:
                 await client.upload_blob(body, overwrite=True, content_settings=settings)
 
     async def _create(self, container: ContainerName) -> None:
-        try:
+        with contextlib.suppress(ResourceExistsError):  # another instance was first
             await self._service.create_container(container)
-        except ResourceExistsError:
-            pass  # another instance was first
 
     async def ensure(self, container: ContainerName) -> None:
         """Create the container if it is missing."""

@@ -1,6 +1,7 @@
-"""Queues and messages. Every message lives until it is handled (time-to-live -1; the default is seven days)."""
+"""Queues and messages. A message lives until it is handled (time-to-live -1; the default is seven days)."""
 
 import base64
+import contextlib
 from typing import Literal, NamedTuple
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -53,10 +54,8 @@ class Queues:
                 await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
 
     async def _create(self, client: QueueClient) -> None:
-        try:
+        with contextlib.suppress(ResourceExistsError):  # another instance was first
             await client.create_queue()
-        except ResourceExistsError:
-            pass  # another instance was first
 
     async def ensure(self, queue: str) -> None:
         """Create the queue if it is missing."""

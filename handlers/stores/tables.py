@@ -1,6 +1,7 @@
 """Tables and rows."""
 
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -30,9 +31,9 @@ _MAX_KEY = 400
 
 
 def table_key(text: str) -> str:
-    """Make a text fit for a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
+    r"""Make a text fit for a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
 
-    Forbidden are `/ \\ # ?`, control characters, and `%` itself so that the encoding can be undone; what lies
+    Forbidden are `/ \ # ?`, control characters, and `%` itself so that the encoding can be undone; what lies
     beyond ASCII is kept, but for what is no character.
     """
     encoded = "".join(_ESCAPES.get(character) or character for character in text)
@@ -74,55 +75,54 @@ class Tables:
 
     async def merge(self, table: TableName, row: Entity) -> None:
         """Write these columns of a row, whether it was there or not; other columns stay."""
-        await self._write(table, row, lambda client: client.upsert_entity(dict(row), mode=UpdateMode.MERGE))
+        client = self._client(table)
+        await self._write(table, lambda: client.upsert_entity(dict(row), mode=UpdateMode.MERGE))
 
     async def insert(self, table: TableName, row: Entity) -> None:
         """Write a new row. Raises Conflict if it is there."""
-        await self._write(table, row, lambda client: client.create_entity(dict(row)))
+        client = self._client(table)
+        await self._write(table, lambda: client.create_entity(dict(row)))
 
     async def replace(self, table: TableName, row: Entity, *, etag: str) -> None:
-        """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if it is gone."""
+        """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if gone."""
         client = self._client(table)
         with storage_call(f"write to table {table}"):
             await client.update_entity(
                 dict(row), mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
             )
 
-    async def _write(self, table: TableName, row: Entity, call: Any) -> None:  # noqa: ANN401 - an SDK call
-        client = self._client(table)
+    async def _write(self, table: TableName, call: Callable[[], Awaitable[object]]) -> None:
         try:
             with storage_call(f"write to table {table}"):
-                await call(client)
+                await call()
         except NotFound:
             await self.ensure(table)
             with storage_call(f"write to table {table}"):
-                await call(client)
+                await call()
 
     async def ensure(self, table: TableName) -> None:
         """Create the table if it is missing."""
-        with storage_call(f"create table {table}"):
-            try:
-                await self._client(table).create_table()
-            except ResourceExistsError:
-                pass  # another instance was first
+        # suppressed: another instance was first
+        with storage_call(f"create table {table}"), contextlib.suppress(ResourceExistsError):
+            await self._client(table).create_table()
 
     async def get(self, table: TableName, partition: str, row: str) -> Row:
         """Read a row. Raises NotFound."""
-        with storage_call(f"read from table {table}"):
+        with storage_call(f"look into table {table}"):
             entity = await self._client(table).get_entity(partition, row)
         return Row(entity, str(entity.metadata["etag"]))
 
     async def delete(self, table: TableName, partition: str, row: str) -> None:
         """Delete a row, if it is there."""
-        with storage_call(f"delete from table {table}"):
+        with storage_call(f"delete a row of {table}"):
             await self._client(table).delete_entity(partition, row)
 
     async def query(
         self, table: TableName, condition: str, *, columns: list[str] | None = None
     ) -> AsyncIterator[Row]:
-        """Yield the rows that meet an OData condition, in the order of their keys; none if there is no such table."""
+        """Yield the rows that meet an OData condition, in the order of their keys; none if no such table."""
         try:
-            with storage_call(f"read from table {table}"):
+            with storage_call(f"look into table {table}"):
                 async for entity in self._client(table).query_entities(condition, select=columns):
                     yield Row(entity, str(entity.metadata["etag"]))
         except NotFound:
