@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Set up this project on a fresh machine and run its commands: `python3 dev.py --help`.
 
-Runs on any Python 3.9 or newer, with nothing but the standard library: finds Python 3.13 or newer, makes `.venv` with
-all that tools/requirements.txt names, and hands over to the package `tools` in there.
+Runs on any Python 3.9 or newer, with nothing but the standard library: finds Python 3.13 or newer, makes
+`.venv` with all that tools/requirements.txt names, and hands over to the package `tools` in there.
 """
+
+from __future__ import annotations
 
 import contextlib
 import glob
@@ -14,18 +16,23 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 REQUIREMENTS = [os.path.join(ROOT, "requirements.txt"), os.path.join(ROOT, "tools", "requirements.txt")]
 READY = os.path.join(VENV, "ready.json")
 UNFINISHED = os.path.join(VENV, "unfinished")
-WINDOWS = os.name == "nt"
+WINDOWS = sys.platform == "win32"
 OLDEST = (3, 13)
 NEWER = ("3.13", "3.14", "3.15")
 
 NO_PYTHON = """\
-This project needs Python 3.13 or newer, and none was found on this machine. Get it in one of these ways, then try again:
+This project needs Python 3.13 or newer, and none was found on this machine.
+Get it in one of these ways, then try again:
   Windows        winget install Python.Python.3.13
   macOS          brew install python@3.13
   Ubuntu         sudo apt install python3.13-venv  (releases without it: add the deadsnakes PPA first)
@@ -33,7 +40,7 @@ This project needs Python 3.13 or newer, and none was found on this machine. Get
 """
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     """Set up what is missing, then become the command that was asked for."""
     if sys.version_info < (3, 9):
         sys.exit("dev.py needs Python 3.9 or newer to start; this is %s." % sys.version.split()[0])
@@ -45,7 +52,7 @@ def main(arguments):
     )
     sys.stdout.flush()
     if not WINDOWS:
-        os.execve(command[0], command, environment)
+        os.execve(command[0], command, environment)  # noqa: S606 no shell is wanted
     process = subprocess.Popen(command, env=environment)
     while True:
         # Ctrl-C reaches the command as well, which ends when it is ready to.
@@ -53,12 +60,12 @@ def main(arguments):
             return process.wait()
 
 
-def venv_python():
+def venv_python() -> str:
     return os.path.join(VENV, "Scripts", "python.exe") if WINDOWS else os.path.join(VENV, "bin", "python")
 
 
-def wanted():
-    """Return what a finished `.venv` says of itself: the requirements and the Python that it was made with."""
+def wanted() -> dict[str, str]:
+    """Return what a finished `.venv` was made from: the requirements and the Python."""
     digest = hashlib.sha256()
     for path in REQUIREMENTS:
         with open(path, "rb") as file:
@@ -67,7 +74,7 @@ def wanted():
         return {"requirements": digest.hexdigest(), "python": file.read()}
 
 
-def is_ready():
+def is_ready() -> bool:
     try:
         with open(READY, encoding="utf-8") as file:
             return json.load(file) == wanted() and os.path.exists(venv_python())
@@ -75,7 +82,7 @@ def is_ready():
         return False
 
 
-def set_up():
+def set_up() -> None:
     """Make `.venv`, or bring it up to date; one process at a time, and again where it was interrupted."""
     with only_one(os.path.join(ROOT, ".local", "setup.lock")):
         if is_ready():  # another dev.py did it meanwhile
@@ -87,8 +94,8 @@ def set_up():
             shutil.rmtree(VENV, ignore_errors=True)
             os.makedirs(VENV)
             mark_unfinished()
-            with step("Making .venv with Python " + probe(python)):
-                run([*python, "-m", "venv", VENV])
+            with step("Making .venv with Python %s" % probe(python)) as show:
+                run([*python, "-m", "venv", VENV], show)
         mark_unfinished()
         with step("Installing the packages that tools/requirements.txt names") as show:
             pip = [
@@ -106,12 +113,12 @@ def set_up():
         os.remove(UNFINISHED)
 
 
-def mark_unfinished():
+def mark_unfinished() -> None:
     with open(UNFINISHED, "w", encoding="utf-8"):
         pass
 
 
-def is_usable():
+def is_usable() -> bool:
     """Tell whether `.venv` is whole, new enough and has pip, so that packages can be installed into it."""
     if os.path.exists(UNFINISHED) or probe([venv_python()]) is None:
         return False
@@ -121,7 +128,7 @@ def is_usable():
     )
 
 
-def candidates(environment, home):
+def candidates(environment: Mapping[str, str], home: str) -> Iterator[list[str]]:
     """Yield the commands that may be a Python 3.13 or newer, likeliest first."""
     yield [sys.executable]
     for version in NEWER:
@@ -151,7 +158,7 @@ def candidates(environment, home):
                 yield [path]
 
 
-def find_python(commands):
+def find_python(commands: Iterable[list[str]]) -> list[str] | None:
     """Return the first of the commands that is a Python new enough to make a virtual environment, or None."""
     tried = []
     for command in commands:
@@ -162,8 +169,8 @@ def find_python(commands):
     return None
 
 
-def probe(command):
-    """Return the version of the Python that a command starts, or None where it is too old, broken or has no venv."""
+def probe(command: list[str]) -> str | None:
+    """Return the version of a Python, or None where it is too old, broken or cannot make a venv."""
     code = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.')"
     try:
         done = subprocess.run([*command, "-c", code], capture_output=True, text=True, timeout=30, check=False)
@@ -176,12 +183,12 @@ def probe(command):
 
 
 @contextlib.contextmanager
-def step(title):
+def step(title: str) -> Iterator[Callable[[str], None]]:
     """Print what is being done and how long it took; yield a function that shows a detail on a terminal."""
     started = time.monotonic()
     terminal = sys.stdout.isatty()
 
-    def show(detail):
+    def show(detail: str) -> None:
         if terminal:
             line = "%s: %d s  %s" % (title, time.monotonic() - started, detail)
             print("\r\033[K" + line[: shutil.get_terminal_size().columns - 1], end="", flush=True)
@@ -193,12 +200,13 @@ def step(title):
     )
 
 
-def run(command, show=lambda detail: None):
-    """Run a command, showing each line that it prints; end with all of them where it fails."""
-    lines = []
+def run(command: list[str], show: Callable[[str], None]) -> None:
+    """Run a command, showing each line that it prints; end with the last of them where it fails."""
+    lines: list[str] = []
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
+    assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
         show(line.strip())
@@ -209,8 +217,8 @@ def run(command, show=lambda detail: None):
 
 
 @contextlib.contextmanager
-def only_one(path):
-    """Hold a lock that one process has at a time; the system frees it when that process ends in whatever way."""
+def only_one(path: str) -> Iterator[None]:
+    """Hold a lock that one process has at a time; the system frees it however that process ends."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a+b") as file:
         waiting = False
@@ -222,9 +230,9 @@ def only_one(path):
         yield
 
 
-def try_lock(file):
+def try_lock(file: IO[bytes]) -> bool:
     try:
-        if WINDOWS:
+        if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415 exists on Windows only
 
             file.seek(0)

@@ -1,4 +1,4 @@
-"""What tests share that run against real parts: one Azurite for all of them, and hosts of any function app."""
+"""What tests on real parts share: one Azurite for all of them, and hosts of any function app."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,9 +41,9 @@ def storage(azurite: Azurite, unused_accounts: Iterator[str]) -> str:
 def start_host(storage: str, tmp_path: Path) -> Iterator[StartHost]:
     """Return a function that starts the local host, and end every host that it started.
 
-    `start_host(app, "--keys", "--lease=5", settings={...})` runs `python -m tools.host` on a free port and returns a
-    `HostProcess` once it listens. The settings AzureWebJobsStorage and HOT_FOLDER are the test's own `storage`. A
-    second host in the same test finds the keys and timers of the first.
+    `start_host(app, "--keys", "--lease=5", settings={...})` runs `python -m tools.host` on a free port and
+    returns a `HostProcess` once it listens. The settings AzureWebJobsStorage and HOT_FOLDER are the test's
+    own `storage`. A second host in the same test finds the keys and timers of the first.
     """
     started: list[HostProcess] = []
 

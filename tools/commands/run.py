@@ -23,7 +23,8 @@ STORAGE_SETTINGS = (DEFAULT_STORAGE, "HOT_FOLDER")
 _SAMPLE = "tests/corpus/CreateQuote/typical.json"
 
 
-def main(
+def main(  # noqa: PLR0913 an option each
+    *,
     port: Annotated[int, typer.Option(help="Port for HTTP.")] = 7071,
     storage_port: Annotated[
         int, typer.Option(help="Port for blobs; queues and tables take the next two.")

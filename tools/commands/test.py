@@ -14,7 +14,7 @@ CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 def main(context: typer.Context) -> None:
-    """Check style, types and imports, and run the tests; what else you write goes to pytest: `test -k webhook -x`."""
+    """Check style, types and imports, and run the tests. More arguments go to pytest: test -k webhook -x."""
     python = [sys.executable, "-m"]
     steps = {
         "Style (ruff check)": [*python, "ruff", "check"],

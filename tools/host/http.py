@@ -1,5 +1,6 @@
 """Answers HTTP requests with the app's HTTP functions, as the .NET host in front of the worker does."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -94,6 +95,14 @@ class HttpApp:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: asyncio.Event) -> None:
+        super().__init__(config)
+        self._tell_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell_started.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the host."""
@@ -104,6 +113,7 @@ class HttpServer:
     """Serve the HTTP functions on a socket; told to stop, give running requests `grace` seconds."""
 
     def __init__(self, app: HttpApp, listener: socket.socket, grace: float) -> None:
+        self.started = asyncio.Event()
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
@@ -115,12 +125,9 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=max(1, round(grace)),
-            )
+            ),
+            self.started,
         )
-
-    @property
-    def started(self) -> bool:
-        return self._server.started
 
     async def run(self) -> None:
         await self._server.serve([self._listener])

@@ -38,5 +38,5 @@ class Keys:
             return True
         accepted = [self.master] if level == "admin" else [self.master, self.host, self.functions[function]]
         offered = (shown or "").encode()
-        # Compare with every key, so that the time taken tells nothing.
-        return any([hmac.compare_digest(offered, key.encode()) for key in accepted])
+        # Every key is compared with, so that the time taken tells nothing.
+        return sum(hmac.compare_digest(offered, key.encode()) for key in accepted) > 0

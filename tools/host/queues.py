@@ -42,9 +42,10 @@ class QueueListener:
     """Poll a queue and hand its messages to a handler, several at once.
 
     As on the platform: a fetch takes `batch_size` messages, and the next fetch waits until no more than
-    `new_batch_threshold` are still running. Each message is invisible for `lease` seconds, which is renewed while the
-    handler runs. A failed message is tried again until `max_dequeue_count`, then moved to the poison queue; without a
-    poison queue it stays invisible until its lease ends, and is not handled any more after `max_dequeue_count`.
+    `new_batch_threshold` are still running. Each message is invisible for `lease` seconds, which is renewed
+    while the handler runs. A failed message is tried again until `max_dequeue_count`, then moved to the
+    poison queue. Without a poison queue it stays invisible until its lease ends, and is not handled any more
+    after `max_dequeue_count`.
     """
 
     queue: QueueClient
@@ -90,8 +91,8 @@ class QueueListener:
                 failing = False  # the queue does not exist yet: as good as empty
             except AzureError as exc:
                 if not failing:
-                    name = self.queue.queue_name
-                    _log.warning("Queue %s cannot be read; trying until it can: %s", name, first_line(exc))
+                    name, why = self.queue.queue_name, first_line(exc)
+                    _log.warning("Queue %s cannot be read; trying until it can: %s", name, why)
                 failing = True
             if found:
                 delay = _FIRST_DELAY
@@ -133,7 +134,7 @@ class QueueListener:
                 await self._complete(message, succeeded=succeeded)
         except ResourceNotFoundError:
             _log.warning(
-                "Message %s of queue %s: its lease ended and it was taken again, or it was deleted elsewhere.",
+                "Message %s of queue %s: its lease ended and it was taken again, or it was deleted.",
                 message.id,
                 self.queue.queue_name,
             )

@@ -35,7 +35,7 @@ class Template:
     defaults: Mapping[str, str]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Return the route's values, or None where the path is another one; `path` is as sent, percent-encoded."""
+        """Return the route's values, or None for another path; `path` is as sent, percent-encoded."""
         found = self.pattern.fullmatch(_decode(path).strip("/"))
         if found is None:
             return None
@@ -46,7 +46,7 @@ class Template:
 
 
 def compile_template(template: str) -> Template:
-    """Compile a route template: literals, `{name}`, `{name?}`, `{name=default}`, `{name:int}` and a last `{*rest}`."""
+    """Compile literals, `{name}`, `{name?}`, `{name=default}`, `{name:int}` and a last `{*rest}`."""
     constraints: list[tuple[str, Callable[[str], bool]]] = []
     defaults: dict[str, str] = {}
     pattern = ""

@@ -1,7 +1,7 @@
 """Drives Microsoft's azure-functions-runtime in this process: indexes an app and invokes its functions.
 
-The library is what the Python worker in Azure runs. There it talks protobuf with the .NET host; here the few message
-types that it names are plain objects. It keeps its state in module globals, so that a process hosts one app.
+The library is what the Python worker in Azure runs. There it talks protobuf with the .NET host; here the few
+message types that it names are plain objects. It keeps its state in module globals: a process hosts one app.
 """
 
 import asyncio
@@ -108,7 +108,7 @@ class Worker:
         self._timeout = timeout.total_seconds() if timeout else None
 
     @classmethod
-    async def start(cls, app: Path, timeout: timedelta | None) -> "Worker":
+    async def start(cls, app: Path, function_timeout: timedelta | None) -> "Worker":
         """Import the app's function_app.py and index its functions, in order of registration.
 
         Raises HostError where the app cannot be imported or asks for what this host does not have.
@@ -135,7 +135,7 @@ class Worker:
         for function in functions:
             load = SimpleNamespace(function_id=function.id)
             await worker.function_load_request(_request(function_load_request=load))
-        return cls(functions, timeout)
+        return cls(functions, function_timeout)
 
     async def invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, TypedData], *, reason: str
@@ -181,8 +181,8 @@ def _function(metadata: SimpleNamespace) -> Function:
     if refused or len(triggers) != 1:
         asked = ", ".join(refused) or f"{len(triggers)} triggers"
         raise HostError(
-            f"The function {metadata.name} asks for: {asked}. The local host runs HTTP, queue, blob and timer triggers, "
-            f"with no other binding. Switch the function off with the setting AzureWebJobs.{metadata.name}.Disabled=true, "
-            "or use Azure Functions Core Tools."
+            f"The function {metadata.name} asks for: {asked}. The local host runs HTTP, queue, blob and "
+            "timer triggers, with no other binding. Switch the function off with the setting "
+            f"AzureWebJobs.{metadata.name}.Disabled=true, or use Azure Functions Core Tools."
         )
     return Function(id=metadata.function_id, name=metadata.name, trigger=triggers[0])

@@ -22,7 +22,7 @@ _PORTS = range(17000, 18000)
 
 @dataclass(frozen=True)
 class HostProcess:
-    """Hold a running host: its address, its process, the file that it logs to and what it wrote when it was ready."""
+    """Hold a running host: its address, process and log, and what it wrote when it was ready."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -33,7 +33,7 @@ class HostProcess:
     def start(cls, app: Path, folder: Path, *arguments: str, settings: Mapping[str, str]) -> Self:
         """Start a host for the app on a free port and wait until it listens.
 
-        `folder` takes its log and its state (keys, timers), which the next host in the same folder finds again.
+        `folder` takes its log and its state (keys, timers), which the next host in that folder finds again.
         `arguments` are further options of `python -m tools.host`; `settings` are added to the environment.
         """
         port = free_port()
@@ -82,7 +82,7 @@ class HostProcess:
 
 
 class StartHost(Protocol):
-    """Start a host with a test's own storage; `settings` adds to its environment or replaces what stands there."""
+    """Start a host on a test's own storage; `settings` add to its environment or replace what is there."""
 
     def __call__(
         self, app: Path, *arguments: str, settings: Mapping[str, str] | None = None
@@ -92,7 +92,7 @@ class StartHost(Protocol):
 def free_port(count: int = 1) -> int:
     """Return the first of `count` ports in a row that nobody listens on now."""
     while True:
-        first = random.choice(_PORTS[: len(_PORTS) - count])  # noqa: S311 spreads tests that run at once, guards nothing
+        first = random.choice(_PORTS[: len(_PORTS) - count])  # noqa: S311 spreads tests, guards nothing
         try:
             for offset in range(count):
                 bind(first + offset, "").close()

@@ -22,7 +22,7 @@ _log = logging.getLogger("host")
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Read an NCRONTAB expression of six fields (the first is seconds) or of five, or a TimeSpan such as 00:05:00."""
+    """Read an NCRONTAB expression of six fields (seconds first) or five, or a TimeSpan such as 00:05:00."""
     span = parse_time_span(text)
     if span:
         return lambda after: after + span
@@ -30,7 +30,8 @@ def parse_schedule(text: str) -> Schedule:
     expression = " ".join(["0", *fields] if len(fields) == 5 else fields)  # noqa: PLR2004 crontab's own five
     if len(expression.split()) != 6 or not croniter.is_valid(expression, second_at_beginning=True):  # noqa: PLR2004
         raise HostError(
-            f'"{text}" is no timer schedule: write six fields, "{{second}} {{minute}} {{hour}} {{day}} {{month}} {{day of week}}".'
+            f'"{text}" is no timer schedule: write second, minute, hour, day, month and day of week, such as '
+            '"0 */5 * * * *", or a time span such as "00:05:00".'
         )
 
     def following(after: datetime) -> datetime:
@@ -43,7 +44,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 class Timer:
-    """Run one function on its schedule; `status` is the file that remembers the next occurrence over restarts."""
+    """Run one function on its schedule; the file `status` remembers the next occurrence over restarts."""
 
     def __init__(self, worker: Worker, function: Function, status: Path) -> None:
         """Read the function's schedule, which may stand in a setting: `%NAME%`."""
@@ -77,7 +78,7 @@ class Timer:
         info = {
             "Schedule": {"AdjustForDST": True},
             "ScheduleStatus": {
-                "Last": (last or datetime.min).isoformat(),
+                "Last": last.isoformat() if last else "0001-01-01T00:00:00+00:00",
                 "Next": self._schedule(started).isoformat(),
                 "LastUpdated": started.isoformat(),
             },

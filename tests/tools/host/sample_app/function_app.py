@@ -1,6 +1,7 @@
 """A small app that the tests of the local host run: it writes down what it was given in the queue `seen`."""
 
 import asyncio
+import contextlib
 import json
 import os
 from typing import Any
@@ -15,10 +16,8 @@ STORAGE = "AzureWebJobsStorage"
 
 async def _note(**what: Any) -> None:  # noqa: ANN401 anything that JSON holds
     async with QueueClient.from_connection_string(os.environ[STORAGE], "seen") as queue:
-        try:
+        with contextlib.suppress(ResourceExistsError):
             await queue.create_queue()
-        except ResourceExistsError:
-            pass
         await queue.send_message(json.dumps(what))
 
 
@@ -39,7 +38,7 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("echo/{first}/fixed", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def registered_first(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse("first")
+    return func.HttpResponse(f"first of {req.route_params}")
 
 
 @app.route("echo/{*rest}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -49,12 +48,12 @@ async def registered_second(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("admin-only", auth_level=func.AuthLevel.ADMIN)
 async def admin_only(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse("opened", headers={"Set-Cookie": "seen=1; Path=/api; HttpOnly"})
+    return func.HttpResponse(f"opened by {req.method}", headers={"Set-Cookie": "seen=1; Path=/api; HttpOnly"})
 
 
 @app.route("broken", auth_level=func.AuthLevel.ANONYMOUS)
 def broken(req: func.HttpRequest) -> func.HttpResponse:
-    raise LookupError("the detail that only the log may tell")
+    raise LookupError(f"the detail of {req.method} that only the log may tell")
 
 
 @app.route("slow", auth_level=func.AuthLevel.ANONYMOUS)

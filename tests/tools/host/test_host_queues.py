@@ -1,0 +1,108 @@
+"""Queue triggers retry, lease and give up as the platform's do."""
+
+import base64
+import json
+import shutil
+from pathlib import Path
+
+from sample import SAMPLE_APP, Sample
+
+from tools.host.testing import StartHost, wait_until
+
+
+def test_a_message_reaches_its_function_with_what_the_queue_knows_of_it(
+    start_host: StartHost, storage: str
+) -> None:
+    sample = Sample(start_host, storage)
+    sample.start()
+    sample.send("<hello> & é")
+    note = wait_until(lambda: sample.notes("work"))[0]
+    assert (note["text"], note["tries"]) == ("<hello> & é", 1)
+    assert len(note["id"]) == 36
+    wait_until(lambda: not sample.queues.get_queue_client("work").peek_messages())
+
+
+def test_the_members_of_a_json_message_are_copied_over_the_metadata(
+    start_host: StartHost, storage: str
+) -> None:
+    sample = Sample(start_host, storage)
+    sample.start()
+    sample.send('{"id": "mine", "dequeueCount": 7, "list": [1]}')
+    note = wait_until(lambda: sample.notes("work"))[0]
+    assert (note["id"], note["tries"]) == ("mine", 7)
+
+
+def test_a_message_that_fails_five_times_goes_to_the_poison_queue_for_good(
+    start_host: StartHost, storage: str
+) -> None:
+    sample = Sample(start_host, storage)
+    host = sample.start()
+    sample.send("please fail")
+    assert wait_until(lambda: sample.notes("work_poison")) == [{"by": "work_poison", "text": "please fail"}]
+    assert [note["tries"] for note in sample.notes("work")] == [1, 2, 3, 4, 5]
+    assert "ValueError: asked to fail" in host.log()
+    assert not sample.queues.get_queue_client("work").peek_messages()
+
+
+def test_a_message_in_the_poison_queue_never_expires(start_host: StartHost, storage: str) -> None:
+    sample = Sample(start_host, storage)
+    sample.start(settings={"AzureWebJobs.work_poison.Disabled": "true"})
+    sample.send("please fail")
+    wait_until(lambda: "work-poison" in [queue.name for queue in sample.queues.list_queues()])
+    poison = sample.queues.get_queue_client("work-poison")
+    message = wait_until(poison.peek_messages)[0]
+    assert message.expires_on is not None
+    assert message.expires_on.year == 9999
+
+
+def test_a_message_in_work_when_the_host_dies_comes_back_after_its_lease(
+    start_host: StartHost, storage: str
+) -> None:
+    sample = Sample(start_host, storage)
+    first = sample.start("--lease=3")
+    sample.send("sleep 1.5")
+    wait_until(lambda: sample.notes("work"))
+    first.kill()
+    sample.start("--lease=3")
+    assert wait_until(lambda: sample.notes("work")[1:])[0]["tries"] == 2
+    wait_until(lambda: not sample.queues.get_queue_client("work").peek_messages())
+
+
+def test_a_lease_is_renewed_while_the_function_runs(start_host: StartHost, storage: str) -> None:
+    sample = Sample(start_host, storage)
+    host = sample.start("--lease=1")
+    sample.send("sleep 1.8")
+    wait_until(lambda: "work succeeded" in host.log())
+    assert len(sample.notes("work")) == 1
+    wait_until(lambda: not _left(sample))
+
+
+def test_a_running_function_may_finish_when_the_host_is_stopped(start_host: StartHost, storage: str) -> None:
+    sample = Sample(start_host, storage)
+    host = sample.start()
+    sample.send("sleep 1")
+    wait_until(lambda: sample.notes("work"))
+    assert host.stop() == 0
+    assert "work succeeded" in host.log()
+    assert not _left(sample)
+
+
+def test_base64_is_decoded_where_host_json_says_so_and_anything_else_is_poison(
+    start_host: StartHost, storage: str, tmp_path: Path
+) -> None:
+    app = tmp_path / "app"
+    shutil.copytree(SAMPLE_APP, app)
+    config = json.loads((app / "host.json").read_text())
+    config["extensions"]["queues"]["messageEncoding"] = "base64"
+    (app / "host.json").write_text(json.dumps(config))
+    sample = Sample(start_host, storage)
+    sample.start(app=app, settings={"AzureWebJobs.work_poison.Disabled": "true"})
+    sample.send(base64.b64encode(b"readable").decode())
+    sample.send("not base64!")
+    assert wait_until(lambda: sample.notes("work"))[0]["text"] == "readable"
+    assert wait_until(lambda: sample.messages("work-poison")) == ["not base64!"]
+
+
+def _left(sample: Sample) -> int | None:
+    """Count the messages in the queue, those that are invisible too."""
+    return sample.queues.get_queue_client("work").get_queue_properties().approximate_message_count

@@ -1,0 +1,93 @@
+"""What a host cannot run it refuses in a line that says what to do."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sample import NEVER, SAMPLE_APP
+
+from tools.host.azurite import connection_string
+
+ROOT = Path(__file__).parents[3]
+NOWHERE = connection_string(1)
+IMPORT = "import azure.functions as func\napp = func.FunctionApp()\n"
+
+
+def refusal(app: Path, port: int = 0, **settings: str) -> str:
+    """Start a host that must refuse, and return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.host", f"--app={app}", f"--port={port}"],
+        cwd=ROOT,
+        env={"AzureWebJobsStorage": NOWHERE, "DROPS": NOWHERE, "TICK": NEVER, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    return done.stderr
+
+
+def write_app(folder: Path, code: str, host_json: str = '{"version": "2.0"}') -> Path:
+    (folder / "function_app.py").write_text(code)
+    (folder / "host.json").write_text(host_json)
+    return folder
+
+
+def test_a_taken_port_is_one_line_that_names_the_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refusal(SAMPLE_APP, port)
+    assert said == f"Port {port} is taken by another program. Choose another one with --port.\n"
+
+
+def test_a_missing_connection_is_named() -> None:
+    assert "The setting DROPS is missing" in refusal(SAMPLE_APP, DROPS="")
+
+
+@pytest.mark.parametrize(
+    ("binding", "asked"),
+    [
+        ('@app.service_bus_queue_trigger("x", queue_name="q", connection="C")\n', "serviceBusTrigger"),
+        (
+            """@app.queue_output("o", queue_name="q", connection="C")
+@app.queue_trigger("x", queue_name="q", connection="C")
+""",
+            "queue",
+        ),
+    ],
+)
+def test_a_binding_that_the_host_does_not_run_is_refused_aloud(
+    tmp_path: Path, binding: str, asked: str
+) -> None:
+    parameters = "x: str, o: func.Out[str]" if "output" in binding else "x: str"
+    app = write_app(tmp_path, f"{IMPORT}{binding}def f({parameters}) -> None: ...\n")
+    assert f"The function f asks for: {asked}." in refusal(app)
+
+
+def test_an_app_that_does_not_import_is_shown_with_its_trace(tmp_path: Path) -> None:
+    said = refusal(write_app(tmp_path, "import no_such_module\n"))
+    assert "could not be loaded" in said
+    assert "No module named 'no_such_module'" in said
+
+
+@pytest.mark.parametrize(
+    ("host_json", "said"),
+    [
+        ("{", "is not valid JSON"),
+        ('{"functionTimeout": "soon"}', 'functionTimeout must be a time such as "00:00:02", not "soon"'),
+        (
+            '{"extensions": {"queues": {"batchSize": "16"}}}',
+            'extensions.queues.batchSize must be a whole number, not "16"',
+        ),
+        ('{"extensions": {"queues": {"messageEncoding": "utf"}}}', 'must be "base64" or "none", not "utf"'),
+    ],
+)
+def test_a_fault_in_host_json_is_named_with_its_place(tmp_path: Path, host_json: str, said: str) -> None:
+    assert said in refusal(write_app(tmp_path, IMPORT, host_json))
+
+
+def test_a_folder_without_an_app_is_named(tmp_path: Path) -> None:
+    assert f"is {tmp_path} the folder of a function app?" in refusal(tmp_path)
