@@ -6,6 +6,7 @@ can be done again with the same outcome.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -54,12 +55,24 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
     row = _row(work, outcome, event)
     writes = [tables.merge(TableName.DELIVERIES, row)]
     if outcome.status in {Status.QUARANTINED, Status.FAILED}:
-        writes.append(tables.merge(TableName.DELIVERIES, {**row, "PartitionKey": OPEN}))
+        if not await _is_closed(tables, work.id):
+            writes.append(tables.merge(TableName.DELIVERIES, {**row, "PartitionKey": OPEN}))
+    elif work.attempt > 1:  # an attempt that came after this one may have been given up
+        writes.append(tables.delete(TableName.DELIVERIES, OPEN, newest_first(work.id)))
     if event is not None and outcome.status is not Status.FAILING:
         writes += [tables.merge(TableName.TIMELINE, each) for each in _timeline(row, event)]
         if event.subject is not None and outcome.status in {Status.SENT, Status.DUPLICATE}:
             writes.append(_record(tables, work, outcome, event, event.subject))
     await asyncio.gather(*writes)
+
+
+async def _is_closed(tables: Tables, delivery_id: str) -> bool:
+    """Tell whether somebody dealt with it already: a message can come twice, the second time late."""
+    try:
+        row = await tables.get(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
+    except NotFound:
+        return False
+    return bool(row.get("replayedBy") or row.get("dismissed"))
 
 
 def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str, Value]:
@@ -81,12 +94,14 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
         "error": _shortened(outcome.error),
         "duplicateOf": outcome.duplicate_of,
         "replayOf": work.replay.of if work.replay else None,
+        "origin": work.replay.origin if work.replay else None,
         "queues": json.dumps(outcome.queues) if outcome.queues else None,
         "raw": str(outcome.raw) if outcome.raw else None,
         "dataRef": outcome.data_ref,
         "size": work.size,
         "contentType": work.content_type,
-        "warnings": _warnings(event.warnings) if event and event.warnings else None,
+        "subjects": _bounded_list(event.subjects) if event and event.subjects else None,
+        "warnings": _bounded_list(event.warnings) if event and event.warnings else None,
     }
     return {name: value for name, value in columns.items() if value is not None}
 
@@ -95,10 +110,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
-def _warnings(warnings: tuple[Problem, ...]) -> str:
-    shown = list(warnings)
-    while len(text := json.dumps([warning._asdict() for warning in shown])) > MAX_TEXT:
-        shown.pop()
+def _bounded_list(items: Sequence[Problem | Subject]) -> str:
+    """Write a list as JSON, as much of it as a column holds."""
+    shown = list(items)
+    while len(text := json.dumps([item._asdict() for item in shown])) > MAX_TEXT:
+        shown = shown[: len(shown) // 2]
     return text
 
 

@@ -12,7 +12,7 @@ from handlers.ids import time_of
 from handlers.inbox import Message, Place, Work
 from handlers.ledger import Outcome, Status
 from handlers.problems import Refusal, problem_document
-from handlers.stores import ContainerName, StorageFault
+from handlers.stores import ContainerName, NotFound, StorageFault
 from handlers.stores.queues import fits
 from handlers.subscriptions import Subscription
 from handlers.understand import understand
@@ -64,7 +64,7 @@ async def _work(work: Work, app: App) -> None:
     except EventError as error:
         await _quarantine(work, delivery.body, Refusal.of(error), app)
         return
-    raw = await _archive(work, delivery.body, event.format, app)
+    raw = await _store_raw(work, delivery.body, ContainerName.ARCHIVE, event.format, app)
     verdict = repeats.Verdict()
     if work.replay is None:
         verdict = await repeats.verdict(
@@ -89,23 +89,22 @@ async def _work(work: Work, app: App) -> None:
 
 
 async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> None:
-    path = archive.raw_path(work.event, work.id, archive.extension(body))
-    raw = Place(ContainerName.QUARANTINE, path)
-    if body and work.blob != raw:
-        await app.stores.blobs.put(*raw, body, archive.content_type(path))
+    raw = None
+    if body:
+        raw = await _store_raw(work, body, ContainerName.QUARANTINE, archive.extension(body), app)
     await app.stores.blobs.put(
         ContainerName.QUARANTINE,
         archive.problem_path(work.event, work.id),
-        problem_document(refusal, id=work.id, event=work.event, raw=str(raw) if body else None),
+        problem_document(refusal, id=work.id, event=work.event, raw=str(raw) if raw else None),
         "application/problem+json",
     )
-    outcome = Outcome(status=Status.QUARANTINED, error=refusal.detail, raw=raw if body else None)
+    outcome = Outcome(status=Status.QUARANTINED, error=refusal.detail, raw=raw)
     await ledger.record(app.stores.tables, work, outcome)
     _log.warning("%s %s quarantined: %s", archive.folder(work.event), work.id, refusal.title)
 
 
-async def _archive(work: Work, body: bytes, extension: str, app: App) -> Place:
-    raw = Place(ContainerName.ARCHIVE, archive.raw_path(work.event, work.id, extension))
+async def _store_raw(work: Work, body: bytes, container: ContainerName, extension: str, app: App) -> Place:
+    raw = Place(container, archive.raw_path(work.event, work.id, extension))
     if work.blob != raw:
         await app.stores.blobs.put(*raw, body, archive.content_type(raw.name))
     return raw
@@ -190,9 +189,14 @@ async def _try_again(work: Work, error: Exception, app: App) -> None:
 
 
 async def _give_up(work: Work, said: str, app: App) -> None:
-    """Leave a failed delivery in the open, with its bytes one replay away."""
-    raw = work.blob
-    if raw is None:
+    """Leave a failed delivery in the open, with its bytes one replay away.
+
+    They lie in quarantine, where no lifecycle rule removes them.
+    """
+    try:
         body = (await work.delivery(app.stores)).body
-        raw = await _archive(work, body, archive.extension(body), app)
+    except NotFound:
+        raw = work.blob
+    else:
+        raw = await _store_raw(work, body, ContainerName.QUARANTINE, archive.extension(body), app)
     await ledger.record(app.stores.tables, work, Outcome(status=Status.FAILED, error=said, raw=raw))
