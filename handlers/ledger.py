@@ -172,3 +172,31 @@ async def _record(
             continue
         return
     raise StorageFault("could not write the latest state: too many deliveries of one subject at once")
+
+
+async def intend_replay(tables: Tables, delivery_id: str, replay_id: str) -> None:
+    """Note which delivery a replay will be, before it is sent: after an interruption it is the same one."""
+    await tables.merge(TableName.DELIVERIES, {**_keys(delivery_id), "replaying": replay_id})
+
+
+async def replayed(tables: Tables, delivery_id: str, replay_id: str) -> None:
+    """Note that the replay is in custody; what it repeats is open no longer."""
+    await tables.merge(TableName.DELIVERIES, {**_keys(delivery_id), "replaying": "", "replayedBy": replay_id})
+    await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
+
+
+async def dismissed(tables: Tables, delivery_id: str, reason: str) -> None:
+    """Note why nothing more is to be done about a delivery; it is open no longer."""
+    await tables.merge(
+        TableName.DELIVERIES,
+        {
+            **_keys(delivery_id),
+            "dismissed": _shortened(reason),
+            "dismissedAt": timestamp(datetime.now(UTC)),
+        },
+    )
+    await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
+
+
+def _keys(delivery_id: str) -> dict[str, Value]:
+    return {"PartitionKey": day(delivery_id), "RowKey": newest_first(delivery_id)}

@@ -2,22 +2,16 @@
 
 import base64
 import contextlib
-from typing import Literal, NamedTuple
+from datetime import datetime
+from typing import Literal
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from handlers.stores.faults import storage_call
+from handlers.stores.faults import NotFound, storage_call
 
 # The service's limit for a message's text, in bytes of UTF-8.
 MAX_MESSAGE_BYTES = 64 * 1024
-
-
-class Depth(NamedTuple):
-    """Say how many messages wait, and since how many seconds the oldest does (None: it cannot be told)."""
-
-    messages: int
-    oldest_seconds: float | None
 
 
 type Encoding = Literal["base64", "none"]
@@ -61,3 +55,21 @@ class Queues:
         """Create the queue if it is missing."""
         with storage_call(f"create queue {queue}"):
             await self._create(self._client(queue))
+
+    async def depth(self, queue: str) -> int:
+        """Tell about how many messages wait, those being worked on included; none if no such queue."""
+        try:
+            with storage_call(f"look at queue {queue}"):
+                properties = await self._client(queue).get_queue_properties()
+        except NotFound:
+            return 0
+        return properties.approximate_message_count or 0
+
+    async def oldest(self, queue: str) -> datetime | None:
+        """Tell since when the oldest message that can be seen waits; None if there is none."""
+        try:
+            with storage_call(f"look into queue {queue}"):
+                peeked = await self._client(queue).peek_messages(1)
+        except NotFound:
+            return None
+        return peeked[0].inserted_on if peeked else None
