@@ -1,7 +1,6 @@
 """The account: archive, quarantine and ledger against each other, to show that nothing is lost."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from events import EventType
 from handlers import inbox
 from handlers.archive import UNKNOWN_EVENT
 from handlers.ids import newest_first
-from handlers.ledger import OPEN, Status, day
+from handlers.ledger import OPEN, Status, day, subjects_of, timeline_partition
 from handlers.stores import ContainerName, NotFound, Stores, TableName, table_key
 from handlers.stores.tables import Row
 
@@ -176,10 +175,9 @@ async def _wrong_with_outcome(stores: Stores, row: Row, blobs: _Blobs) -> AsyncI
 async def _wrong_with_sent(stores: Stores, row: Row, blobs: _Blobs) -> AsyncIterator[str]:
     if row.get("dataRef") and not any(str(row["dataRef"]).endswith(place) for place in blobs.data):
         yield f"its data is not at {row['dataRef']}"
-    for subject in json.loads(row.get("subjects") or "[]"):
-        partition = table_key(f"{subject['kind']}|{subject['key']}")
-        if not await _has(stores, TableName.TIMELINE, partition, str(row["RowKey"])):
-            yield f"the timeline of {subject['kind']} {subject['key']} does not tell of it"
+    for subject in subjects_of(row):
+        if not await _has(stores, TableName.TIMELINE, timeline_partition(subject), str(row["RowKey"])):
+            yield f"the timeline of {subject.kind} {subject.key} does not tell of it"
     if row.get("subject"):
         try:
             record = await stores.tables.get(

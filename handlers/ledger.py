@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from events import Event, Payload, Problem, Subject, timestamp
+from events import Event, Kind, Payload, Problem, Subject, timestamp
 from handlers.archive import folder
 from handlers.ids import newest_first, time_of
 from handlers.inbox import Place, Work
@@ -110,6 +110,16 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
+def timeline_partition(subject: Subject) -> str:
+    """Return the partition of `timeline` that tells of a subject."""
+    return table_key(f"{subject.kind}|{subject.key}")
+
+
+def subjects_of(row: Entity) -> list[Subject]:
+    """Return the subjects that a row of `deliveries` names."""
+    return [Subject(Kind(each["kind"]), each["key"]) for each in json.loads(str(row.get("subjects") or "[]"))]
+
+
 def _bounded_list(items: Sequence[Problem | Subject]) -> str:
     """Write a list as JSON, as much of it as a column holds."""
     shown = list(items)
@@ -129,7 +139,7 @@ def _timeline(row: Entity, event: Event[Payload]) -> list[Entity]:
     return [
         {
             **shared,
-            "PartitionKey": table_key(f"{subject.kind}|{subject.key}"),
+            "PartitionKey": timeline_partition(subject),
             "kind": subject.kind,
             "subject": _shortened(subject.key),
             "primary": subject == event.subject,

@@ -15,7 +15,7 @@ import random
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
-from events import Event, Payload
+from events import Event, Payload, Subject
 from handlers.ids import time_of
 from handlers.stores import NotFound, StorageFault, TableName, Tables, table_key
 from handlers.stores.faults import Conflict
@@ -78,6 +78,17 @@ async def verdict(event: Event[Payload], tables: Tables, *, window_seconds: int,
     raise StorageFault(
         "could not decide whether this is a repeat: too many deliveries of one subject at once"
     )
+
+
+async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:
+    """Remove the history of a subject if this delivery is the last in it."""
+    partition = table_key(f"{subject.kind}|{subject.key}")
+    try:
+        entries, etag = await _read(tables, partition, event)
+        if entries and entries[-1].id == delivery_id:
+            await tables.delete(TableName.REPEATS, partition, event, etag=etag)
+    except Conflict:
+        return  # a newer delivery has just come
 
 
 def _insert(entries: list[Entry], me: Entry, window: timedelta) -> tuple[list[Entry], Entry]:

@@ -112,10 +112,11 @@ class Tables:
             entity = await self._client(table).get_entity(partition, row)
         return Row(entity, str(entity.metadata["etag"]))
 
-    async def delete(self, table: TableName, partition: str, row: str) -> None:
-        """Delete a row, if it is there."""
+    async def delete(self, table: TableName, partition: str, row: str, *, etag: str | None = None) -> None:
+        """Delete a row, if it is there. With `etag`, raises Conflict if it is in another state."""
+        only_if = MatchConditions.IfNotModified if etag else None
         with storage_call(f"delete a row of {table}"):
-            await self._client(table).delete_entity(partition, row)
+            await self._client(table).delete_entity(partition, row, etag=etag, match_condition=only_if)
 
     async def query(
         self, table: TableName, condition: str, *, columns: list[str] | None = None

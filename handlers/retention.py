@@ -1,0 +1,87 @@
+"""Remove what is older than RETENTION_DAYS from the tables and the quarantine; never what is still open.
+
+The archive's blobs go by a lifecycle rule of the storage account. All else goes from here, one day's
+partition after the other, the oldest first: nothing is searched for, since a row of the ledger names its
+subjects.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from events import Subject
+from handlers import repeats
+from handlers.app import App
+from handlers.archive import problem_path
+from handlers.ledger import OPEN, subjects_of, timeline_partition
+from handlers.stores import ContainerName, NotFound, TableName, table_key
+from handlers.stores.faults import Conflict
+from handlers.stores.tables import Row
+
+_log = logging.getLogger("printiq.retention")
+
+# A run ends well before the function's time-out and goes on the next night.
+_SECONDS = 8 * 60
+
+
+async def retain(app: App) -> int:
+    """Remove what is past its time, and return how many deliveries that were. Raises StorageFault."""
+    until = datetime.now(UTC) - timedelta(days=app.settings.retention_days)
+    deadline = monotonic() + _SECONDS
+    removed = 0
+    async for row in _past(app, until):
+        if monotonic() > deadline:
+            _log.warning("Retention stopped after %d deliveries; it goes on in the next run.", removed)
+            break
+        if await _is_open(app, row):
+            continue
+        await remove(app, row)
+        removed += 1
+    _log.info("Retention removed %d deliveries from before %s.", removed, f"{until:%Y-%m-%d}")
+    return removed
+
+
+async def _past(app: App, until: datetime) -> AsyncIterator[Row]:
+    condition = f"PartitionKey lt '{until:%Y-%m-%d}'"
+    async for row in app.stores.tables.query(TableName.DELIVERIES, condition):
+        yield row
+
+
+async def _is_open(app: App, row: Row) -> bool:
+    try:
+        await app.stores.tables.get(TableName.DELIVERIES, OPEN, str(row["RowKey"]))
+    except NotFound:
+        return False
+    return True
+
+
+async def remove(app: App, row: Row) -> None:
+    """Remove all that is held of a delivery beside its bytes in the archive, its own row last."""
+    await remove_traces(app, row)
+    await app.stores.tables.delete(TableName.DELIVERIES, str(row["PartitionKey"]), str(row["RowKey"]))
+
+
+async def remove_traces(app: App, row: Row, *, but: Subject | None = None) -> None:
+    """Remove what the other tables and the quarantine hold of a delivery; `but` one timeline stays."""
+    tables, delivery_id = app.stores.tables, str(row["id"])
+    for subject in subjects_of(row):
+        await _remove_record(app, subject, delivery_id)
+        await repeats.forget(tables, subject, str(row["event"]), delivery_id)
+        if subject != but:
+            await tables.delete(TableName.TIMELINE, timeline_partition(subject), str(row["RowKey"]))
+    container, _, name = str(row.get("raw") or "").partition("/")
+    if container == ContainerName.QUARANTINE:
+        await app.stores.blobs.delete(ContainerName.QUARANTINE, name)
+    await app.stores.blobs.delete(ContainerName.QUARANTINE, problem_path(row["event"], delivery_id))
+
+
+async def _remove_record(app: App, subject: Subject, delivery_id: str) -> None:
+    """Remove the latest state of a subject if this delivery brought it."""
+    key = table_key(subject.key)
+    try:
+        record = await app.stores.tables.get(TableName.RECORDS, subject.kind, key)
+        if record["delivery"] == delivery_id:
+            await app.stores.tables.delete(TableName.RECORDS, subject.kind, key, etag=record.etag)
+    except (NotFound, Conflict):
+        return  # gone already, or a newer delivery has just brought another
