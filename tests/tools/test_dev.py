@@ -1,0 +1,110 @@
+"""`dev.py` finds a Python, makes `.venv` once, and hands over with arguments and exit code intact."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ECHO = "import sys\nprint('arguments', sys.argv[1:])\nsys.exit(7)\n"
+
+
+@pytest.fixture
+def dev() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fake_python(path: Path, version: str | None) -> list[str]:
+    """Write a program that answers as a Python of that version does, or as one that is broken."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + (f"echo {version}\n" if version else "exit 1\n"))
+    path.chmod(0o755)
+    return [str(path)]
+
+
+def test_the_first_python_that_is_new_enough_and_works_is_taken(dev: ModuleType, tmp_path: Path) -> None:
+    old = fake_python(tmp_path / "old", "3.12.9")
+    broken = fake_python(tmp_path / "broken", None)
+    missing = [str(tmp_path / "missing")]
+    good = fake_python(tmp_path / "good", "3.13.1")
+    later = fake_python(tmp_path / "later", "3.14.0")
+    assert dev.find_python([old, broken, missing, good, later]) == good
+    assert dev.find_python([old, broken, missing]) is None
+
+
+def test_a_python_is_looked_for_on_the_path_and_where_pyenv_and_uv_put_it(
+    dev: ModuleType, tmp_path: Path
+) -> None:
+    on_path = fake_python(tmp_path / "bin" / "python3.13", "3.13.0")
+    pyenv = fake_python(tmp_path / "pyenv" / "versions" / "3.13.5" / "bin" / "python", "3.13.5")
+    home = fake_python(tmp_path / "home" / ".pyenv" / "versions" / "3.14.0" / "bin" / "python", "3.14.0")
+    uv = fake_python(
+        tmp_path / "home/.local/share/uv/python/cpython-3.13.2-linux-x86_64-gnu/bin/python3", "3.13.2"
+    )
+    found = list(dev.candidates({"PATH": str(tmp_path / "bin")}, str(tmp_path / "home")))
+    assert found[0] == [sys.executable]
+    assert all(command in found for command in (on_path, home, uv))
+    assert pyenv in list(dev.candidates({"PATH": "", "PYENV_ROOT": str(tmp_path / "pyenv")}, str(tmp_path)))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return the folder of a project without packages, whose command prints its arguments and exits with 7."""
+    shutil.copy(ROOT / "dev.py", tmp_path)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "__init__.py").write_text("")
+    (tmp_path / "tools" / "__main__.py").write_text(ECHO)
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "tools" / "requirements.txt").write_text("-r ../requirements.txt\n")
+    return tmp_path
+
+
+def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(project / "dev.py"), *arguments],
+        cwd=project.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 7, output
+    return output
+
+
+def test_two_first_starts_at_once_set_up_once_and_later_ones_only_what_changed(project: Path) -> None:
+    both = [start(project, "send", "--file", "a b"), start(project, "send", "--file", "a b")]
+    outputs = [said(process) for process in both]
+    assert all("arguments ['send', '--file', 'a b']" in output for output in outputs)
+    assert sum("Making .venv" in output for output in outputs) == 1
+    assert said(start(project, "again")) == "arguments ['again']\n"
+    (project / "requirements.txt").write_text("# a change\n")
+    changed = said(start(project))
+    assert "Installing the packages" in changed
+    assert "Making .venv" not in changed
+
+
+def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project: Path) -> None:
+    (project / "requirements.txt").write_text("./no-such-folder\n")
+    failing = start(project)
+    output, _ = failing.communicate(timeout=120)
+    assert failing.returncode == 1
+    assert "no-such-folder" in output
+    assert "Setting up failed" in output
+    leftover = project / ".venv" / "leftover"
+    leftover.touch()
+    (project / "requirements.txt").write_text("")
+    assert "arguments []" in said(start(project))
+    assert not leftover.exists()

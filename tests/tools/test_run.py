@@ -1,0 +1,111 @@
+"""`dev.py run` starts everything, and ends everything that it started."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from azure.storage.queue import QueueServiceClient
+
+from tools.host.azurite import connection_string, install
+from tools.host.testing import free_port, wait_until
+
+ROOT = Path(__file__).parents[2]
+SAMPLE_APP = Path(__file__).parent / "host" / "sample_app"
+NO_TIMER_NO_BLOBS = {"AzureWebJobs.tick.Disabled": "true", "AzureWebJobs.drop.Disabled": "true"}
+
+
+class Run:
+    """Run `dev.py run`, behind dev.py, in a project whose app is the sample app."""
+
+    def __init__(self, project: Path, *options: str) -> None:
+        self.port, self.storage_port = free_port(), free_port(3)
+        self.data = project / "data"
+        self.log = project / "run.log"
+        ports = [f"--port={self.port}", f"--storage-port={self.storage_port}", f"--data={self.data}"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tools", "run", *ports, *options],
+                cwd=project,
+                env=NO_TIMER_NO_BLOBS,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def says(self, text: str) -> bool:
+        assert self.process.poll() is None or text in self.log.read_text(), self.log.read_text()
+        return text in self.log.read_text()
+
+    def everything_ended(self) -> bool:
+        saved = (self.data / "azurite" / "azurite.log").read_text().count("Queue service successfully closed")
+        return bool(saved) and all(_is_free(self.storage_port + offset) for offset in range(3))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return the folder of a project with these tools, an installed Azurite and the sample app."""
+    program = install(ROOT / ".local" / "azurite", print)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SAMPLE_APP, tmp_path, dirs_exist_ok=True)
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "azurite").symlink_to(program.parents[4])
+    return tmp_path
+
+
+@pytest.fixture
+def run(project: Path) -> Iterator[Run]:
+    running = Run(project, "--keys")
+    yield running
+    running.process.kill()
+    running.process.wait()
+    wait_until(running.everything_ended)
+
+
+def test_run_says_what_listens_and_ctrl_c_ends_all_of_it(run: Run) -> None:
+    wait_until(lambda: run.says("Ctrl-C stops everything"))
+    assert f"The app is listening on http://127.0.0.1:{run.port}" in run.log.read_text()
+    assert "POST /api/echo/{first}/{second?}" in run.log.read_text()
+    assert "dev.py send CreateQuote" in run.log.read_text()
+    key = re.search(r'curl -i -H "x-functions-key: (\S+)"', run.log.read_text())
+    assert key
+    assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a").status_code == 401
+    assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a?code={key[1]}").status_code == 202
+    queues = QueueServiceClient.from_connection_string(connection_string(run.storage_port))
+    assert list(queues.list_queues()) == []
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(30) == 0
+    assert run.everything_ended()
+
+
+def test_nothing_is_left_when_run_is_killed(run: Run) -> None:
+    wait_until(lambda: run.says("Ctrl-C stops everything"))
+    run.process.kill()
+    wait_until(run.everything_ended)
+
+
+def test_a_taken_storage_port_is_one_line_and_exit_code_2(project: Path) -> None:
+    port = free_port(3)
+    with socket.create_server(("127.0.0.1", port + 1)):
+        done = subprocess.run(
+            [sys.executable, "-m", "tools", "run", f"--port={free_port()}", f"--storage-port={port}"],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    said = f"Port {port + 1} is taken by another program. Choose another one with --storage-port.\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
