@@ -38,6 +38,14 @@ def just_before(moment: datetime) -> str:
     return f"{_ALL_BITS - (_milliseconds(moment) << 80):032x}"
 
 
+def latest_behind(text: str) -> datetime:
+    """Return the latest moment that sorts behind a `newest_first` text. Raises ValueError for other texts."""
+    try:
+        return datetime.fromtimestamp((_ALL_BITS - int(text, 16) - 1 >> 80) / 1000, UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{text!r} lies outside the calendar") from error
+
+
 def _uuid7(moment: datetime, random: int) -> str:
     bits = (
         _milliseconds(moment) << 80 | 7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)

@@ -17,6 +17,8 @@ from handlers.stores.faults import NotFound, storage_call
 
 type Value = str | int | bool | float | datetime
 type Entity = Mapping[str, Value]
+# Where a query goes on: the service's own names of the next partition and row.
+type Continuation = Mapping[str, str | None]
 
 
 class TableName(StrEnum):
@@ -117,6 +119,28 @@ class Tables:
         only_if = MatchConditions.IfNotModified if etag else None
         with storage_call(f"delete a row of {table}"):
             await self._client(table).delete_entity(partition, row, etag=etag, match_condition=only_if)
+
+    async def page(
+        self,
+        table: TableName,
+        condition: str,
+        *,
+        size: int,
+        after: Continuation | None = None,
+        columns: list[str] | None = None,
+    ) -> tuple[list[Row], Continuation | None]:
+        """Read up to `size` rows (1,000 at most) in the order of their keys, in one request.
+
+        The second value says that there is more to look at and where; the rows may then be fewer, or none.
+        """
+        query = self._client(table).query_entities(condition, results_per_page=size, select=columns)
+        pages = query.by_page(after)  # type: ignore[arg-type] # a mapping, which the SDK calls a str
+        try:
+            with storage_call(f"look into table {table}"):
+                rows = [Row(each, str(each.metadata["etag"])) async for each in await anext(pages)]
+        except NotFound:
+            return [], None
+        return rows, pages.continuation_token  # type: ignore[attr-defined]
 
     async def query(
         self, table: TableName, condition: str, *, columns: list[str] | None = None
