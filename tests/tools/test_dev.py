@@ -58,7 +58,7 @@ def test_a_python_is_looked_for_on_the_path_and_where_pyenv_and_uv_put_it(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return the folder of a project without packages, whose command prints its arguments and exits with 7."""
+    """Return the folder of a project without packages, whose command shows its arguments, exits with 7."""
     shutil.copy(ROOT / "dev.py", tmp_path)
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "__init__.py").write_text("")

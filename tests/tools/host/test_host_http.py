@@ -9,6 +9,7 @@ import pytest
 from sample import NEVER, SAMPLE_APP
 
 from tools.host.azurite import Azurite
+from tools.host.keys import Keys
 from tools.host.testing import HostProcess
 
 
@@ -133,6 +134,14 @@ def test_callers_need_a_key_of_the_functions_level(azurite: Azurite, tmp_path: P
         assert status(f"{host.url}/api/nope", None) == 404
     finally:
         host.stop()
-    again = HostProcess.start(SAMPLE_APP, tmp_path, "--keys", settings=settings)
-    again.stop()
-    assert again.ready["keys"] == keys
+
+
+def test_keys_are_kept(tmp_path: Path) -> None:
+    first = Keys.load(tmp_path / "state" / "keys.json", ["a"])
+    again = Keys.load(tmp_path / "state" / "keys.json", ["a", "b"])
+    assert (again.master, again.host, again.functions["a"]) == (
+        first.master,
+        first.host,
+        first.functions["a"],
+    )
+    assert len({again.master, again.host, *again.functions.values()}) == 4

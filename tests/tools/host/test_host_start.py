@@ -1,14 +1,19 @@
 """What a host cannot run it refuses in a line that says what to do."""
 
+import os
+import re
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sample import NEVER, SAMPLE_APP
 
 from tools.host.azurite import connection_string
+from tools.host.errors import HostError
+from tools.host.settings import HostConfig, QueueOptions, load_app_settings, load_host_config, resolve
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = connection_string(1)
@@ -86,8 +91,37 @@ def test_an_app_that_does_not_import_is_shown_with_its_trace(tmp_path: Path) -> 
     ],
 )
 def test_a_fault_in_host_json_is_named_with_its_place(tmp_path: Path, host_json: str, said: str) -> None:
-    assert said in refusal(write_app(tmp_path, IMPORT, host_json))
+    with pytest.raises(HostError, match=re.escape(said)):
+        load_host_config(write_app(tmp_path, IMPORT, host_json))
 
 
 def test_a_folder_without_an_app_is_named(tmp_path: Path) -> None:
-    assert f"is {tmp_path} the folder of a function app?" in refusal(tmp_path)
+    with pytest.raises(HostError, match="the folder of a function app"):
+        load_host_config(tmp_path)
+
+
+def test_host_json_gives_the_options_and_the_platforms_defaults(tmp_path: Path) -> None:
+    queues = '{"batchSize": 4, "maxPollingInterval": "00:00:02", "messageEncoding": "none"}'
+    extensions = f'{{"queues": {queues}, "http": {{"routePrefix": ""}}}}'
+    config = load_host_config(
+        write_app(tmp_path, IMPORT, f'{{"functionTimeout": "-1", "extensions": {extensions}}}')
+    )
+    assert config == HostConfig(
+        route_prefix="",
+        function_timeout=None,
+        queues=QueueOptions(
+            batch_size=4, new_batch_threshold=2, max_polling_interval=timedelta(seconds=2), base64=False
+        ),
+    )
+
+
+def test_local_settings_fill_what_the_environment_leaves_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("IN_BOTH", "IN_FILE", "FUNCTIONS_WORKER_RUNTIME", "AZURE_FUNCTIONS_ENVIRONMENT"):
+        monkeypatch.setenv(name, "environment")
+    monkeypatch.delenv("IN_FILE")
+    (tmp_path / "local.settings.json").write_text('{"Values": {"IN_BOTH": "file", "IN_FILE": "file"}}')
+    load_app_settings(tmp_path)
+    assert (os.environ["IN_BOTH"], os.environ["IN_FILE"]) == ("environment", "file")
+    assert resolve("%IN_FILE%-%IN_BOTH%") == "file-environment"

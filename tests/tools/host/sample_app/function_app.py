@@ -76,7 +76,7 @@ async def work(message: func.QueueMessage) -> None:
 
 @app.queue_trigger("message", queue_name="work-poison", connection=STORAGE)
 async def work_poison(message: func.QueueMessage) -> None:
-    await _note(by="work_poison", text=message.get_body().decode())
+    await _note(by="work_poison", text=message.get_body().decode(), expires=str(message.expiration_time))
 
 
 @app.blob_trigger("blob", path="drops/{folder}/{file}.txt", connection="DROPS")
