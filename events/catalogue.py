@@ -28,27 +28,27 @@ from events.models import (
 
 
 class EventType(StrEnum):
-    """Name an event as printIQ does, with what is known of it: printIQ's own list of 29 events.
+    """Name an event as printIQ does, with what is known of it.
 
-    `payloads` are the objects it may carry, the documented one first; `kind` is what it is about; `format` is what
-    printIQ sends (either is read); `trigger` completes "sent when …"; `repeats` is false where equal
+    `payloads` are the objects it may carry, the documented one first; `kind` is what it is about; `format` is
+    what printIQ sends (either is read); `trigger` completes "sent when …"; `repeats` is false where equal
     deliveries are separate happenings, never duplicates.
     """
 
     payloads: tuple[type[Payload], ...]
     kind: Kind
-    format: str
+    format: str  # type: ignore[assignment]  # the field's word, not str's
     trigger: str
     repeats: bool
 
-    def __new__(
+    def __new__(  # noqa: PLR0913, PLR0917 - the columns of the table below
         cls,
         name: str,
         payloads: type[Payload] | tuple[type[Payload], ...],
         kind: Kind,
         format: str,  # noqa: A002 - the field's word
         trigger: str,
-        repeats: bool = True,  # noqa: FBT001, FBT002 - a column of the table below
+        repeats: bool = True,  # noqa: FBT001, FBT002 - a column too
     ) -> Self:
         member = str.__new__(cls, name)
         member._value_ = name
@@ -59,6 +59,8 @@ class EventType(StrEnum):
         member.repeats = repeats
         return member
 
+    # A row per event, to be read, compared and added to as a row.
+    # fmt: off
     CREATE_CUSTOMER = "CreateCustomer", Customer, Kind.CUSTOMER, "JSON", "a customer is created or updated"
     CREATE_CUSTOMER_CONTACT = "CreateCustomerContact", CustomerContact, Kind.CONTACT, "JSON", "a customer contact is created or updated"
     CREATE_CUSTOMER_ADDRESS = "CreateCustomerAddress", CustomerAddress, Kind.ADDRESS, "JSON", "a customer address is created or updated"
@@ -88,6 +90,7 @@ class EventType(StrEnum):
     SALES_ITEM_UPDATED = "SalesItemUpdated", SalesItem, Kind.SALES_ITEM, "JSON", "a sales item or its linked inventory item is updated"
     PRODUCT_UPDATED = "ProductUpdated", ProductDetail, Kind.PRODUCT, "JSON", "a simplified product is created or updated"
     UPDATE_SALES_ORDER_STATUS_LINE = "UpdateSalesOrderStatusLine", AcceptanceDetails, Kind.ORDER, "JSON", "a sales order item's status is updated; one event per affected item", False
+    # fmt: on
 
     @classmethod
     def named(cls, name: str) -> "EventType":
@@ -110,8 +113,12 @@ _LONGEST_SHOWN = 60
 
 def _unknown(name: str) -> str:
     shown = name if len(name) <= _LONGEST_SHOWN else name[:_LONGEST_SHOWN] + "…"
-    near = [_BY_NAME[folded] for folded in get_close_matches(name[:_LONGEST_SHOWN].lower(), _BY_NAME, cutoff=0.5)]
-    hint = " or ".join(dict.fromkeys(near)) if near else "one of the 29 names that GET /api/schemas lists"
+    near = [
+        _BY_NAME[folded] for folded in get_close_matches(name[:_LONGEST_SHOWN].lower(), _BY_NAME, cutoff=0.5)
+    ]
+    hint = (
+        " or ".join(dict.fromkeys(near)) or f"one of the {len(EventType)} names that GET /api/schemas lists"
+    )
     return f"printIQ has no event named {shown!r}. Did you mean {hint}?"
 
 

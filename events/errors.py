@@ -13,18 +13,34 @@
         └── WrongObject        positively another object than the event sends
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 
 class Problem(NamedTuple):
     """Name one thing that is wrong, or odd, and where.
 
-    `pointer` is a JSON Pointer (RFC 6901) into the document, also for XML, where names stand for elements; `""`
-    is the whole document.
+    `pointer` is a JSON Pointer (RFC 6901), an error's into the document, a warning's into the event's `data`.
+    In XML names stand for elements; `""` is the whole, in XML the root element.
     """
 
     pointer: str
     message: str
+
+
+# A pointer names a place to a person: a longer one stops at what that place is in.
+_LONGEST_POINTER = 500
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """Write a JSON Pointer."""
+    written = ""
+    for step in path:
+        longer = f"{written}/{str(step).replace('~', '~0').replace('/', '~1')}"
+        if len(longer) > _LONGEST_POINTER:
+            break
+        written = longer
+    return written
 
 
 class EventError(Exception):

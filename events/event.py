@@ -31,7 +31,7 @@ class Event[P: Payload]:
 
     @cached_property
     def data(self) -> bytes:
-        """The payload in normal form, as JSON: the same bytes for the same object, whichever format it came in."""
+        """The payload in normal form, as JSON: the same bytes for the same object, in whichever format."""
         return self.payload.model_dump_json().encode()
 
     @cached_property
@@ -41,7 +41,7 @@ class Event[P: Payload]:
 
     @property
     def can_repeat(self) -> bool:
-        """Whether an equal delivery can be the same happening told again; if not, each is a happening of its own."""
+        """Whether an equal delivery can be the same happening told again, or is one of its own."""
         return self.type.repeats and self.payload.can_repeat
 
 
@@ -54,8 +54,8 @@ def timestamp(moment: datetime) -> str:
 class Envelope:
     """Say what a CloudEvent tells beside the event itself.
 
-    `id` and `time` are those of the first delivery, also when this one is a replay; `data_ref` is the absolute URL
-    of a blob with the data, for an event too large for a message.
+    `id` and `time` are those of the first delivery, also when this one is a replay; `data_ref` is the
+    absolute URL of a blob with the data, for an event too large for a message.
     """
 
     id: str
@@ -84,7 +84,9 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "replayof": envelope.replay_of,
         "dataref": envelope.data_ref,
     }
-    head = json.dumps({name: value for name, value in attributes.items() if value is not None}, ensure_ascii=False)
+    head = json.dumps(
+        {name: value for name, value in attributes.items() if value is not None}, ensure_ascii=False
+    )
     if envelope.data_ref is not None:
         return head.encode()
     return b"".join((head[:-1].encode(), b', "data": ', event.data, b"}"))

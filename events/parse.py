@@ -1,10 +1,11 @@
-"""The one way from a delivery to an event: read the bytes, find the object, check that it is the right one, type it."""
+"""The one way from a delivery to an event: read the bytes, find the object, refuse another one, type it."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from events.catalogue import EventType, payload_types
 from events.delivery import Delivery
-from events.errors import BodyTooLarge, Problem, ReportedFailure, WrongObject
+from events.errors import BodyTooLarge, Problem, ReportedFailure, WrongObject, pointer
 from events.event import Event
 from events.formats import Document, read
 from events.models import Payload
@@ -14,6 +15,8 @@ from events.values import DateOrder, Reading, is_blank, is_true
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
 _MAX_WARNINGS = 20
+# Each subject becomes a row of a timeline.
+_MAX_SUBJECTS = 1_000
 
 
 def parse(
@@ -26,25 +29,44 @@ def parse(
     event_type = EventType.named(delivery.event)
     if len(delivery.body) > max_bytes:
         raise BodyTooLarge(
-            f"The body has {len(delivery.body):,} bytes; at most {max_bytes:,} are read (setting MAX_BODY_BYTES)."
+            f"The body has {len(delivery.body):,} bytes; at most {max_bytes:,} are read "
+            "(setting MAX_BODY_BYTES)."
         )
     document = read(delivery.body)
-    found = _find(document, event_type)
+    layer, model, warnings = _find(document, event_type)
     reading = Reading(date_order)
-    payload = found.model.model_validate(shape(found.members, found.model), context=reading)
-    subjects = tuple(dict.fromkeys(payload.subjects()))
-    warnings = list(found.warnings)
+    payload = model.model_validate(shape(layer.members, model), context=reading)
     if reading.unread:
         warnings += [Problem(place, "Could not be read; kept as it came.") for place in unread(payload)]
+    subjects = tuple(dict.fromkeys(payload.subjects()))
+    if len(subjects) > _MAX_SUBJECTS:
+        warnings.append(
+            Problem("", f"Of its {len(subjects):,} business keys the first {_MAX_SUBJECTS:,} are used.")
+        )
     if not subjects:
-        warnings.append(Problem("", f"No business key was found in this {found.model.OBJECT}: it has no subject."))
-    return Event(event_type, payload, delivery, document.format, subjects, tuple(warnings[:_MAX_WARNINGS]))
+        if layer.members and not _known(layer.members, model):
+            warnings.append(
+                Problem(
+                    "", f"None of the fields of {model.OBJECT} was recognised; what came is kept as it is."
+                )
+            )
+        warnings.append(Problem("", f"No business key was found in this {model.OBJECT}: it has no subject."))
+    return Event(
+        event_type,
+        payload,
+        delivery,
+        document.format,
+        subjects[:_MAX_SUBJECTS],
+        tuple(warnings[:_MAX_WARNINGS]),
+    )
 
 
-class _Found(NamedTuple):
-    model: type[Payload]
+class _Layer(NamedTuple):
+    """Be one object of a document, perhaps wrapped in others; `path` leads to it."""
+
+    name: str | None
     members: dict[str, Any]
-    warnings: list[Problem]
+    path: tuple[str, ...] = ()
 
 
 # The members that printIQ's API answers have around the object; they are no part of it.
@@ -53,43 +75,65 @@ _ENVELOPE = {"iserror", "errormessage", "iswarning", "warningmessage", "quoteacc
 _MAX_WRAPPING = 5
 
 
-def _find(document: Document, event_type: EventType) -> _Found:
+def _find(document: Document, event_type: EventType) -> tuple[_Layer, type[Payload], list[Problem]]:
     """Unwrap the object, choose its model, and refuse positively wrong ones."""
     models = event_type.payloads
-    name, members = document.root, document.members
+    layer = outermost = _Layer(document.root, document.members)
     warnings: list[Problem] = []
     for _ in range(_MAX_WRAPPING):
-        _refuse_reported(members, models)
-        inner = _inside(name, members, models)
+        _refuse_reported(layer, models)
+        inner = _inside(layer, models)
         if inner is None:
             break
-        warnings += _reported_warnings(members)
-        name, members = inner
-    model = max(models, key=lambda each: (_is_named(each, name), len(_known(members, each))))
-    _refuse_wrong(name, members, event_type, model)
-    if members and not _known(members, model):
-        warnings.append(
-            Problem("", f"None of the fields of {model.OBJECT} was recognised; what came is kept as it is.")
-        )
-    return _Found(model, members, warnings)
+        warnings += _reported_warnings(layer)
+        layer = inner
+    _refuse_wrong(layer, event_type)
+    model = max(models, key=lambda each: (_is_named(each, layer.name), len(_known(layer.members, each))))
+    if not _is_named(model, layer.name) and not _known(layer.members, model):
+        layer = outermost  # what was taken for wrappers may be the object's own structure
+    return layer, model, warnings
 
 
-def _inside(
-    name: str | None, members: dict[str, Any], models: tuple[type[Payload], ...]
-) -> tuple[str, dict[str, Any]] | None:
-    """Return what these members wrap, None where they are the object itself."""
-    if name == "Envelope" and isinstance(members.get("Body"), dict):
-        return "Body", members["Body"]
-    if any(_is_named(model, name) or _known(members, model) for model in models):
+def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
+    """Return the object that these members wrap, None where they are the object itself."""
+    if layer.name == "Envelope" and isinstance(body := layer.members.get("Body"), dict):
+        return _Layer("Body", body, (*layer.path, "Body"))
+    if any(_is_named(model, layer.name) for model in models):
         return None
-    objects = [(key, value) for key, value in members.items() if isinstance(value, dict)]
-    for key, value in objects:
-        if any(_is_named(model, key) for model in models):
-            beside = {k: v for k, v in members.items() if k != key and k.lower() not in _ENVELOPE and k not in value}
-            return key, {**value, **beside}
-    if len(objects) == 1 and all(key.lower() in _ENVELOPE for key in members if key != objects[0][0]):
-        return objects[0]
+    for model in models:
+        for name, value in layer.members.items():
+            inner = value[0] if isinstance(value, list) and len(value) == 1 else value
+            if (
+                _is_named(model, name)
+                and isinstance(inner, dict)
+                and _knows_more(model, inner, layer.members)
+            ):
+                return _Layer(name, _with_beside(inner, layer.members, name, model), (*layer.path, name))
+    if any(_known(layer.members, model) for model in models):
+        return None
+    objects = [name for name, value in layer.members.items() if isinstance(value, dict)]
+    if len(objects) == 1 and all(name.lower() in _ENVELOPE for name in layer.members if name != objects[0]):
+        return _Layer(objects[0], layer.members[objects[0]], (*layer.path, objects[0]))
     return None
+
+
+def _knows_more(model: type[Payload], inner: dict[str, Any], outer: dict[str, Any]) -> bool:
+    return len(_known(inner, model)) >= len(_known(outer, model))
+
+
+def _with_beside(
+    inner: dict[str, Any], outer: dict[str, Any], wrapper: str, model: type[Payload]
+) -> dict[str, Any]:
+    """Keep what stands beside a wrapped object as its members, but for the envelope's own."""
+    left_out = _ENVELOPE - plan(model).names
+    members = dict(inner)
+    for name, value in outer.items():
+        if name != wrapper and name.lower() not in left_out:
+            free = name
+            while free in members:
+                free = f"@{free}"
+            members[free] = value
+    return members
 
 
 def _is_named(model: type[Payload], name: str | None) -> bool:
@@ -101,55 +145,72 @@ def _known(members: dict[str, Any], model: type[Payload]) -> list[str]:
     return [name for name in members if name.lower() in names]
 
 
-def _refuse_reported(members: dict[str, Any], models: tuple[type[Payload], ...]) -> None:
-    folded = {name.lower(): (name, value) for name, value in members.items()}
-    if not any("iserror" in plan(model).names for model in models) and "iserror" in folded:
-        name, value = folded["iserror"]
-        if is_true(value):
-            _, message = folded.get("errormessage", ("", None))
-            said = "no ErrorMessage" if is_blank(message) else f"ErrorMessage: {str(message).strip()[:1000]}"
-            raise ReportedFailure(f"This is an answer that reports a failure, not an event; {said}", pointer=f"/{name}")
-    if isinstance(fault := members.get("Fault"), dict):
-        said = fault.get("faultstring") or fault.get("Reason") or "no reason"
-        raise ReportedFailure(f"This is a SOAP fault, not an event: {str(said)[:1000]}", pointer="/Fault")
+def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
+    folded = {name.lower(): (name, value) for name, value in layer.members.items()}
+    name, value = folded.get("iserror", ("", None))
+    if is_true(value) and not any("iserror" in plan(model).names for model in models):
+        message = folded.get("errormessage", ("", None))[1]
+        said = "no ErrorMessage" if is_blank(message) else f"ErrorMessage: {_quoted(message)}"
+        raise ReportedFailure(
+            f"This is an answer that reports a failure, not an event; {said}",
+            pointer=pointer((*layer.path, name)),
+        )
+    if layer.name == "Body" and isinstance(fault := layer.members.get("Fault"), dict):
+        reason = fault.get("faultstring") or fault.get("Reason") or "no reason"
+        reason = reason.get("Text") if isinstance(reason, dict) else reason
+        raise ReportedFailure(
+            f"This is a SOAP fault, not an event: {_quoted(reason)}", pointer=pointer((*layer.path, "Fault"))
+        )
 
 
-def _reported_warnings(members: dict[str, Any]) -> list[Problem]:
+def _reported_warnings(layer: _Layer) -> list[Problem]:
     return [
-        Problem(f"/{name}", f"printIQ warned: {str(value).strip()[:1000]}")
-        for name, value in members.items()
+        Problem("", f"printIQ warned: {_quoted(value)}")
+        for name, value in layer.members.items()
         if name.lower() == "warningmessage" and not is_blank(value)
     ]
 
 
-# So many names that belong to one other object alone are no chance.
+def _quoted(value: object) -> str:
+    return str(value).strip()[:1000]
+
+
+# So many names that belong to one other object alone are no chance, if most of what came is that object's.
 _EVIDENCE = 3
 
 
-def _refuse_wrong(name: str | None, members: dict[str, Any], event_type: EventType, model: type[Payload]) -> None:
+def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     """Refuse what is positively another object: it says so itself, or has names that only another one has."""
-    if any(_is_named(each, name) for each in event_type.payloads):
+    own = event_type.payloads
+    if any(_is_named(each, layer.name) or _only(layer.members, each) for each in own):
         return
-    others = [each for each in payload_types() if each not in event_type.payloads]
-    if any(_only(members, each) for each in event_type.payloads):
-        return
-    for other in others:
-        evidence = _only(members, other)
-        if _is_named(other, name) or len(evidence) >= _EVIDENCE:
+    for other in payload_types():
+        evidence = _only(layer.members, other)
+        is_other = len(evidence) >= _EVIDENCE and 2 * len(_known(layer.members, other)) > len(layer.members)
+        if other not in own and (is_other or _is_named(other, layer.name)):
             fields = f" (it has {', '.join(evidence[:_EVIDENCE])})" if evidence else ""
             homes = [event for event in EventType if other in event.payloads]
             raise WrongObject(
-                f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries {_article(model.OBJECT)}. "
-                f"It belongs to {' or '.join(homes[:3])}{' or others' if len(homes) > 3 else ''}.",  # noqa: PLR2004 - enough to read
-                pointer=f"/{evidence[0]}" if evidence else "",
+                f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries "
+                f"{_article(own[0].OBJECT)}. It belongs to {' or '.join(homes[:3])}"
+                f"{' or others' if homes[3:] else ''}.",
+                pointer=pointer((*layer.path, *evidence[:1])),
             )
 
 
 def _only(members: dict[str, Any], model: type[Payload]) -> list[str]:
     """Return the members whose names belong to this object and no other."""
-    return [
-        name for name in _known(members, model) if sum(name.lower() in plan(each).names for each in payload_types()) == 1
-    ]
+    return [name for name in members if _owners().get(name.lower()) == [model]]
+
+
+@cache
+def _owners() -> dict[str, list[type[Payload]]]:
+    """List, for each name in lower case, the objects that have a field of that name."""
+    owners: dict[str, list[type[Payload]]] = {}
+    for model in payload_types():
+        for name in plan(model).names:
+            owners.setdefault(name, []).append(model)
+    return owners
 
 
 def _article(name: str) -> str:

@@ -14,67 +14,72 @@ from events.values import is_blank
 def shape(members: dict[str, Any], model: type[Part]) -> dict[str, Any]:
     """Rename known members to the model's own names and bring lists and objects into one form.
 
-    A name spelt exactly wins over one in another case or an alias; what loses is kept under its own name. Unknown
-    members follow the known ones, sorted, so that equal content gives equal bytes.
+    A name spelt exactly wins over one in another case, and that over an alias; what loses is kept under its
+    own name. Unknown members follow the known ones, sorted, so that equal content gives equal bytes.
     """
     names = plan(model)
-    shaped: dict[str, Any] = {}
-    unknown: dict[str, Any] = {}
-    for name, value in members.items():
+    chosen: dict[str, str] = {}
+    for name in members:
         slot = names.slot(name)
-        if slot is None or (slot.name != name and (slot.name in members or slot.name in shaped)):
-            unknown[name] = plain(value)
-        else:
-            shaped[slot.name] = _placed(value, slot)
-    for name in sorted(unknown):
-        shaped[name] = unknown[name]
-    return shaped
+        if slot and (slot.name not in chosen or _rank(name, slot) < _rank(chosen[slot.name], slot)):
+            chosen[slot.name] = name
+    shaped = {
+        slot.name: _placed(members[chosen[slot.name]], slot) for slot in names.fields if slot.name in chosen
+    }
+    taken = set(chosen.values())
+    return shaped | {name: plain(members[name]) for name in sorted(members) if name not in taken}
+
+
+def _rank(name: str, slot: Slot) -> tuple[bool, bool, str]:
+    return name != slot.name, name.lower() != slot.name.lower(), name
 
 
 def _placed(value: Any, slot: Slot) -> Any:  # noqa: ANN401 - a tree
     if slot.many:
-        return _items(value, slot.part)
-    if slot.part is None:
-        return value if not isinstance(value, dict | list) else plain(value)
-    if isinstance(value, dict):
+        return _items(value, slot)
+    if slot.part is not None and isinstance(value, dict):
         return shape(value, slot.part) if value else None
-    return plain(value)
+    return _single(value)
 
 
-def _items(value: Any, part: type[Part] | None) -> Any:  # noqa: ANN401 - a tree
-    """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone."""
-    if is_blank(value):
+def _single(value: Any) -> Any:  # noqa: ANN401 - a tree
+    """Leave a scalar to the reader of its type; what is no scalar stays, in normal form."""
+    return plain(value) if isinstance(value, dict | list) else value
+
+
+def _items(value: Any, slot: Slot) -> Any:  # noqa: ANN401 - a tree
+    """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone.
+
+    Items that are null or empty are left out of a list of objects: XML cannot tell them from none.
+    """
+    if is_blank(value) or value == {}:
         return ()
-    if isinstance(value, dict):
-        items = _contained(value, part)
-    elif isinstance(value, list):
-        items = [inner for item in value for inner in _unpacked(item, part)]
-    else:
-        items = [value] if part is None else None
-    if items is None:
-        return plain(value)
-    if part is None:
-        return [plain(item) for item in items]
-    return [shape(item, part) if isinstance(item, dict) else plain(item) for item in items]
-
-
-def _unpacked(item: Any, part: type[Part] | None) -> list[Any]:  # noqa: ANN401 - a tree
-    # a list inside a list comes from repeated containers
-    if isinstance(item, list):
-        return item
-    return [] if item is None and part is not None else [item]
-
-
-def _contained(value: dict[str, Any], part: type[Part] | None) -> list[Any]:
-    """Take the items out of a container (`{"Product": [...]}`); an object that is no container is an item itself."""
-    if part is not None:
-        names = plan(part)
-        inner = list(value.values())
-        if not all(isinstance(item, dict | list) for item in inner) or any(names.slot(name) for name in value):
-            return [value] if value else []
+    if isinstance(value, dict) and _is_container(value, slot.part):
+        value = list(value.values())
+    if slot.part is None:
+        return [_single(item) for item in _flat(value)]
     return [
-        inner for item in value.values() for inner in (item if isinstance(item, list) else [item]) if inner is not None
+        shape(item, slot.part) if isinstance(item, dict) else _single(item)
+        for item in _flat(value)
+        if not (is_blank(item) or item == {})
     ]
+
+
+def _flat(value: Any) -> list[Any]:  # noqa: ANN401 - a tree
+    """Make a list of a single item; a list inside a list comes from repeated containers."""
+    if not isinstance(value, list):
+        return [value]
+    return [inner for item in value for inner in (item if isinstance(item, list) else [item])]
+
+
+def _is_container(value: dict[str, Any], part: type[Part] | None) -> bool:
+    """Tell a container (`{"Product": [...]}`, `{"int": [1, 2]}`) from an object that is an item itself."""
+    if part is None:
+        return len(value) == 1
+    names = plan(part)
+    return not any(names.slot(name) for name in value) and all(
+        item is None or isinstance(item, dict | list) for item in value.values()
+    )
 
 
 # A JSON number beyond these is read as something else by many consumers (RFC 7493, I-JSON).
@@ -82,7 +87,7 @@ _INTEGERS = 2**63
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - a tree
-    """Bring an unknown value into the normal form: blank text is null, numbers that would lose digits are text."""
+    """Bring an unknown value into normal form: blanks are null, numbers that would lose digits are text."""
     if isinstance(value, str):
         return value if value and not value.isspace() else None
     if isinstance(value, dict):
@@ -102,25 +107,15 @@ def unread(payload: Part, pointer: str = "") -> Iterator[str]:
     for slot in plan(type(payload)).fields:
         value = getattr(payload, slot.attribute)
         place = f"{pointer}/{slot.name}"
-        if value is None:
-            continue
-        if slot.leaf is not None:
-            if not isinstance(value, slot.leaf.types):
-                yield place
-        elif slot.many:
-            yield from _unread_items(value, slot, place)
-        elif isinstance(value, Part):
-            yield from unread(value, place)
+        if slot.many and isinstance(value, tuple):
+            for index, item in enumerate(value):
+                yield from _unread(item, slot, f"{place}/{index}")
         else:
-            yield place
+            yield from _unread(value, slot, place)
 
 
-def _unread_items(value: object, slot: Slot, place: str) -> Iterator[str]:
-    if not isinstance(value, tuple):
+def _unread(value: object, slot: Slot, place: str) -> Iterator[str]:
+    if isinstance(value, Part):
+        yield from unread(value, place)
+    elif value is not None and not (slot.leaf and isinstance(value, slot.leaf.types)):
         yield place
-        return
-    for index, item in enumerate(value):
-        if isinstance(item, Part):
-            yield from unread(item, f"{place}/{index}")
-        elif slot.part is not None:
-            yield f"{place}/{index}"

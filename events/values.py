@@ -1,8 +1,8 @@
 """The forms in which printIQ writes text, flags, numbers and dates, as annotated types.
 
-Each type takes the common form natively (pydantic-core, no Python call) and hands the rest to one function here.
-None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts it. Forms and their sources:
-printIQ's own documents and integrators' code; "" and blank text are null everywhere.
+Each type takes the common form natively (pydantic-core, no Python call) and hands the rest to one function
+here. None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts it. The forms
+are those of printIQ's own documents and of integrators' code; "" and blank text are null everywhere.
 """
 
 import re
@@ -34,9 +34,18 @@ class Reading:
 
 
 def keep_unread(value: object, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever came is what stays
-    """Leave a value that could not be read as it is, and count it."""
+    """Leave a value that could not be read as it is, scalars as text as XML has them, and count it."""
     if isinstance(info.context, Reading):
         info.context.unread += 1
+    return as_text(value)
+
+
+def as_text(value: object) -> Any:  # noqa: ANN401 - what is no scalar stays
+    """Write a scalar as XML would; anything else stays what it is."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
     return value
 
 
@@ -53,14 +62,20 @@ def is_true(value: object) -> bool:
 def read_text(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
     if is_blank(value):
         return None
-    if isinstance(value, bool):
-        return "true" if value else "false"  # as XML writes it
-    if isinstance(value, int | float | Decimal):
-        return str(value)
-    return keep_unread(value, info)
+    text = as_text(value)
+    return text if isinstance(text, str) else keep_unread(value, info)
 
 
-_FLAGS = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+_FLAGS = {
+    "true": True,
+    "yes": True,
+    "y": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "n": False,
+    "0": False,
+}
 
 
 def read_flag(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
@@ -72,49 +87,53 @@ def read_flag(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anythi
 
 # More digits than this are no amount and no key. Written out they would fill memory (1e999999999).
 _MAX_DIGITS = 60
-_ONE = Decimal(1)
 
 
 def exact(number: Decimal) -> Decimal:
     """Drop trailing zeros: .NET's JSON writes 40.0 where its XML writes 40."""
-    if not number.is_finite() or not -_MAX_DIGITS < number.adjusted() < _MAX_DIGITS:
+    if not number:
+        return Decimal(0)
+    if not -_MAX_DIGITS < number.adjusted() < _MAX_DIGITS:
         return number
     text = format(number, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return Decimal("0") if text in {"-0", "0"} else Decimal(text)
-
-
-def read_number(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
-    if is_blank(value):
-        return None
-    if isinstance(value, str):
-        try:
-            return exact(Decimal(value.strip())) if _NUMBER.fullmatch(value.strip()) else keep_unread(value, info)
-        except InvalidOperation:  # an exponent beyond what the machine can hold
-            return keep_unread(value, info)
-    if isinstance(value, Decimal):
-        return exact(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return exact(Decimal(str(value)))
-    return keep_unread(value, info)
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
+def _decimal(value: object) -> Decimal | None:
+    text = as_text(value).strip() if not isinstance(value, bool | dict | list) else ""
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return exact(Decimal(text))
+    except InvalidOperation:  # an exponent beyond what the machine can hold
+        return None
+
+
+def read_number(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+    if is_blank(value):
+        return None
+    number = _decimal(value)
+    return keep_unread(value, info) if number is None else number
+
+
 def read_integer(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
     if is_blank(value):
         return None
-    text = str(value).strip()
-    if isinstance(value, bool) or not _WHOLE.fullmatch(text):
-        return keep_unread(value if isinstance(value, dict | list) else str(value), info)
-    return int(text.partition(".")[0])
+    number = _decimal(value)
+    if number is None or abs(number) >= _LARGEST or number != number.to_integral_value():
+        return keep_unread(value, info)
+    return int(number)
 
 
-_WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
+# Whole numbers from here on are no keys, and many consumers would read them as something else.
+_LARGEST = 10**18
 
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII | re.IGNORECASE)
+_ISO = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII | re.IGNORECASE
+)
 _SLASHED = re.compile(
     r"(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d\d)"
     r"(?:\s+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<seconds>\d\d))?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?",
@@ -126,12 +145,14 @@ _MICROSOFT = re.compile(r"/Date\((?P<ms>-?\d{1,15})(?P<offset>[+-]\d{4})?\)/", r
 def read_moment(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
     if is_blank(value):
         return None
-    if isinstance(value, datetime | date):
+    moment = _moment(value, info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY)
+    return keep_unread(value, info) if moment is None else moment
+
+
+def _moment(value: object, order: DateOrder) -> date | None:
+    if isinstance(value, date):
         return value
-    if not isinstance(value, str):
-        return keep_unread(value, info)
-    text = value.strip()
-    order = info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY
+    text = value.strip() if isinstance(value, str) else ""
     try:
         if _ISO.fullmatch(text):
             return date.fromisoformat(text) if len(text) == len("2025-08-11") else _iso(text)
@@ -140,8 +161,8 @@ def read_moment(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anyt
         if found := _MICROSOFT.fullmatch(text):
             return _microsoft(found)
     except (ValueError, OverflowError):  # the 31st of February, an offset that leaves the calendar
-        return keep_unread(value, info)
-    return keep_unread(value, info)
+        pass
+    return None
 
 
 def _iso(text: str) -> datetime:
@@ -190,7 +211,9 @@ class Leaf(NamedTuple):
             serialization=core_schema.simple_ser_schema("any"),
         )
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return dict(self.json_schema)
 
 
@@ -233,7 +256,7 @@ Number = Annotated[
 Integer = Annotated[
     int | str | None,
     Leaf(
-        core_schema.int_schema(strict=True, gt=-(10**18), lt=10**18),
+        core_schema.int_schema(strict=True, gt=-_LARGEST, lt=_LARGEST),
         read_integer,
         (int,),
         _schema({"type": "integer"}, "A whole number; text where it could not be read."),
@@ -256,7 +279,7 @@ Moment = Annotated[
         (datetime, date),
         _schema(
             {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}"},
-            "An ISO 8601 date or time, with an offset only where one came; other text where it could not be read.",
+            "An ISO 8601 date or time, offset only where one came; other text where it could not be read.",
         ),
     ),
 ]

@@ -1,5 +1,6 @@
-"""What all payload models share: tolerance, subjects, and the plan by which a document's names are matched."""
+"""What all payload models share: tolerance, subjects, and the plan that matches names to fields."""
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
@@ -37,9 +38,7 @@ class Subject(NamedTuple):
 class Part(BaseModel):
     """Be an object inside a payload: its known fields typed, all others kept in `model_extra`."""
 
-    model_config = ConfigDict(
-        extra="allow", frozen=True, defer_build=True, validate_by_name=True, serialize_by_alias=True
-    )
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, serialize_by_alias=True)
 
 
 class Payload(Part):
@@ -51,12 +50,12 @@ class Payload(Part):
     OBJECT: ClassVar[str]
 
     def subjects(self) -> Iterator[Subject]:
-        """Name what this is about, the primary subject first; nothing where the object holds no usable key."""
+        """Name what this is about, the primary subject first; nothing where there is no usable key."""
         raise NotImplementedError
 
     @property
     def can_repeat(self) -> bool:
-        """Whether equal content can mean the same happening: not where nothing in it tells two happenings apart."""
+        """Whether equal content can mean the same happening: not if nothing in it tells two apart."""
         return True
 
 
@@ -65,7 +64,7 @@ T = TypeVar("T")
 
 
 def also(*names: str, own: str | None = None) -> Any:  # noqa: ANN401 - stands for the field's default
-    """Give a field the other names it has been seen under; `own` is printIQ's name where Python cannot spell it."""
+    """Give a field the other names it is seen under; `own` is printIQ's name where Python cannot spell it."""
     return Field(default=None, alias=own, json_schema_extra={"x-also": list(names)})
 
 
@@ -86,18 +85,18 @@ class _Lenient:
         )
 
 
-# Lists are tuples: a payload does not change once read.
-Many = Annotated[tuple[T, ...], _Lenient(empty=())]
+# Lists are tuples: a payload does not change once read. One item of a wrong shape leaves the others typed.
+Many = Annotated[tuple[Annotated[T, _Lenient(empty=None)], ...], _Lenient(empty=())]
 One = Annotated[P | None, _Lenient(empty=None)]
 
 
 class Slot(NamedTuple):
-    """Say where a name of the document goes: the field's own name, and what stands there."""
+    """Say where a name of the document goes, and what stands there: one or `many` of a `part` or a `leaf`."""
 
     name: str
     attribute: str
-    part: type[Part] | None
     many: bool
+    part: type[Part] | None
     leaf: Leaf | None
 
 
@@ -117,22 +116,21 @@ class Plan:
             for name in extra["x-also"] if isinstance(extra, dict) else ():  # type: ignore[union-attr]
                 self._folded.setdefault(str(name).lower(), slot)
 
+        # all names that lead to a field, in lower case
+        self.names = frozenset(self._folded)
+
     def slot(self, name: str) -> Slot | None:
         return self._exact.get(name) or self._folded.get(name.lower())
-
-    @property
-    def names(self) -> frozenset[str]:
-        """All names that lead to a field, in lower case."""
-        return frozenset(self._folded)
 
 
 def _slots(model: type[Part]) -> Iterator[Slot]:
     for attribute, field in model.model_fields.items():
-        leaf = next((note for note in field.metadata if isinstance(note, Leaf)), None)
-        inner = get_args(field.annotation)
-        part = next((t for t in inner if isinstance(t, type) and issubclass(t, Part)), None)
         many = any(isinstance(note, _Lenient) and note.empty == () for note in field.metadata)
-        yield Slot(field.alias or attribute, attribute, part, many, leaf)
+        inner = get_args(field.annotation)
+        notes = (*field.metadata, *(get_args(inner[0]) if many else inner))
+        leaf = next((note for note in notes if isinstance(note, Leaf)), None)
+        part = next((note for note in notes if isinstance(note, type) and issubclass(note, Part)), None)
+        yield Slot(field.alias or attribute, attribute, many, part, leaf)
 
 
 @cache
@@ -143,20 +141,24 @@ def plan(model: type[Part]) -> Plan:
 
 # printIQ writes these for "no key": .NET's defaults and its own -1.
 _NO_KEY = {"", "-1", "0", "00000000-0000-0000-0000-000000000000"}
+# A text beyond this is no key, and would not fit into a message.
+_LONGEST_KEY = 4096
+# CloudEvents forbids these in a subject.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def key(*candidates: object) -> str | None:
-    """Return the first candidate that can serve as a business key, trimmed."""
+    """Return the first candidate that can serve as a business key: in one line, trimmed."""
     for candidate in candidates:
         if isinstance(candidate, str | int) and not isinstance(candidate, bool):
-            text = str(candidate).strip()
-            if text not in _NO_KEY:
+            text = _CONTROLS.sub(" ", str(candidate)).strip()
+            if text not in _NO_KEY and len(text) <= _LONGEST_KEY:
                 return text
     return None
 
 
 def likely(part: Part, *names: str) -> str | None:
-    """Find a key among the fields that nothing public documents: by likely names, here or one object further in.
+    """Find a key among undocumented fields by likely names, here or one object further in.
 
     The names are tried in the order given, without regard to case.
     """

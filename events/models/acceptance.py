@@ -1,4 +1,4 @@
-"""Acceptances: a quote that became jobs of a sales order. Fields: printIQ's documents and integrators' code."""
+"""Acceptances: a quote that became jobs of a sales order. From printIQ's documents and integrators' code."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -42,14 +42,23 @@ class AcceptanceDetails(Payload):
     AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
 
     def subjects(self) -> Iterator[Subject]:
-        """Name the job where exactly one is named, else the sales order, else the quote; then all the others."""
-        products = [product for product in self.Products if isinstance(product, AcceptanceProduct)]
-        numbers = dict.fromkeys(found for named in (self, *products) if (found := key(named.JobNo)))
-        jobs = [Subject(Kind.JOB, number) for number in numbers]
+        """Name the job where there is exactly one, else the sales order, else the quote; then all others."""
+        products = (product for product in self.Products if isinstance(product, AcceptanceProduct))
+        numbers = (key(number) for number in (self.JobNo, *(product.JobNo for product in products)))
+        jobs = [Subject(Kind.JOB, number) for number in dict.fromkeys(numbers) if number]
         order = list(
             subject(
                 Kind.ORDER,
-                likely(self, "SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo", "OrderNo", "OrderNumber", "SOKey"),
+                likely(
+                    self,
+                    "SalesOrderNo",
+                    "SalesOrderNumber",
+                    "SONumber",
+                    "SONo",
+                    "OrderNo",
+                    "OrderNumber",
+                    "SOKey",
+                ),
             )
         )
         quote = list(subject(Kind.QUOTE, key(self.QuoteNo)))

@@ -75,5 +75,7 @@ class CustomerAddress(Payload):
 
     def subjects(self) -> Iterator[Subject]:
         code, name = key(self.CustomerCode), key(self.Name)
-        yield from subject(Kind.ADDRESS, key(self.AddressKey) or (f"{code}/{name}" if code and name else None))
+        yield from subject(
+            Kind.ADDRESS, key(self.AddressKey) or (f"{code}/{name}" if code and name else None)
+        )
         yield from subject(Kind.CUSTOMER, key(self.CustomerCode, self.CustomerID))

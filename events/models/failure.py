@@ -1,4 +1,4 @@
-"""Failed imports of orders. Nothing public is known of this object: it takes what comes and finds likely keys."""
+"""Failed imports of orders. Nothing public is known of them: the model finds likely keys in what comes."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -17,10 +17,17 @@ class JobFailData(Payload):
     ErrorMessage: Text = None
 
     def subjects(self) -> Iterator[Subject]:
-        """Name the failure by the first that is there of job, order, quote and file name; then each of them."""
+        """Name the failure by the first there is of job, order, quote and file name; then each of them."""
         job = key(self.JobNo)
         order = likely(
-            self, "SalesOrderNo", "SalesOrderNumber", "OrderNo", "OrderNumber", "OrderID", "OrderReference", "PayloadID"
+            self,
+            "SalesOrderNo",
+            "SalesOrderNumber",
+            "OrderNo",
+            "OrderNumber",
+            "OrderID",
+            "OrderReference",
+            "PayloadID",
         )
         quote = key(self.QuoteNo)
         file = likely(self, "FileName", "OriginalFileName", "CsvFileName", "XmlFileName", "File", "FilePath")

@@ -1,6 +1,6 @@
 """Purchase orders: general, for inventory, and for outsourced work.
 
-Nothing public is known of these objects but the names of some keys: they take what comes and find likely keys.
+Nothing public is known of them but the names of some keys: the models take what comes and find likely keys.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,16 @@ from typing import ClassVar
 from events.models._base import Kind, Payload, Subject, also, key, likely, subject
 from events.values import Integer, Text
 
-_NUMBERS = ("PurchaseOrderNo", "PurchaseOrderNumber", "OrderNo", "OrderNumber", "IPONumber", "IPONo", "OPONumber", "OPONo")
+_NUMBERS = (
+    "PurchaseOrderNo",
+    "PurchaseOrderNumber",
+    "OrderNo",
+    "OrderNumber",
+    "IPONumber",
+    "IPONo",
+    "OPONumber",
+    "OPONo",
+)
 _JOBS = ("JobNo", "JobNumber")
 
 
