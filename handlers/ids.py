@@ -7,6 +7,7 @@ from uuid import UUID
 
 _RANDOM_BITS = 74
 _ALL_BITS = (1 << 128) - 1
+_LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 def new_id(now: datetime) -> str:
@@ -39,11 +40,9 @@ def just_before(moment: datetime) -> str:
 
 
 def latest_behind(text: str) -> datetime:
-    """Return the latest moment that sorts behind a `newest_first` text. Raises ValueError for other texts."""
-    try:
-        return datetime.fromtimestamp((_ALL_BITS - int(text, 16) - 1 >> 80) / 1000, UTC)
-    except (OverflowError, OSError) as error:
-        raise ValueError(f"{text!r} lies outside the calendar") from error
+    """Return the latest moment that sorts behind a `newest_first` text."""
+    milliseconds = _ALL_BITS - int(text, 16) - 1 >> 80
+    return datetime.fromtimestamp(min(milliseconds / 1000, _LAST_SECOND), UTC)
 
 
 def _uuid7(moment: datetime, random: int) -> str:

@@ -1,37 +1,38 @@
 """Reading the ledger: one delivery by its id, and pages of what a filter selects, the newest first.
 
-Nothing here scans a table: every request names one partition. What each costs:
+Nothing here scans a table: every request names one partition (one, on the way to older days, asks for the
+first row of all). What each costs:
 
 - `find`: one point lookup.
 - `page` of an open filter: the partition `open`, which holds what waits for a decision.
 - `page` with a subject: the subject's partition of `timeline`; without its kind, one for each kind, at once.
 - `page` of anything else: the days, walked backwards, each a partition of `deliveries`. What the filter asks
-  beside the time is matched by the service within the day. A call sends at most MAX_REQUESTS requests, then
-  returns what it found so far with a cursor: a page may be short, or empty, and still have one that follows.
+  beside the time is matched by the service within the day. A call walks at most MAX_DAYS, then returns what
+  it found so far with a cursor: a page may be short, or empty, and still have one that follows.
 
 A page begins where the one before ended, in the order of ids: what arrives meanwhile is never shown twice and
 moves nothing. What is processed late stands where it was received, which may be on a page seen already.
 """
 
 import asyncio
-import base64
 import heapq
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from events import Channel, Kind
+from events import Channel, Kind, Subject
 from handlers.ids import just_before, latest_behind, newest_first
-from handlers.ledger import OPEN, Status, day
-from handlers.stores import NotFound, TableName, Tables, table_key
+from handlers.ledger import OPEN, Status, day, timeline_partition
+from handlers.stores import NotFound, TableName, Tables
 from handlers.stores.tables import Row
 
-# Days that one call walks, and pages of a day, together.
-MAX_REQUESTS = 31
+# Days that one call walks.
+MAX_DAYS = 31
 MAX_SIZE = 1000
+# A cursor is the row key of the last row seen, or one between two days.
+CURSOR = "[0-9a-f]{32}"
 
 # An id may be ahead of this clock: a drop's is stamped by storage.
 _AHEAD = timedelta(minutes=5)
@@ -94,62 +95,37 @@ async def page(tables: Tables, selected: Filter, *, size: int, cursor: str | Non
 
     With a subject, the rows are those of the timeline: what a delivery was, but not its queues and bytes.
     """
-    position = _Position.read(cursor) if cursor else _Position(after=_before(selected.end))
-    if selected.subject is not None and not selected.open:
-        return await _of_subject(tables, selected, selected.subject, size, position)
-    return await _walk(tables, selected, size, position)
-
-
-class _Position(BaseModel):
-    """Say where a page begins: behind the row key `after`, or where the service broke off behind it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    after: str | None = None
-    token: dict[str, str | None] | None = None
-
-    @classmethod
-    def read(cls, cursor: str) -> Self:
-        """Read a cursor. Raises BadCursor."""
-        try:
-            position = cls.model_validate_json(base64.b64decode(cursor, altchars=b"-_", validate=True))
-            if position.after is not None:
-                latest_behind(position.after)
-        except (ValueError, ValidationError) as error:
-            raise BadCursor(
-                "The cursor is none that this API gave out. Pass it on as it came, or begin without one."
-            ) from error
-        return position
-
-    def cursor(self) -> str:
-        return base64.urlsafe_b64encode(self.model_dump_json(exclude_none=True).encode()).decode()
-
-
-async def _walk(tables: Tables, selected: Filter, size: int, position: _Position) -> Page:
-    """Go through the partition `open`, or day by day."""
-    rows: list[Row] = []
-    oldest: date | None = None
-    today = _day_behind(position.after)
-    for _ in range(MAX_REQUESTS):
-        partition = OPEN if selected.open else f"{today:%Y-%m-%d}"
-        condition = _condition(partition, selected, position.after)
-        found, token = await tables.page(
-            TableName.DELIVERIES, condition, size=size - len(rows), after=position.token
+    if cursor is not None and not re.fullmatch(CURSOR, cursor):
+        raise BadCursor(
+            "The cursor is none that this API gave out. Pass it on as it came, or begin without one."
         )
-        rows += found
+    after = cursor or (just_before(selected.end) if selected.end is not None else None)
+    if selected.open:
+        return await _open(tables, selected, size, after)
+    if selected.subject is not None:
+        return await _of_subject(tables, selected, selected.subject, size, after)
+    return await _days(tables, selected, size, after)
+
+
+async def _open(tables: Tables, selected: Filter, size: int, after: str | None) -> Page:
+    rows = await _in_partition(tables, TableName.DELIVERIES, _condition(OPEN, selected, after), size)
+    return _page(rows, more=len(rows) == size)
+
+
+async def _days(tables: Tables, selected: Filter, size: int, after: str | None) -> Page:
+    rows: list[Row] = []
+    today, oldest = _day_behind(after), None
+    for _ in range(MAX_DAYS):
+        condition = _condition(f"{today:%Y-%m-%d}", selected, after)
+        rows += await _in_partition(tables, TableName.DELIVERIES, condition, size - len(rows))
         if len(rows) == size:
-            return Page(tuple(rows), _Position(after=rows[-1]["RowKey"]).cursor())
-        if token:
-            position = _Position(after=position.after, token=dict(token))
-            continue
-        if selected.open:
-            return Page(tuple(rows), None)
+            return _page(rows, more=True)
         oldest = oldest or await _oldest_day(tables, selected)
         if today <= oldest:
-            return Page(tuple(rows), None)
-        position = _Position(after=just_before(datetime.combine(today, time.min, UTC)))
+            return _page(rows, more=False)
+        after = just_before(datetime.combine(today, time.min, UTC))
         today -= timedelta(days=1)
-    return Page(tuple(rows), position.cursor())
+    return Page(tuple(rows), after)
 
 
 async def _oldest_day(tables: Tables, selected: Filter) -> date:
@@ -163,30 +139,34 @@ async def _oldest_day(tables: Tables, selected: Filter) -> date:
     return max(days)
 
 
-async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int, position: _Position) -> Page:
+async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int, after: str | None) -> Page:
     kinds = [selected.kind] if selected.kind else list(Kind)
+    partitions = [timeline_partition(Subject(kind, subject)) for kind in kinds]
     found = await asyncio.gather(
         *(
-            _in_partition(tables, _condition(table_key(f"{kind}|{subject}"), selected, position.after), size)
-            for kind in kinds
+            _in_partition(tables, TableName.TIMELINE, _condition(partition, selected, after), size)
+            for partition in partitions
         )
     )
     # a failed job is told under `failure` and under `job`: one delivery, shown once
     merged: dict[str, Row] = {}
     for row in heapq.merge(*found, key=lambda row: str(row["RowKey"])):
         merged.setdefault(row["RowKey"], row)
-    rows = tuple(merged.values())[:size]
     more = len(merged) > size or any(len(each) == size for each in found)
-    return Page(rows, _Position(after=rows[-1]["RowKey"]).cursor() if more else None)
+    return _page(list(merged.values())[:size], more=more)
 
 
-async def _in_partition(tables: Tables, condition: str, size: int) -> list[Row]:
-    """Return the first `size` rows of one subject's timeline."""
-    rows, token = await tables.page(TableName.TIMELINE, condition, size=size)
-    while token and len(rows) < size:
-        more, token = await tables.page(TableName.TIMELINE, condition, size=size - len(rows), after=token)
+async def _in_partition(tables: Tables, table: TableName, condition: str, size: int) -> list[Row]:
+    """Return the first `size` rows; the service may break off before it found them, and is then asked on."""
+    rows, rest = await tables.page(table, condition, size=size)
+    while rest and len(rows) < size:
+        more, rest = await tables.page(table, condition, size=size - len(rows), after=rest)
         rows += more
     return rows
+
+
+def _page(rows: Sequence[Row], *, more: bool) -> Page:
+    return Page(tuple(rows), str(rows[-1]["RowKey"]) if more else None)
 
 
 def _condition(partition: str, selected: Filter, after: str | None) -> str:
@@ -214,11 +194,7 @@ def _quoted(text: str) -> str:
     return f"'{doubled}'"
 
 
-def _before(end: datetime | None) -> str | None:
-    return just_before(end) if end is not None else None
-
-
 def _day_behind(after: str | None) -> date:
     """Return the day of the newest row that can stand behind a row key."""
-    moment = datetime.now(UTC) + _AHEAD if after is None else latest_behind(after)
-    return moment.date()
+    newest = datetime.now(UTC) + _AHEAD
+    return (newest if after is None else min(newest, latest_behind(after))).date()

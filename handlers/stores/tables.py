@@ -142,28 +142,6 @@ class Tables:
             return [], None
         return rows, pages.continuation_token  # type: ignore[attr-defined]
 
-    async def page(
-        self,
-        table: TableName,
-        condition: str,
-        *,
-        size: int,
-        after: Continuation | None = None,
-        columns: list[str] | None = None,
-    ) -> tuple[list[Row], Continuation | None]:
-        """Read up to `size` rows (1,000 at most) in the order of their keys, in one request.
-
-        The second value says that there is more to look at and where; the rows may then be fewer, or none.
-        """
-        query = self._client(table).query_entities(condition, results_per_page=size, select=columns)
-        pages = query.by_page(after)  # type: ignore[arg-type] # a mapping, which the SDK calls a str
-        try:
-            with storage_call(f"look into table {table}"):
-                rows = [Row(each, str(each.metadata["etag"])) async for each in await anext(pages)]
-        except NotFound:
-            return [], None
-        return rows, pages.continuation_token  # type: ignore[attr-defined]
-
     async def query(
         self, table: TableName, condition: str, *, columns: list[str] | None = None
     ) -> AsyncIterator[Row]:

@@ -93,7 +93,7 @@ def test_what_arrives_between_two_pages_moves_nothing(storage: str) -> None:
 
 def test_a_call_ends_after_its_bound_of_days_and_the_cursor_goes_on(storage: str) -> None:
     async def story(tables: Tables) -> None:
-        old = await ledgered(tables, timedelta(days=queries.MAX_REQUESTS + 2))
+        old = await ledgered(tables, timedelta(days=queries.MAX_DAYS + 2))
         page = await queries.page(tables, Filter(), size=10)
         assert page.rows == ()
         assert page.cursor is not None
@@ -174,12 +174,20 @@ def test_an_unknown_id_may_still_be_waiting(storage: str, unknown: str) -> None:
     run(storage, story)
 
 
-@pytest.mark.parametrize(
-    "cursor", ["x", "e30=e30", "bm8=", "eyJhZnRlciI6ICJ6In0=", "eyJhZnRlciI6ICItZmYifQ=="]
-)
+@pytest.mark.parametrize("cursor", ["x", "0" * 31, "F" * 32, "0" * 32 + "\n", "' or PartitionKey ne '"])
 def test_a_cursor_of_somebody_else_is_refused(storage: str, cursor: str) -> None:
     async def story(tables: Tables) -> None:
         with pytest.raises(BadCursor, match="begin without one"):
             await queries.page(tables, Filter(), size=10, cursor=cursor)
+
+    run(storage, story)
+
+
+@pytest.mark.parametrize("cursor", ["0" * 32, "f" * 32])
+def test_a_cursor_from_beyond_the_calendar_is_before_or_behind_everything(storage: str, cursor: str) -> None:
+    async def story(tables: Tables) -> None:
+        await ledgered(tables, timedelta(minutes=1))
+        page = await queries.page(tables, Filter(), size=10, cursor=cursor)
+        assert len(page.rows) == (1 if cursor.startswith("0") else 0)
 
     run(storage, story)
