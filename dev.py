@@ -130,7 +130,8 @@ def is_usable() -> bool:
 
 def candidates(environment: Mapping[str, str], home: str) -> Iterator[list[str]]:
     """Yield the commands that may be a Python 3.13 or newer, likeliest first."""
-    yield [sys.executable]
+    # Not a virtual environment's own: it may be the one that is about to be made again.
+    yield [getattr(sys, "_base_executable", None) or sys.executable]
     for version in NEWER:
         for name in ("python" + version, "python3", "python"):
             path = shutil.which(name, path=environment.get("PATH", ""))
@@ -160,9 +161,9 @@ def candidates(environment: Mapping[str, str], home: str) -> Iterator[list[str]]
 
 def find_python(commands: Iterable[list[str]]) -> list[str] | None:
     """Return the first of the commands that is a Python new enough to make a virtual environment, or None."""
-    tried = []
+    tried: list[list[str]] = []
     for command in commands:
-        if command not in tried:
+        if command not in tried and not command[0].startswith(VENV + os.sep):
             tried.append(command)
             if probe(command):
                 return command

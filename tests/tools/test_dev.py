@@ -51,7 +51,7 @@ def test_a_python_is_looked_for_on_the_path_and_where_pyenv_and_uv_put_it(
         tmp_path / "home/.local/share/uv/python/cpython-3.13.2-linux-x86_64-gnu/bin/python3", "3.13.2"
     )
     found = list(dev.candidates({"PATH": str(tmp_path / "bin")}, str(tmp_path / "home")))
-    assert found[0] == [sys.executable]
+    assert Path(found[0][0]).samefile(sys.executable)
     assert all(command in found for command in (on_path, home, uv))
     assert pyenv in list(dev.candidates({"PATH": "", "PYENV_ROOT": str(tmp_path / "pyenv")}, str(tmp_path)))
 

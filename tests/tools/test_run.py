@@ -53,6 +53,7 @@ def project(tmp_path: Path) -> Path:
     program = install(ROOT / ".local" / "azurite", print)
     shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(SAMPLE_APP, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "sample_functions.py").rename(tmp_path / "function_app.py")
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local" / "azurite").symlink_to(program.parents[4])
     return tmp_path

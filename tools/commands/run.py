@@ -48,7 +48,8 @@ def main(  # noqa: PLR0913 an option each
     try:
         bind(port, host.PORT_OPTION).close()
         core_tools = _core_tools() if func else None
-        program = install(LOCAL / "azurite", console.print)
+        with console.status("Getting Azurite ready"):
+            program = install(LOCAL / "azurite", console.print)
         console.print("Starting Azurite")
         with Azurite(program, storage_port, data.resolve() / "azurite") as azurite:
             _use(azurite, console)
@@ -121,4 +122,6 @@ async def _run_core_tools(program: str, port: int, stop: asyncio.Event) -> None:
     stopping.cancel()
     if process.returncode is None:
         process.terminate()
-    await ended
+        await ended
+    elif process.returncode:
+        raise HostError(f"{program} ended with exit code {process.returncode}.")

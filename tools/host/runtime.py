@@ -130,7 +130,7 @@ class Worker:
             )
         indexed = (await worker.functions_metadata_request(_request())).function_metadata_results
         if not indexed:
-            raise HostError(f"There is no function in {app / 'function_app.py'}.")
+            raise HostError(f"There is no function_app.py with functions in {app}.")
         functions = tuple(_function(metadata) for metadata in indexed if not is_disabled(metadata.name))
         for function in functions:
             load = SimpleNamespace(function_id=function.id)

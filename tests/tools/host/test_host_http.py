@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sample import NEVER, SAMPLE_APP
+from sample import SAMPLE_APP, SETTINGS
 
 from tools.host.azurite import Azurite
 from tools.host.keys import Keys
@@ -16,7 +16,7 @@ from tools.host.testing import HostProcess
 @pytest.fixture(scope="module")
 def host(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
     storage = azurite.connection_string
-    settings = {"AzureWebJobsStorage": storage, "DROPS": storage, "TICK": NEVER}
+    settings = {**SETTINGS, "AzureWebJobsStorage": storage, "DROPS": storage}
     running = HostProcess.start(SAMPLE_APP, tmp_path_factory.mktemp("http"), settings=settings)
     yield running
     running.stop()
@@ -111,7 +111,7 @@ def test_each_invocation_is_one_line_of_the_log(host: HostProcess) -> None:
 
 def test_callers_need_a_key_of_the_functions_level(azurite: Azurite, tmp_path: Path) -> None:
     storage = azurite.connection_string
-    settings = {"AzureWebJobsStorage": storage, "DROPS": storage, "TICK": NEVER}
+    settings = {**SETTINGS, "AzureWebJobsStorage": storage, "DROPS": storage}
     host = HostProcess.start(SAMPLE_APP, tmp_path, "--keys", settings=settings)
     try:
         keys = host.ready["keys"]

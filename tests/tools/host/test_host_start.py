@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sample import NEVER, SAMPLE_APP
+from sample import SAMPLE_APP, SETTINGS
 
 from tools.host.azurite import connection_string
 from tools.host.errors import HostError
@@ -25,7 +25,7 @@ def refusal(app: Path, port: int = 0, **settings: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "tools.host", f"--app={app}", f"--port={port}"],
         cwd=ROOT,
-        env={"AzureWebJobsStorage": NOWHERE, "DROPS": NOWHERE, "TICK": NEVER, **settings},
+        env={"AzureWebJobsStorage": NOWHERE, "DROPS": NOWHERE, **settings},
         capture_output=True,
         text=True,
         timeout=60,
@@ -49,7 +49,7 @@ def test_a_taken_port_is_one_line_that_names_the_option() -> None:
 
 
 def test_a_missing_connection_is_named() -> None:
-    assert "The setting DROPS is missing" in refusal(SAMPLE_APP, DROPS="")
+    assert "The setting DROPS is missing" in refusal(SAMPLE_APP, **{**SETTINGS, "DROPS": ""})
 
 
 @pytest.mark.parametrize(
