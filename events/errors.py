@@ -29,7 +29,7 @@ class Problem(NamedTuple):
 
 
 # A pointer names a place to a person: a longer one stops at what that place is in.
-_LONGEST_POINTER = 500
+_LONGEST_POINTER = 200
 
 
 def pointer(path: Iterable[str | int]) -> str:

@@ -14,6 +14,10 @@ KEY = "dGVzdA=="
 ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(1500)), KEY)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-expected", action="store_true", help="write tests/corpus/*/*.expected.json anew")
+
+
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """Run one Azurite for the whole session, on free ports, in a temporary folder.
