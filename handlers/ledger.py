@@ -20,7 +20,7 @@ from handlers.stores.faults import Conflict
 from handlers.stores.tables import Entity, Value
 
 OPEN = "open"
-# A text column holds 64 KiB in UTF-16.
+# A text column holds 64 KiB in UTF-16; this counts bytes of UTF-8, which are never fewer than its units.
 MAX_TEXT = 32_000
 _TRIES = 30
 
@@ -92,7 +92,8 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
         "processedAt": timestamp(datetime.now(UTC)),
         "attempts": work.attempt,
         "error": _shortened(outcome.error),
-        "duplicateOf": outcome.duplicate_of,
+        # emptied where it was freed from its mark
+        "duplicateOf": outcome.duplicate_of or ("" if outcome.status is Status.SENT else None),
         "replayOf": work.replay.of if work.replay else None,
         "origin": work.replay.origin if work.replay else None,
         "queues": json.dumps(outcome.queues) if outcome.queues else None,
@@ -107,7 +108,8 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= MAX_TEXT else encoded[:MAX_TEXT].decode(errors="ignore") + "…"
 
 
 def timeline_partition(subject: Subject) -> str:
@@ -153,7 +155,7 @@ async def _record(
 ) -> None:
     """Write the latest state of the subject, unless a later delivery has."""
     order = work.replay.origin if work.replay else work.id
-    data = event.data.decode()
+    in_row = len(event.data) <= MAX_TEXT
     columns: dict[str, Value | None] = {
         "PartitionKey": subject.kind,
         "RowKey": table_key(subject.key),
@@ -162,8 +164,8 @@ async def _record(
         "delivery": work.id,
         "order": order,
         "receivedAt": timestamp(time_of(order)),
-        "data": data if len(data) <= MAX_TEXT else None,
-        "dataRef": outcome.data_ref if len(data) > MAX_TEXT else None,
+        "data": event.data.decode() if in_row else None,
+        "dataRef": None if in_row else outcome.data_ref,
     }
     row = {name: value for name, value in columns.items() if value is not None}
     for _ in range(_TRIES):

@@ -73,8 +73,8 @@ async def _work(work: Work, app: App) -> None:
             window_seconds=app.settings.duplicate_window_seconds,
             settled=work.settled,
         )
-    if verdict.freed is not None:
-        await _send_again(verdict.freed, event, app)
+    for freed in verdict.freed:
+        await _send_again(freed, event, app)
     data_ref = await _data_blob(work, event, app)
     queues = await _send(work, event, verdict.duplicate_of, data_ref, app)
     outcome = Outcome(
@@ -171,7 +171,8 @@ async def _send_again(freed: repeats.Entry, event: Event[Payload], app: App) -> 
         size=freed.size,
         blob=Place(ContainerName.ARCHIVE, path),
     )
-    await inbox.put_back(app.stores, work, delay=0)
+    # later than a first run of it that may still be under way, whose row is to be overwritten
+    await inbox.put_back(app.stores, work, delay=repeats.SETTLE_SECONDS)
 
 
 async def _try_again(work: Work, error: Exception, app: App) -> None:

@@ -1,9 +1,13 @@
-"""What tests on real parts share: one Azurite for all of them, and hosts of any function app."""
+"""What tests on real parts share: one Azurite for all of them, hosts of any function app, and this app."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
+from bench import Bench, Call
+from receiver import Receiver
 
 from tools.host.azurite import Azurite, connection_string, install
 from tools.host.testing import HostProcess, StartHost, free_port
@@ -60,3 +64,59 @@ def start_host(storage: str, tmp_path: Path) -> Iterator[StartHost]:
     yield start
     for host in started:
         host.stop()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio alone, as the app does."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def bench(storage: str) -> AsyncIterator[Bench]:
+    """Yield the app's handlers on an empty storage account, without a host."""
+    bench = Bench(storage)
+    yield bench
+    await bench.close()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """Collect every request that goes to storage from now on; each is sent as ever."""
+    made: list[Call] = []
+    send = AioHttpTransport.send
+
+    async def noted(self: AioHttpTransport, request: HttpRequest, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+        made.append(Call.of(request))
+        return await send(self, request, **options)
+
+    monkeypatch.setattr(AioHttpTransport, "send", noted)
+    return made
+
+
+type StartReceiver = Callable[[Mapping[str, str]], Receiver]
+
+
+@pytest.fixture(scope="session")
+def start_receiver(
+    azurite: Azurite, unused_accounts: Iterator[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartReceiver]:
+    """Return a function that starts this app with the given settings, on a storage account of its own."""
+    started: list[HostProcess] = []
+
+    def start(settings: Mapping[str, str]) -> Receiver:
+        storage = connection_string(azurite.port, next(unused_accounts), KEY)
+        own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}
+        host = HostProcess.start(ROOT, tmp_path_factory.mktemp("host"), settings={**own, **settings})
+        started.append(host)
+        return Receiver(host, storage)
+
+    yield start
+    for host in started:
+        host.stop()
+
+
+@pytest.fixture(scope="session")
+def receiver(start_receiver: StartReceiver) -> Receiver:
+    """Return this app, running with its default settings, for all tests that need no others."""
+    return start_receiver({})
