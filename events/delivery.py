@@ -18,7 +18,7 @@ class Delivery:
     """Hold what arrived, as it came.
 
     `event` is the name the sender used, in whatever case; `id` a UUIDv7; `received_at` is aware, in UTC.
-    `content_type` is what the sender claimed, which decides nothing.
+    `content_type` is what the sender claimed, which decides nothing; `file` says where a dropped file lay.
     """
 
     id: str
@@ -27,3 +27,4 @@ class Delivery:
     channel: Channel
     received_at: datetime
     content_type: str | None = None
+    file: str | None = None

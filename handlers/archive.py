@@ -40,5 +40,14 @@ def extension(body: bytes) -> str:
         return "bin"
 
 
+_START = 1000
+_BEYOND_ASCII = bytes(range(0x80, 0x100))
+
+
+def extension_by_start(start: bytes) -> str:
+    """Tell what a body looks like of which only the first bytes are known."""
+    return extension(start[:_START].rstrip(_BEYOND_ASCII))  # a character may be cut in two
+
+
 def content_type(path: str) -> str:
     return _CONTENT_TYPES[path.rpartition(".")[2]]

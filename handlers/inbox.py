@@ -6,6 +6,7 @@ a blob already, and the message names it (claim check).
 """
 
 import base64
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import NamedTuple, Self
 
@@ -27,6 +28,8 @@ _VERSION = b"printiq/1\n"
 _LEVEL = 1
 _MAX_NAME = 200
 _MAX_CONTENT_TYPE = 200
+# The longest name of a blob.
+_MAX_FILE = 1024
 
 
 class Message(NamedTuple):
@@ -67,6 +70,7 @@ class Work(BaseModel):
     channel: Channel
     received_at: datetime
     content_type: str | None = None
+    file: str | None = None
     size: int
     body: str | None = None
     blob: Place | None = None
@@ -87,6 +91,7 @@ class Work(BaseModel):
             channel=delivery.channel,
             received_at=delivery.received_at,
             content_type=delivery.content_type[:_MAX_CONTENT_TYPE] if delivery.content_type else None,
+            file=delivery.file[:_MAX_FILE] if delivery.file else None,
             size=len(delivery.body),
             body=body,
             blob=blob,
@@ -134,6 +139,7 @@ class Work(BaseModel):
             channel=self.channel,
             received_at=self.received_at,
             content_type=self.content_type,
+            file=self.file,
         )
 
 
@@ -146,6 +152,24 @@ async def put(stores: Stores, delivery: Delivery, *, refusal: Refusal | None = N
         await stores.blobs.put(container, path, delivery.body, archive.content_type(path))
         message = Work.of(delivery, refusal=refusal, blob=Place(container, path)).encode()
     await stores.queues.send(QUEUE, message)
+
+
+async def put_unread(
+    stores: Stores, delivery: Delivery, content: AsyncIterator[bytes], size: int, *, refusal: Refusal
+) -> None:
+    """Take custody of what is refused unread: `content` flows to quarantine. Raises StorageFault."""
+    first = await anext(content, b"")
+    path = archive.raw_path(delivery.event, delivery.id, archive.extension_by_start(first))
+    place = Place(ContainerName.QUARANTINE, path)
+    await stores.blobs.put_stream(*place, _all(first, content), archive.content_type(path))
+    work = Work.of(delivery, refusal=refusal, blob=place).model_copy(update={"size": size})
+    await stores.queues.send(QUEUE, work.encode())
+
+
+async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for each in rest:
+        yield each
 
 
 async def put_back(stores: Stores, work: Work, *, delay: int) -> None:

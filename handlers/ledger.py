@@ -66,6 +66,15 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
     await asyncio.gather(*writes)
 
 
+async def knows(tables: Tables, delivery_id: str) -> bool:
+    """Tell whether a delivery was received and worked on before."""
+    try:
+        await tables.get(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
+    except NotFound:
+        return False
+    return True
+
+
 async def _is_closed(tables: Tables, delivery_id: str) -> bool:
     """Tell whether somebody dealt with it already: a message can come twice, the second time late."""
     try:
@@ -101,6 +110,7 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
         "dataRef": outcome.data_ref,
         "size": work.size,
         "contentType": work.content_type,
+        "file": work.file,
         "subjects": _bounded_list(event.subjects) if event and event.subjects else None,
         "warnings": _bounded_list(event.warnings) if event and event.warnings else None,
     }

@@ -55,10 +55,12 @@ class CrashedError(Exception):
 
 
 async def _work(work: Work, app: App) -> None:
-    delivery = await work.delivery(app.stores)
     if work.refusal is not None:
-        await _quarantine(work, delivery.body, work.refusal, app)
+        # what lies in a blob lies in quarantine already, and may be more than memory holds
+        body = b"" if work.blob else (await work.delivery(app.stores)).body
+        await _quarantine(work, body, work.refusal, app)
         return
+    delivery = await work.delivery(app.stores)
     try:
         event = await understand(delivery, app.settings)
     except EventError as error:
@@ -89,13 +91,16 @@ async def _work(work: Work, app: App) -> None:
 
 
 async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> None:
-    raw = None
+    """Set the bytes aside, unless there are none or they lie in quarantine already."""
+    raw = work.blob
     if body:
         raw = await _store_raw(work, body, ContainerName.QUARANTINE, archive.extension(body), app)
     await app.stores.blobs.put(
         ContainerName.QUARANTINE,
         archive.problem_path(work.event, work.id),
-        problem_document(refusal, id=work.id, event=work.event, raw=str(raw) if raw else None),
+        problem_document(
+            refusal, id=work.id, event=work.event, file=work.file, raw=str(raw) if raw else None
+        ),
         "application/problem+json",
     )
     outcome = Outcome(status=Status.QUARANTINED, error=refusal.detail, raw=raw)

@@ -1,6 +1,7 @@
 """Custody: a delivery is checked and lies in the inbox before anybody is told that it arrived."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from events import Delivery, EmptyBody, EventError, Problem, Subject
@@ -46,6 +47,16 @@ async def receive(delivery: Delivery, app: App) -> Receipt:
 async def keep_refused(delivery: Delivery, error: EventError, app: App) -> None:
     """Take custody of what is refused. Raises NoCustody."""
     await _take(delivery, Refusal.of(error), app)
+
+
+async def keep_unread(
+    delivery: Delivery, content: AsyncIterator[bytes], size: int, error: EventError, app: App
+) -> None:
+    """Take custody of what is refused without being read: `content` flows to quarantine. Raises NoCustody."""
+    try:
+        await inbox.put_unread(app.stores, delivery, content, size, refusal=Refusal.of(error))
+    except StorageFault as fault:
+        raise NoCustody(str(fault)) from fault
 
 
 async def _take(delivery: Delivery, refusal: Refusal | None, app: App) -> None:

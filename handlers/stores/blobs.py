@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import ContentSettings
+from azure.storage.blob import BlobProperties, BlobType, ContentSettings
 from azure.storage.blob.aio import BlobServiceClient
 
 from handlers.stores.faults import Conflict, NotFound, storage_call
@@ -21,13 +21,35 @@ class ContainerName(StrEnum):
 
 
 class Found(NamedTuple):
-    """Hold what is known of a blob; `modified` is aware."""
+    """Hold what is known of a blob; `modified` is aware.
+
+    `atomic` says that it was written in one step, `folder` that it only stands for one.
+    """
 
     name: str
     size: int
     etag: str
     modified: datetime
-    blob_type: str
+    atomic: bool
+    folder: bool
+
+    @classmethod
+    def of(cls, properties: BlobProperties, *, hierarchical: bool = False) -> Self:
+        """Read the SDK's properties. In a hierarchical namespace a block blob, too, is written bit by bit."""
+        return cls(
+            properties.name,
+            properties.size,
+            properties.etag,
+            properties.last_modified,
+            atomic=properties.blob_type == BlobType.BLOCKBLOB and not hierarchical,
+            folder=properties.name.endswith("/") or _FOLDER_MARK in (properties.metadata or {}),
+        )
+
+
+# What SFTP, Data Lake and the tools for them put on the empty blob that stands for a folder.
+_FOLDER_MARK = "hdi_isfolder"
+# Only accounts with a hierarchical namespace send it.
+_HIERARCHICAL = "x-ms-resource-type"
 
 
 class Blobs:
@@ -49,6 +71,16 @@ class Blobs:
             except ResourceNotFoundError:
                 await self._create(container)
                 await client.upload_blob(body, overwrite=True, content_settings=settings)
+
+    async def put_stream(
+        self, container: ContainerName, name: str, content: AsyncIterator[bytes], content_type: str
+    ) -> None:
+        """Write a blob without holding it in memory; one of that name is replaced once all has come."""
+        await self.ensure(container)  # there is no second try: what flowed has flowed
+        client = self._service.get_blob_client(container, name)
+        settings = ContentSettings(content_type=content_type)
+        with storage_call(f"write {container}/{name}"):
+            await client.upload_blob(content, overwrite=True, content_settings=settings)
 
     async def _create(self, container: ContainerName) -> None:
         with contextlib.suppress(ResourceExistsError):  # another instance was first
@@ -73,13 +105,25 @@ class Blobs:
             )
             return await stream.readall()
 
+    async def stream_unchanged(
+        self, container: ContainerName, name: str, *, etag: str
+    ) -> AsyncIterator[bytes]:
+        """Read a blob bit by bit, in the state that `etag` names. Raises as get_unchanged."""
+        with storage_call(f"read {container}/{name}"):
+            stream = await self._service.get_blob_client(container, name).download_blob(
+                etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+            async for chunk in stream.chunks():
+                yield chunk
+
     async def find(self, container: ContainerName, name: str) -> Found:
         """Tell what is known of a blob. Raises NotFound."""
+        headers: dict[str, str] = {}
         with storage_call(f"look at {container}/{name}"):
-            properties = await self._service.get_blob_client(container, name).get_blob_properties()
-        return Found(
-            name, properties.size, properties.etag, properties.last_modified, str(properties.blob_type)
-        )
+            properties = await self._service.get_blob_client(container, name).get_blob_properties(
+                raw_response_hook=lambda response: headers.update(response.http_response.headers)
+            )
+        return Found.of(properties, hierarchical=_HIERARCHICAL in headers)
 
     async def delete(self, container: ContainerName, name: str, *, etag: str | None = None) -> bool:
         """Delete a blob, with `etag` only in that state; tell whether it was deleted."""
@@ -96,8 +140,8 @@ class Blobs:
         try:
             with storage_call(f"list {container}"):
                 async for each in self._service.get_container_client(container).list_blobs(
-                    name_starts_with=prefix or None
+                    name_starts_with=prefix or None, include=["metadata"]
                 ):
-                    yield Found(each.name, each.size, each.etag, each.last_modified, str(each.blob_type))
+                    yield Found.of(each)
         except NotFound:
             return

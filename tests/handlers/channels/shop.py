@@ -1,0 +1,93 @@
+"""A print shop with an app on storage of its own: what goes into it, and what comes out."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from handlers import inbox
+from handlers.app import App
+from handlers.inbox import Message
+from handlers.process import process
+from handlers.stores import ContainerName, TableName
+from handlers.stores.tables import Row
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Hold an app without its host: what the host would do is done by `work_off`."""
+
+    app: App
+    connection: str
+
+    async def work_off(self) -> None:
+        """Process every message that waits in the inbox, also those that wait for their time."""
+        async with QueueServiceClient.from_connection_string(self.connection) as service:
+            queue = service.get_queue_client(inbox.QUEUE)
+            await self.app.stores.queues.ensure(inbox.QUEUE)
+            while (await queue.get_queue_properties()).approximate_message_count:
+                async for each in queue.receive_messages(messages_per_page=32, visibility_timeout=60):
+                    message = Message(each.id, each.inserted_on or datetime.now(UTC), each.content)
+                    await process(message, self.app)
+                    await queue.delete_message(each)
+                await asyncio.sleep(0.05)
+
+    async def rows(self, table: TableName = TableName.DELIVERIES) -> list[Row]:
+        return [row async for row in self.app.stores.tables.query(table, "PartitionKey ne 'open'")]
+
+    async def row(self) -> Row:
+        """Return the one row of the ledger."""
+        (row,) = await self.rows()
+        return row
+
+    async def results(self, queue: str = "printiq-events") -> list[dict[str, Any]]:
+        """Return the messages of a result queue, which stay there."""
+        async with QueueServiceClient.from_connection_string(self.connection) as service:
+            messages = await service.get_queue_client(queue).peek_messages(max_messages=32)
+        return [json.loads(base64.b64decode(each.content)) for each in messages]
+
+    async def blob(self, place: str) -> bytes:
+        """Return the bytes at `container/name`."""
+        container, _, name = place.partition("/")
+        return await self.app.stores.blobs.get(ContainerName(container), name)
+
+    async def problem(self, row: Row) -> dict[str, Any]:
+        """Return the problem document that lies beside a refused body."""
+        raw = str(row["raw"])
+        return dict(json.loads(await self.blob(raw.rpartition(".")[0] + ".problem.json")))
+
+    @asynccontextmanager
+    async def blobs(self) -> AsyncIterator[BlobServiceClient]:
+        async with BlobServiceClient.from_connection_string(self.connection) as service:
+            yield service
+
+    async def drop(self, name: str, body: bytes, **options: Any) -> None:  # noqa: ANN401 - the SDK's options
+        """Put a file into the hot folder."""
+        await self.app.stores.drops.ensure(ContainerName.HOT_FOLDER)
+        async with self.blobs() as service:
+            await service.get_blob_client(ContainerName.HOT_FOLDER, name).upload_blob(
+                body, overwrite=True, **options
+            )
+
+    async def begin(self, name: str, body: bytes = b"") -> None:
+        """Put a file into the hot folder that can grow there: an append blob."""
+        await self.app.stores.drops.ensure(ContainerName.HOT_FOLDER)
+        async with self.blobs() as service:
+            blob = service.get_blob_client(ContainerName.HOT_FOLDER, name)
+            await blob.create_append_blob()
+            if body:
+                await blob.append_block(body)
+
+    async def in_folder(self) -> list[str]:
+        return [found.name async for found in self.app.stores.drops.list(ContainerName.HOT_FOLDER)]
+
+
+type Story = Callable[[Shop], Awaitable[None]]
+type Tell = Callable[..., None]

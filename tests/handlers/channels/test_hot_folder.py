@@ -1,0 +1,403 @@
+"""The hot folder as a print shop knows it, on real storage."""
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shop import Shop, Tell
+
+from handlers.channels import hot_folder
+from handlers.receive import NoCustody
+from handlers.stores import ContainerName, StorageFault
+from tools.host.testing import StartHost
+
+ROOT = Path(__file__).parents[3]
+QUOTE = b'{"QuoteNo": "Q5218"}'
+AN_HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the five minutes be over that an unfinished file is given."""
+    monkeypatch.setattr(hot_folder, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(hot_folder, "STABLE", timedelta(0))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sweep take what a notification could still announce, and what was changed just now."""
+    monkeypatch.setattr(hot_folder, "_UNANNOUNCED_AFTER", -AN_HOUR)
+    monkeypatch.setattr(hot_folder, "STABLE", timedelta(0))
+
+
+def test_a_file_leaves_the_folder_once_it_is_in_custody(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/quote 5218.json", QUOTE)
+        assert await hot_folder.take("CreateQuote/quote 5218.json", shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        row = await shop.row()
+        assert (row["status"], row["channel"], row["subject"]) == ("sent", "hot-folder", "Q5218")
+        assert row["file"] == "CreateQuote/quote 5218.json"
+        assert await shop.blob(row["raw"]) == QUOTE
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CreateQuote/with spaces  twice.json",
+        "CreateQuote/Müller & Söhne.json",
+        "CreateQuote/a#b?c%20d%.json",
+        "CreateQuote/🖨️.json",
+        "createquote/2026/11/24/deep/down/q.json",
+        "CreateQuote/no extension",
+        "CreateQuote//double.json",
+        "CreateQuote/+&=;,'@!$().json",
+    ],
+)
+def test_a_file_may_have_any_name(tell: Tell, name: str) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop(name, QUOTE)
+        assert await hot_folder.take(name, shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        assert (await shop.row())["file"] == name
+
+    tell(story)
+
+
+def test_temporary_names_are_left_alone(tell: Tell, at_once: None) -> None:  # noqa: ARG001 - a fixture
+    names = ["CreateQuote/.q.json", "CreateQuote/q.json.PART", "CreateQuote/q.tmp", "CreateQuote/~q"]
+
+    async def story(shop: Shop) -> None:
+        for name in names:
+            await shop.drop(name, QUOTE)
+            assert not await hot_folder.take(name, shop.app)
+        await hot_folder.sweep(shop.app)
+        await shop.work_off()
+        assert await shop.in_folder() == sorted(names)
+        assert await shop.rows() == []
+
+    tell(story)
+
+
+def test_a_file_that_grows_is_taken_when_it_is_whole(tell: Tell, at_once: None) -> None:  # noqa: ARG001 - a fixture
+    async def story(shop: Shop) -> None:
+        name = "CreateQuote/growing.json"
+        await shop.begin(name)
+        async with shop.blobs() as service:
+            blob = service.get_blob_client(ContainerName.HOT_FOLDER, name)
+            for part in (QUOTE[:7], QUOTE[7:12], QUOTE[12:-1]):
+                await blob.append_block(part)
+                await hot_folder.sweep(shop.app)
+                assert await shop.in_folder() == [name]
+            await blob.append_block(QUOTE[-1:])
+        await hot_folder.sweep(shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        assert await shop.blob((await shop.row())["raw"]) == QUOTE
+
+    tell(story)
+
+
+def test_a_file_that_closes_but_was_changed_just_now_waits(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.begin("CreateQuote/q.json", QUOTE)
+        assert not await hot_folder.take("CreateQuote/q.json", shop.app)
+
+    tell(story)
+
+
+def test_an_empty_file_waits_for_its_content(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/q.json", b"")
+        assert not await hot_folder.take("CreateQuote/q.json", shop.app)
+        await shop.drop("CreateQuote/q.json", QUOTE)
+        assert await hot_folder.take("CreateQuote/q.json", shop.app)
+        await shop.work_off()
+        assert (await shop.row())["status"] == "sent"
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"", "empty"), (QUOTE[:-3], "ends"), (b"<Job><JobNumber>J1</JobNumber>", "not well-formed")],
+)
+def test_what_is_not_whole_after_five_minutes_is_set_aside(
+    tell: Tell,
+    body: bytes,
+    said: str,
+    after_five_minutes: None,  # noqa: ARG001 - a fixture
+) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.begin("CreateQuote/q.json", body)
+        assert await hot_folder.take("CreateQuote/q.json", shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        row = await shop.row()
+        assert row["status"] == "quarantined"
+        assert said in row["error"]
+        if body:
+            assert await shop.blob(row["raw"]) == body
+            assert (await shop.problem(row))["file"] == "CreateQuote/q.json"
+
+    tell(story)
+
+
+def test_a_block_blob_was_written_in_one_step_and_is_refused_at_once(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/cut off.json", QUOTE[:-3])
+        assert await hot_folder.take("CreateQuote/cut off.json", shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        row = await shop.row()
+        assert row["status"] == "quarantined"
+        assert await shop.blob(row["raw"]) == QUOTE[:-3]
+        assert (await shop.problem(row))["status"] == 422
+
+    tell(story)
+
+
+def test_a_file_at_the_root_is_told_where_it_belongs(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("J29328.xml", b"<Job><JobNumber>J29328</JobNumber></Job>")
+        assert await hot_folder.take("J29328.xml", shop.app)
+        await shop.work_off()
+        problem = await shop.problem(await shop.row())
+        assert problem["file"] == "J29328.xml"
+        assert "lies in no event's folder" in problem["detail"]
+        assert "hot-folder/CreateJob/" in problem["detail"]
+
+    tell(story)
+
+
+def test_an_unknown_folder_is_told_the_nearest_event(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateJobb/J1.json", b'{"JobNo": "J1"}')
+        assert await hot_folder.take("CreateJobb/J1.json", shop.app)
+        await shop.work_off()
+        row = await shop.row()
+        assert row["raw"].startswith("quarantine/_unknown/")
+        assert "Did you mean CreateJob" in row["error"]
+
+    tell(story)
+
+
+@pytest.mark.parametrize(("event", "status"), [("CreateQuote", 413), ("CreateQuotes", 404)])
+def test_a_file_that_is_too_large_is_kept_unread(tell: Tell, event: str, status: int) -> None:
+    body = json.dumps({"QuoteNo": "Q1", "Notes": "ä" * 9_000_000}, ensure_ascii=False).encode()
+
+    async def story(shop: Shop) -> None:
+        await shop.drop(f"{event}/large.json", body)
+        assert await hot_folder.take(f"{event}/large.json", shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        row = await shop.row()
+        assert (row["status"], row["size"]) == ("quarantined", len(body))
+        assert row["raw"].endswith(".json")
+        assert await shop.blob(row["raw"]) == body
+        assert (await shop.problem(row))["status"] == status
+
+    tell(story, MAX_BODY_BYTES=1_000_000)
+
+
+def test_two_notifications_of_one_file_are_one_delivery(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/q.json", QUOTE)
+        await asyncio.gather(*(hot_folder.take("CreateQuote/q.json", shop.app) for _ in range(5)))
+        await shop.work_off()
+        await shop.row()
+        assert len({each["id"] for each in await shop.results()}) == 1
+
+    tell(story)
+
+
+def test_a_notification_of_a_file_that_is_gone_is_nothing(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        assert not await hot_folder.take("CreateQuote/gone.json", shop.app)
+        await shop.work_off()
+        assert await shop.rows() == []
+
+    tell(story)
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Have a file replaced once, just before or just after a step of the app's own storage client."""
+
+    step: str
+    after: bool
+
+    def arrange(self, monkeypatch: pytest.MonkeyPatch, shop: Shop, name: str, body: bytes) -> None:
+        genuine = getattr(shop.app.stores.drops, self.step)
+
+        async def replaced(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the step takes
+            monkeypatch.undo()
+            if not self.after:
+                await shop.drop(name, body)
+                return await genuine(*arguments, **named)
+            outcome = await genuine(*arguments, **named)
+            await shop.drop(name, body)
+            return outcome
+
+        monkeypatch.setattr(shop.app.stores.drops, self.step, replaced)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "expected"),
+    [
+        (Replaced("find", after=False), ["Q2"]),
+        (Replaced("find", after=True), ["Q2"]),
+        (Replaced("get_unchanged", after=False), ["Q2"]),
+        (Replaced("get_unchanged", after=True), ["Q1", "Q2"]),
+        (Replaced("delete", after=False), ["Q1", "Q2"]),
+        (Replaced("delete", after=True), ["Q1", "Q2"]),
+    ],
+    ids=str,
+)
+def test_a_file_replaced_while_it_is_taken_is_taken_too(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, replaced: Replaced, expected: list[str]
+) -> None:
+    async def story(shop: Shop) -> None:
+        name = "CreateQuote/q.json"
+        await shop.drop(name, b'{"QuoteNo": "Q1"}')
+        replaced.arrange(monkeypatch, shop, name, b'{"QuoteNo": "Q2"}')
+        await hot_folder.take(name, shop.app)
+        await hot_folder.take(name, shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        assert sorted(row["subject"] for row in await shop.rows()) == expected
+
+    tell(story)
+
+
+def test_what_stands_for_a_folder_is_no_file(tell: Tell, at_once: None, after_five_minutes: None) -> None:  # noqa: ARG001 - fixtures
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote", b"", metadata={"hdi_isfolder": "true"})
+        await shop.drop("CreateJob/", b"")
+        for name in ("CreateQuote", "CreateJob/"):
+            assert not await hot_folder.take(name, shop.app)
+        await hot_folder.sweep(shop.app)
+        await shop.work_off()
+        assert await shop.rows() == []
+
+    tell(story)
+
+
+def test_the_sweep_takes_what_was_not_announced(tell: Tell, at_once: None) -> None:  # noqa: ARG001 - a fixture
+    async def story(shop: Shop) -> None:
+        for number in range(30):
+            await shop.drop(f"CreateQuote/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
+        await hot_folder.sweep(shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        assert {row["subject"] for row in await shop.rows()} == {f"Q{number}" for number in range(30)}
+
+    tell(story)
+
+
+def test_the_sweep_leaves_a_file_of_this_moment_to_its_notification(tell: Tell) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/q.json", QUOTE)
+        await hot_folder.sweep(shop.app)
+        assert await shop.in_folder() == ["CreateQuote/q.json"]
+
+    tell(story)
+
+
+def test_the_sweep_goes_on_when_one_file_fails(
+    tell: Tell,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    at_once: None,  # noqa: ARG001 - a fixture
+) -> None:
+    async def story(shop: Shop) -> None:
+        for number in range(20):
+            await shop.drop(f"CreateQuote/{number}.json", QUOTE)
+        genuine = hot_folder.take
+
+        async def take(name: str, app: Any) -> bool:  # noqa: ANN401 - as the genuine one
+            if name == "CreateQuote/3.json":
+                raise StorageFault("could not look at it: storage answered 500")
+            return await genuine(name, app)
+
+        monkeypatch.setattr(hot_folder, "take", take)
+        await hot_folder.sweep(shop.app)
+        assert await shop.in_folder() == ["CreateQuote/3.json"]
+
+    with caplog.at_level(logging.INFO):
+        tell(story)
+    assert "CreateQuote/3.json could not be taken" in caplog.text
+    assert "took 19 files; 1 could not be taken" in caplog.text
+
+
+def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
+    tell: Tell,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    at_once: None,  # noqa: ARG001 - a fixture
+) -> None:
+    tries: list[str] = []
+
+    async def story(shop: Shop) -> None:
+        for number in range(20):
+            await shop.drop(f"CreateQuote/{number:02}.json", QUOTE)
+
+        async def receive(*_: Any) -> None:  # noqa: ANN401 - as the genuine one
+            tries.append("")
+            raise NoCustody("could not send to queue printiq-inbox: storage answered 503")
+
+        monkeypatch.setattr(hot_folder, "receive", receive)
+        await hot_folder.sweep(shop.app)
+        assert len(await shop.in_folder()) == 20
+
+    tell(story)
+    assert len(tries) < 20
+    assert "The sweep of the hot folder stopped" in caplog.text
+
+
+def test_a_file_that_cannot_be_removed_is_received_once(tell: Tell, after_five_minutes: None) -> None:  # noqa: ARG001 - a fixture
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/q.json", QUOTE)
+        async with shop.blobs() as service:
+            lease = await service.get_blob_client(
+                ContainerName.HOT_FOLDER, "CreateQuote/q.json"
+            ).acquire_lease()
+            for _ in range(3):
+                await hot_folder.take("CreateQuote/q.json", shop.app)
+                await shop.work_off()
+            await lease.release()
+        assert len(await shop.results()) == 1
+        await hot_folder.take("CreateQuote/q.json", shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        assert len(await shop.results()) == 1
+
+    tell(story)
+
+
+def test_the_running_app_takes_what_is_dropped(tell: Tell, start_host: StartHost) -> None:
+    names = ["CreateQuote/a b#c?d%20e.json", "CreateQuote/Übergrößen/🖨️.json", "UpdateJobStatus_Xml/J1.json"]
+    bodies = [b'{"QuoteNo": "Q1"}', b'{"QuoteNo": "Q2"}', b"<Job><JobNumber>J1</JobNumber></Job>"]
+
+    async def story(shop: Shop) -> None:
+        for name, body in zip(names, bodies, strict=True):
+            await shop.drop(name, body)
+        for _ in range(300):
+            rows = {row["file"]: row["status"] for row in await shop.rows()}
+            if len(rows) == len(names):
+                break
+            await asyncio.sleep(0.1)
+        assert rows == dict.fromkeys(names, "sent")
+        assert await shop.in_folder() == []
+
+    start_host(ROOT)
+    tell(story)
