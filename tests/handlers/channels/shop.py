@@ -16,6 +16,7 @@ from handlers import inbox
 from handlers.app import App
 from handlers.inbox import Message
 from handlers.process import process
+from handlers.settings import Settings
 from handlers.stores import ContainerName, TableName
 from handlers.stores.tables import Row
 
@@ -89,5 +90,15 @@ class Shop:
         return [found.name async for found in self.app.stores.drops.list(ContainerName.HOT_FOLDER)]
 
 
-type Story = Callable[[Shop], Awaitable[None]]
-type Tell = Callable[..., None]
+def tell(storage: str, story: Callable[[Shop], Awaitable[None]], **settings: object) -> None:
+    """Run a story in a shop on this storage account, with these settings: `MAX_BODY_BYTES=1000`."""
+
+    async def told() -> None:
+        own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **settings}
+        app = App.start(Settings.model_validate(own))
+        try:
+            await story(Shop(app, storage))
+        finally:
+            await app.close()
+
+    asyncio.run(told())

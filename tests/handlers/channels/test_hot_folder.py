@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import Shop, Tell
+from shop import Shop, tell
 
 from handlers.channels import hot_folder
 from handlers.receive import NoCustody
@@ -35,7 +35,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hot_folder, "STABLE", timedelta(0))
 
 
-def test_a_file_leaves_the_folder_once_it_is_in_custody(tell: Tell) -> None:
+def test_a_file_leaves_the_folder_once_it_is_in_custody(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/quote 5218.json", QUOTE)
         assert await hot_folder.take("CreateQuote/quote 5218.json", shop.app)
@@ -46,7 +46,7 @@ def test_a_file_leaves_the_folder_once_it_is_in_custody(tell: Tell) -> None:
         assert row["file"] == "CreateQuote/quote 5218.json"
         assert await shop.blob(row["raw"]) == QUOTE
 
-    tell(story)
+    tell(storage, story)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_file_leaves_the_folder_once_it_is_in_custody(tell: Tell) -> None:
         "CreateQuote/+&=;,'@!$().json",
     ],
 )
-def test_a_file_may_have_any_name(tell: Tell, name: str) -> None:
+def test_a_file_may_have_any_name(storage: str, name: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop(name, QUOTE)
         assert await hot_folder.take(name, shop.app)
@@ -70,10 +70,10 @@ def test_a_file_may_have_any_name(tell: Tell, name: str) -> None:
         await shop.work_off()
         assert (await shop.row())["file"] == name
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_temporary_names_are_left_alone(tell: Tell, at_once: None) -> None:  # noqa: ARG001 - a fixture
+def test_temporary_names_are_left_alone(storage: str, at_once: None) -> None:  # noqa: ARG001 - a fixture
     names = ["CreateQuote/.q.json", "CreateQuote/q.json.PART", "CreateQuote/q.tmp", "CreateQuote/~q"]
 
     async def story(shop: Shop) -> None:
@@ -85,10 +85,10 @@ def test_temporary_names_are_left_alone(tell: Tell, at_once: None) -> None:  # n
         assert await shop.in_folder() == sorted(names)
         assert await shop.rows() == []
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_a_file_that_grows_is_taken_when_it_is_whole(tell: Tell, at_once: None) -> None:  # noqa: ARG001 - a fixture
+def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str, at_once: None) -> None:  # noqa: ARG001 - a fixture
     async def story(shop: Shop) -> None:
         name = "CreateQuote/growing.json"
         await shop.begin(name)
@@ -104,18 +104,18 @@ def test_a_file_that_grows_is_taken_when_it_is_whole(tell: Tell, at_once: None) 
         await shop.work_off()
         assert await shop.blob((await shop.row())["raw"]) == QUOTE
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_a_file_that_closes_but_was_changed_just_now_waits(tell: Tell) -> None:
+def test_a_file_that_closes_but_was_changed_just_now_waits(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.begin("CreateQuote/q.json", QUOTE)
         assert not await hot_folder.take("CreateQuote/q.json", shop.app)
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_an_empty_file_waits_for_its_content(tell: Tell) -> None:
+def test_an_empty_file_waits_for_its_content(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/q.json", b"")
         assert not await hot_folder.take("CreateQuote/q.json", shop.app)
@@ -124,15 +124,15 @@ def test_an_empty_file_waits_for_its_content(tell: Tell) -> None:
         await shop.work_off()
         assert (await shop.row())["status"] == "sent"
 
-    tell(story)
+    tell(storage, story)
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [(b"", "empty"), (QUOTE[:-3], "ends"), (b"<Job><JobNumber>J1</JobNumber>", "not well-formed")],
+    [(b"", "empty"), (QUOTE[:-3], "ends"), (b"<Job><JobNumber>J1</JobNumber>", "line 1")],
 )
 def test_what_is_not_whole_after_five_minutes_is_set_aside(
-    tell: Tell,
+    storage: str,
     body: bytes,
     said: str,
     after_five_minutes: None,  # noqa: ARG001 - a fixture
@@ -149,10 +149,10 @@ def test_what_is_not_whole_after_five_minutes_is_set_aside(
             assert await shop.blob(row["raw"]) == body
             assert (await shop.problem(row))["file"] == "CreateQuote/q.json"
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_a_block_blob_was_written_in_one_step_and_is_refused_at_once(tell: Tell) -> None:
+def test_a_block_blob_was_written_in_one_step_and_is_refused_at_once(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/cut off.json", QUOTE[:-3])
         assert await hot_folder.take("CreateQuote/cut off.json", shop.app)
@@ -163,10 +163,10 @@ def test_a_block_blob_was_written_in_one_step_and_is_refused_at_once(tell: Tell)
         assert await shop.blob(row["raw"]) == QUOTE[:-3]
         assert (await shop.problem(row))["status"] == 422
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_a_file_at_the_root_is_told_where_it_belongs(tell: Tell) -> None:
+def test_a_file_at_the_root_is_told_where_it_belongs(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("J29328.xml", b"<Job><JobNumber>J29328</JobNumber></Job>")
         assert await hot_folder.take("J29328.xml", shop.app)
@@ -176,10 +176,10 @@ def test_a_file_at_the_root_is_told_where_it_belongs(tell: Tell) -> None:
         assert "lies in no event's folder" in problem["detail"]
         assert "hot-folder/CreateJob/" in problem["detail"]
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_an_unknown_folder_is_told_the_nearest_event(tell: Tell) -> None:
+def test_an_unknown_folder_is_told_the_nearest_event(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateJobb/J1.json", b'{"JobNo": "J1"}')
         assert await hot_folder.take("CreateJobb/J1.json", shop.app)
@@ -188,11 +188,11 @@ def test_an_unknown_folder_is_told_the_nearest_event(tell: Tell) -> None:
         assert row["raw"].startswith("quarantine/_unknown/")
         assert "Did you mean CreateJob" in row["error"]
 
-    tell(story)
+    tell(storage, story)
 
 
 @pytest.mark.parametrize(("event", "status"), [("CreateQuote", 413), ("CreateQuotes", 404)])
-def test_a_file_that_is_too_large_is_kept_unread(tell: Tell, event: str, status: int) -> None:
+def test_a_file_that_is_too_large_is_kept_unread(storage: str, event: str, status: int) -> None:
     body = json.dumps({"QuoteNo": "Q1", "Notes": "ä" * 9_000_000}, ensure_ascii=False).encode()
 
     async def story(shop: Shop) -> None:
@@ -206,10 +206,10 @@ def test_a_file_that_is_too_large_is_kept_unread(tell: Tell, event: str, status:
         assert await shop.blob(row["raw"]) == body
         assert (await shop.problem(row))["status"] == status
 
-    tell(story, MAX_BODY_BYTES=1_000_000)
+    tell(storage, story, MAX_BODY_BYTES=1_000_000)
 
 
-def test_two_notifications_of_one_file_are_one_delivery(tell: Tell) -> None:
+def test_two_notifications_of_one_file_are_one_delivery(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/q.json", QUOTE)
         await asyncio.gather(*(hot_folder.take("CreateQuote/q.json", shop.app) for _ in range(5)))
@@ -217,16 +217,16 @@ def test_two_notifications_of_one_file_are_one_delivery(tell: Tell) -> None:
         await shop.row()
         assert len({each["id"] for each in await shop.results()}) == 1
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_a_notification_of_a_file_that_is_gone_is_nothing(tell: Tell) -> None:
+def test_a_notification_of_a_file_that_is_gone_is_nothing(storage: str) -> None:
     async def story(shop: Shop) -> None:
         assert not await hot_folder.take("CreateQuote/gone.json", shop.app)
         await shop.work_off()
         assert await shop.rows() == []
 
-    tell(story)
+    tell(storage, story)
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ class Replaced:
     ids=str,
 )
 def test_a_file_replaced_while_it_is_taken_is_taken_too(
-    tell: Tell, monkeypatch: pytest.MonkeyPatch, replaced: Replaced, expected: list[str]
+    storage: str, monkeypatch: pytest.MonkeyPatch, replaced: Replaced, expected: list[str]
 ) -> None:
     async def story(shop: Shop) -> None:
         name = "CreateQuote/q.json"
@@ -276,10 +276,10 @@ def test_a_file_replaced_while_it_is_taken_is_taken_too(
         await shop.work_off()
         assert sorted(row["subject"] for row in await shop.rows()) == expected
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_what_stands_for_a_folder_is_no_file(tell: Tell, at_once: None, after_five_minutes: None) -> None:  # noqa: ARG001 - fixtures
+def test_what_stands_for_a_folder_is_no_file(storage: str, at_once: None, after_five_minutes: None) -> None:  # noqa: ARG001 - fixtures
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote", b"", metadata={"hdi_isfolder": "true"})
         await shop.drop("CreateJob/", b"")
@@ -289,10 +289,10 @@ def test_what_stands_for_a_folder_is_no_file(tell: Tell, at_once: None, after_fi
         await shop.work_off()
         assert await shop.rows() == []
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_the_sweep_takes_what_was_not_announced(tell: Tell, at_once: None) -> None:  # noqa: ARG001 - a fixture
+def test_the_sweep_takes_what_was_not_announced(storage: str, at_once: None) -> None:  # noqa: ARG001 - a fixture
     async def story(shop: Shop) -> None:
         for number in range(30):
             await shop.drop(f"CreateQuote/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
@@ -301,20 +301,20 @@ def test_the_sweep_takes_what_was_not_announced(tell: Tell, at_once: None) -> No
         await shop.work_off()
         assert {row["subject"] for row in await shop.rows()} == {f"Q{number}" for number in range(30)}
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_the_sweep_leaves_a_file_of_this_moment_to_its_notification(tell: Tell) -> None:
+def test_the_sweep_leaves_a_file_of_this_moment_to_its_notification(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/q.json", QUOTE)
         await hot_folder.sweep(shop.app)
         assert await shop.in_folder() == ["CreateQuote/q.json"]
 
-    tell(story)
+    tell(storage, story)
 
 
 def test_the_sweep_goes_on_when_one_file_fails(
-    tell: Tell,
+    storage: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     at_once: None,  # noqa: ARG001 - a fixture
@@ -334,13 +334,13 @@ def test_the_sweep_goes_on_when_one_file_fails(
         assert await shop.in_folder() == ["CreateQuote/3.json"]
 
     with caplog.at_level(logging.INFO):
-        tell(story)
+        tell(storage, story)
     assert "CreateQuote/3.json could not be taken" in caplog.text
     assert "took 19 files; 1 could not be taken" in caplog.text
 
 
 def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
-    tell: Tell,
+    storage: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     at_once: None,  # noqa: ARG001 - a fixture
@@ -359,12 +359,12 @@ def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
         await hot_folder.sweep(shop.app)
         assert len(await shop.in_folder()) == 20
 
-    tell(story)
+    tell(storage, story)
     assert len(tries) < 20
     assert "The sweep of the hot folder stopped" in caplog.text
 
 
-def test_a_file_that_cannot_be_removed_is_received_once(tell: Tell, after_five_minutes: None) -> None:  # noqa: ARG001 - a fixture
+def test_a_file_that_cannot_be_removed_is_received_once(storage: str, after_five_minutes: None) -> None:  # noqa: ARG001 - a fixture
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/q.json", QUOTE)
         async with shop.blobs() as service:
@@ -381,10 +381,10 @@ def test_a_file_that_cannot_be_removed_is_received_once(tell: Tell, after_five_m
         await shop.work_off()
         assert len(await shop.results()) == 1
 
-    tell(story)
+    tell(storage, story)
 
 
-def test_the_running_app_takes_what_is_dropped(tell: Tell, start_host: StartHost) -> None:
+def test_the_running_app_takes_what_is_dropped(storage: str, start_host: StartHost) -> None:
     names = ["CreateQuote/a b#c?d%20e.json", "CreateQuote/Übergrößen/🖨️.json", "UpdateJobStatus_Xml/J1.json"]
     bodies = [b'{"QuoteNo": "Q1"}', b'{"QuoteNo": "Q2"}', b"<Job><JobNumber>J1</JobNumber></Job>"]
 
@@ -400,4 +400,4 @@ def test_the_running_app_takes_what_is_dropped(tell: Tell, start_host: StartHost
         assert await shop.in_folder() == []
 
     start_host(ROOT)
-    tell(story)
+    tell(storage, story)
