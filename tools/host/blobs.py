@@ -24,6 +24,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient, ContainerClient
 from azure.storage.queue import QueueMessage
+from azure.storage.queue.aio import QueueClient
 
 from tools.host.queues import QueueListener, first_line, queue_client, send
 from tools.host.runtime import Function, TypedData, Worker
@@ -50,21 +51,21 @@ class BlobTrigger:
     _queued: set[str] = field(default_factory=set)
     """Receipts of the blobs in the container that were handled or stand in the queue."""
 
-    async def find(self) -> list[str]:
-        """Return a message for each blob that is there and was not seen before."""
+    async def find(self, queue: QueueClient) -> bool:
+        """Put a message into the host's queue for each blob that is new; return whether there was one."""
         receipts: dict[str, BlobProperties] = {}
         async for blob in self.container.list_blobs(name_starts_with=self.prefix or None):
             if self.pattern.fullmatch(blob.name):
-                blob.etag = blob.etag.strip('"')
                 receipts[self._receipt(blob.name, blob.etag)] = blob
         self._queued &= receipts.keys()
-        found = []
+        found = False
         for receipt, blob in receipts.items():
             if receipt in self._queued:
                 continue
-            self._queued.add(receipt)
             if not await self.receipts.get_blob_client(receipt).exists():
-                found.append(self._message(blob.name, blob.etag))
+                await send(queue, self._message(blob))
+                found = True
+            self._queued.add(receipt)
         return found
 
     async def handle(self, name: str, etag: str, attempt: int) -> bool:
@@ -100,15 +101,15 @@ class BlobTrigger:
 
     def _receipt(self, name: str, etag: str) -> str:
         """Return the name of a blob's receipt, laid out as the platform's."""
-        bare = etag.strip('"')
-        return (
-            f"blobreceipts/{self.host_id}/{self.function.name}/{bare}/{self.container.container_name}/{name}"
-        )
+        container = self.container.container_name
+        return f"blobreceipts/{self.host_id}/{self.function.name}/{_bare(etag)}/{container}/{name}"
 
-    def _message(self, name: str, etag: str) -> str:
+    def _message(self, blob: BlobProperties) -> str:
         container = self.container.container_name
         members = {"Type": "BlobTrigger", "FunctionId": self.function.name, "BlobType": "BlockBlob"}
-        return json.dumps({**members, "ContainerName": container, "BlobName": name, "ETag": etag})
+        return json.dumps(
+            {**members, "ContainerName": container, "BlobName": blob.name, "ETag": _bare(blob.etag)}
+        )
 
     def _metadata(self, where: str, properties: BlobProperties) -> dict[str, TypedData]:
         match = self.pattern.fullmatch(properties.name)
@@ -181,14 +182,9 @@ class BlobPoller:
                 await asyncio.wait_for(self._stopping.wait(), _POLL_SECONDS)
 
     async def _poll(self, trigger: BlobTrigger) -> None:
-        try:
-            found = await trigger.find()
-        except ResourceNotFoundError:
-            return  # the container does not exist yet
-        for message in found:
-            await send(self._queue, message)
-        if found:
-            self.listener.wake()
+        with contextlib.suppress(ResourceNotFoundError):  # the container does not exist yet
+            if await trigger.find(self._queue):
+                self.listener.wake()
 
     async def _handle(self, message: QueueMessage) -> bool:
         members: dict[str, Any] = json.loads(message.content)
@@ -216,6 +212,11 @@ def _trigger(
         host_id=host_id,
         poison_threshold=poison_threshold,
     )
+
+
+def _bare(etag: str) -> str:
+    """Return an ETag without its quotes: services differ in whether they write them."""
+    return etag.strip('"')
 
 
 def _container(connection: str, name: str) -> ContainerClient:

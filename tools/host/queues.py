@@ -110,7 +110,7 @@ class QueueListener:
         messages = self.queue.receive_messages(
             messages_per_page=self.options.batch_size,
             max_messages=self.options.batch_size,
-            visibility_timeout=round(self.lease),
+            visibility_timeout=max(1, round(self.lease)),
         )
         async for message in messages:
             found += 1
@@ -181,7 +181,9 @@ class QueueListener:
                 await asyncio.wait_for(done.wait(), self.lease / 2)
                 return
             try:
-                renewed = await self.queue.update_message(message, visibility_timeout=round(self.lease))
+                renewed = await self.queue.update_message(
+                    message, visibility_timeout=max(1, round(self.lease))
+                )
             except AzureError as exc:
                 _log.warning("The lease of message %s could not be renewed: %s", message.id, first_line(exc))
                 if isinstance(exc, ResourceNotFoundError):
