@@ -7,6 +7,7 @@ from functools import cache
 import azure.functions as func
 from azure.functions import BlobSource
 
+from handlers import api
 from handlers import health as health_
 from handlers.answers import Answer
 from handlers.app import App
@@ -37,6 +38,49 @@ async def webhook(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
     return _response(await health_.health(the_app()))
+
+
+@app.function_name("deliveries")
+@app.route(route="deliveries", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def deliveries(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.deliveries(req.params, the_app()))
+
+
+@app.function_name("delivery")
+@app.route(route="deliveries/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def delivery(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.delivery(req.route_params["id"], the_app()))
+
+
+@app.function_name("raw")
+@app.route(route="deliveries/{id}/raw", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def raw(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.raw(req.route_params["id"], the_app()))
+
+
+@app.function_name("data")
+@app.route(route="deliveries/{id}/data", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def data(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.data(req.route_params["id"], the_app()))
+
+
+@app.function_name("subjects")
+@app.route(route="subjects", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def subjects(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.subjects(req.params, the_app()))
+
+
+@app.function_name("subject")
+@app.route(route="subjects/{kind}/{*key}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def subject(req: func.HttpRequest) -> func.HttpResponse:
+    kind, key = req.route_params["kind"], req.route_params.get("key", "")
+    return _response(await api.subject(kind, key, req.params, the_app()))
+
+
+@app.function_name("stats")
+@app.route(route="stats", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def stats(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.statistics(req.params, the_app()))
 
 
 @app.function_name("hot_folder")

@@ -27,6 +27,21 @@ def answer(status: int, members: Mapping[str, Any]) -> Answer:
     return Answer(status, json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace"), _JSON, _ALWAYS)
 
 
+def document(status: int, body: bytes, content_type: str = _JSON) -> Answer:
+    """Answer with a document that is written already."""
+    return Answer(status, body, content_type, _ALWAYS)
+
+
+def attachment(body: bytes, content_type: str, name: str) -> Answer:
+    """Answer with bytes of somebody else's, so that a browser saves them and never shows or runs them."""
+    guards = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    return Answer(200, body, content_type, {**_ALWAYS, **guards})
+
+
 def problem(refusal: Refusal, *, retry_after: int | None = None, **members: Any) -> Answer:  # noqa: ANN401 - JSON values
     """Answer with a problem document (RFC 9457)."""
     headers = {**_ALWAYS, "Retry-After": str(retry_after)} if retry_after is not None else _ALWAYS

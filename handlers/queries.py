@@ -131,7 +131,7 @@ async def _days(tables: Tables, selected: Filter, size: int, after: str | None) 
 async def _oldest_day(tables: Tables, selected: Filter) -> date:
     """Return the last day worth a look: the filter's first, or the first in the ledger (one row is read)."""
     first, _ = await tables.page(
-        TableName.DELIVERIES, f"PartitionKey lt {_quoted(OPEN)}", size=1, columns=["PartitionKey"]
+        TableName.DELIVERIES, f"PartitionKey lt {quoted(OPEN)}", size=1, columns=["PartitionKey"]
     )
     days = [date.fromisoformat(row["PartitionKey"]) for row in first] or [date.max]
     if selected.start is not None:
@@ -174,11 +174,11 @@ def _condition(partition: str, selected: Filter, after: str | None) -> str:
 
 
 def _terms(partition: str, selected: Filter, after: str | None) -> Iterator[str]:
-    yield f"PartitionKey eq {_quoted(partition)}"
+    yield f"PartitionKey eq {quoted(partition)}"
     if after is not None:
-        yield f"RowKey gt {_quoted(after)}"
+        yield f"RowKey gt {quoted(after)}"
     if selected.start is not None:
-        yield f"RowKey le {_quoted(just_before(selected.start))}"
+        yield f"RowKey le {quoted(just_before(selected.start))}"
     columns = {"status": selected.status, "event": selected.event, "channel": selected.channel}
     if selected.kind is not None:
         columns["kind"] = selected.kind
@@ -186,10 +186,11 @@ def _terms(partition: str, selected: Filter, after: str | None) -> Iterator[str]
         columns["subject"] = selected.subject
     for column, value in columns.items():
         if value is not None:
-            yield f"{column} eq {_quoted(value)}"
+            yield f"{column} eq {quoted(value)}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Write a text as OData does."""
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
 

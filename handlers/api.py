@@ -1,0 +1,291 @@
+"""The JSON API: read the ledger, ask for replays. Each function answers one route, and raises nothing.
+
+All of them ask for a key. A *function key* opens one function alone: the key of the webhook, which printIQ
+holds, opens nothing here. People and programs get a *host key* each, with a name.
+"""
+
+import asyncio
+import functools
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from events import Delivery, EventError, Kind, Problem, Subject, timestamp
+from handlers import archive, inbox, queries, stats, views
+from handlers.answers import Answer, answer, attachment, problem
+from handlers.app import App
+from handlers.ids import time_of
+from handlers.inbox import Place
+from handlers.ledger import Status
+from handlers.problems import Refusal
+from handlers.queries import BadCursor, Filter, UnknownDelivery, quoted
+from handlers.stores import ContainerName, NotFound, StorageFault, TableName, table_key
+from handlers.stores.tables import Row
+from handlers.understand import understand
+
+_RETRY_AFTER = 30
+_SUBJECTS_OF_A_KIND = 10
+
+
+class BadRequest(Exception):  # noqa: N818 - an answer, not a fault
+    """Say what is wrong with what was asked."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(problems[0].message)
+        self.problems = problems
+
+
+class Missing(Exception):  # noqa: N818 - as above
+    """Say that what was asked for is not there, and why."""
+
+
+def _answers[**P](handler: Callable[P, Awaitable[Answer]]) -> Callable[P, Awaitable[Answer]]:
+    """Turn what a handler raises into problem documents."""
+
+    @functools.wraps(handler)
+    async def answered(*args: P.args, **kwargs: P.kwargs) -> Answer:
+        try:
+            return await handler(*args, **kwargs)
+        except BadRequest as error:
+            return problem(Refusal(status=400, title="Bad request", errors=error.problems))
+        except BadCursor as error:
+            return _problem(400, "Bad request", str(error))
+        except UnknownDelivery as error:
+            return _problem(404, "Unknown delivery", str(error))
+        except Missing as error:
+            return _problem(404, "Not found", str(error))
+        except StorageFault:
+            trouble = Problem("", "Storage does not answer. Ask again later.")
+            refusal = Refusal(status=503, title="Storage unavailable", errors=(trouble,))
+            return problem(refusal, retry_after=_RETRY_AFTER)
+
+    return answered
+
+
+def _problem(status: int, title: str, message: str) -> Answer:
+    return problem(Refusal(status=status, title=title, errors=(Problem("", message),)))
+
+
+@_answers
+async def deliveries(query: Mapping[str, str], app: App) -> Answer:
+    """Answer a page of the ledger."""
+    asked = _asked(views.Listing, query)
+    found = await queries.page(app.stores.tables, asked.filter(), size=asked.size, cursor=asked.cursor)
+    return answer(200, views.Page(deliveries=_shown(found.rows), cursor=found.cursor).members())
+
+
+@_answers
+async def delivery(delivery_id: str, app: App) -> Answer:
+    """Answer all that is known of a delivery."""
+    row = await queries.find(app.stores.tables, delivery_id)
+    errors = await _refused_for(row, app) if row["status"] == Status.QUARANTINED else []
+    return answer(200, views.Detail.model_validate({**row, "errors": errors}).members())
+
+
+@_answers
+async def raw(delivery_id: str, app: App) -> Answer:
+    """Answer the bytes of a delivery, as they came."""
+    row = await queries.find(app.stores.tables, delivery_id)
+    place = _place(row)
+    body = await _bytes(place, app)
+    name = f"{row['event']}-{row['id']}.{place.name.rpartition('.')[2]}"
+    return attachment(body, archive.content_type(place.name), name)
+
+
+@_answers
+async def data(delivery_id: str, app: App) -> Answer:
+    """Answer the payload of a delivery in normal form, as the models read it today."""
+    row = await queries.find(app.stores.tables, delivery_id)
+    if row["status"] == Status.QUARANTINED:
+        raise Missing(f"There is no data: the delivery could not be read. {row.get('error', '')}".rstrip())
+    came = Delivery(
+        id=row["id"],
+        event=row["event"],
+        body=await _bytes(_place(row), app),
+        channel=row["channel"],
+        received_at=time_of(row["id"]),
+    )
+    try:
+        event = await understand(came, app.settings)
+    except EventError as error:
+        raise Missing(f"There is no data: the delivery cannot be read. {error.message}") from error
+    return attachment(event.data, "application/json", f"{row['event']}-{row['id']}.data.json")
+
+
+@_answers
+async def subject(kind: str, key: str, query: Mapping[str, str], app: App) -> Answer:
+    """Answer the timeline of a subject, and its latest record on the first page."""
+    asked = _asked(views.Paging, query)
+    about = _subject(kind, key)
+    tables = app.stores.tables
+    found = await queries.page(
+        tables, Filter(kind=about.kind, subject=about.key), size=asked.size, cursor=asked.cursor
+    )
+    latest = await _latest(about, app) if asked.cursor is None else None
+    if asked.cursor is None and latest is None and not found.rows:
+        raise Missing(
+            f"Nothing was received about {about.kind} {about.key!r}. Keys are matched exactly as printIQ "
+            "writes them."
+        )
+    timeline = views.Timeline(
+        kind=about.kind, key=about.key, latest=latest, deliveries=_shown(found.rows), cursor=found.cursor
+    )
+    return answer(200, timeline.members())
+
+
+@_answers
+async def subjects(query: Mapping[str, str], app: App) -> Answer:
+    """Answer which subjects begin with a text: a range of `records` for each kind, ten rows at most."""
+    prefix = table_key(_asked(views.Prefix, query).prefix)
+    found = await asyncio.gather(*(_beginning(kind, prefix, app) for kind in Kind))
+    return answer(200, views.Subjects(subjects=[each for some in found for each in some]).members())
+
+
+async def _beginning(kind: Kind, prefix: str, app: App) -> list[views.Known]:
+    # U+FFFF sorts behind every character
+    condition = (
+        f"PartitionKey eq '{kind}' and RowKey ge {quoted(prefix)} and RowKey lt {quoted(prefix + '\uffff')}"
+    )
+    rows, _ = await app.stores.tables.page(
+        TableName.RECORDS,
+        condition,
+        size=_SUBJECTS_OF_A_KIND,
+        columns=["subject", "event", "receivedAt"],
+    )
+    return [views.Known.model_validate({**row, "kind": kind, "key": row["subject"]}) for row in rows]
+
+
+@_answers
+async def statistics(query: Mapping[str, str], app: App) -> Answer:
+    """Answer counts of what was received, and how full the queues are."""
+    asked = _asked(views.Period, query)
+    start, end = _period(asked)
+    tables = app.stores.tables
+    bars, (waiting, more), queues = await asyncio.gather(
+        stats.count(tables, start, end, asked.per), stats.count_open(tables), _queues(app)
+    )
+    first = next(iter(bars))
+    shown = views.Stats(
+        from_=timestamp(start),
+        to=timestamp(end),
+        per=asked.per,
+        buckets=[
+            views.Bucket(
+                start=timestamp(each),
+                counts=[
+                    views.Count(event=event, status=Status(status), count=number)
+                    for (event, status), number in sorted(counts.items())
+                ],
+            )
+            for each, counts in bars.items()
+        ],
+        counted_from=timestamp(first) if first > start else None,
+        open=views.Open(count=waiting, more=more),
+        queues=queues,
+    )
+    return answer(200, shown.members())
+
+
+def _period(asked: views.Period) -> tuple[datetime, datetime]:
+    width = stats.WIDTHS[asked.per]
+    end = asked.to or datetime.now(UTC)
+    try:
+        last = stats.floor(end, asked.per)
+        last = last if last == end else last + width
+        start = stats.floor(asked.from_ or last - max(width, timedelta(days=1)), asked.per)
+    except OverflowError as error:
+        raise BadRequest(Problem("", "`from` and `to` have to lie within the calendar.")) from error
+    if start >= last:
+        raise BadRequest(Problem("", "`from` has to be before `to`."))
+    if last - start > stats.LONGEST[asked.per] + width:
+        raise BadRequest(
+            Problem("", f"At most {stats.LONGEST[asked.per].days} days are counted per {asked.per}.")
+        )
+    return start, last
+
+
+async def _queues(app: App) -> list[views.Queue]:
+    names = {
+        inbox.QUEUE: "inbox",
+        inbox.POISON_QUEUE: "poison",
+        **dict.fromkeys(app.subscriptions.queues, "result"),
+    }
+    return await asyncio.gather(*(_queue(name, role, app) for name, role in names.items()))
+
+
+async def _queue(name: str, role: str, app: App) -> views.Queue:
+    messages, oldest = await asyncio.gather(app.stores.queues.depth(name), app.stores.queues.oldest(name))
+    age = max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else None
+    return views.Queue.model_validate(
+        {"name": name, "role": role, "messages": messages, "oldestSeconds": age}
+    )
+
+
+def _asked[M: BaseModel](model: type[M], query: Mapping[str, str]) -> M:
+    """Read a query string; `code` in it is the platform's way to show a key. Raises BadRequest."""
+    named = {name: value for name, value in query.items() if name != "code"}
+    try:
+        return model.model_validate_strings(named)
+    except ValidationError as error:
+        raise BadRequest(*(_wrong(each) for each in error.errors())) from error
+
+
+def _wrong(error: Any) -> Problem:  # noqa: ANN401 - pydantic's details
+    name = ".".join(map(str, error["loc"]))
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "there is no such parameter"
+    return Problem("", f"`{name}`: {message}.")
+
+
+def _shown(rows: Iterable[Row]) -> list[views.Delivery]:
+    return [views.Delivery.model_validate(row) for row in rows]
+
+
+async def _refused_for(row: Row, app: App) -> list[Any]:
+    """Return what a quarantined delivery was refused for, from the document beside its bytes."""
+    try:
+        found = await app.stores.blobs.get(
+            ContainerName.QUARANTINE, archive.problem_path(row["event"], row["id"])
+        )
+    except NotFound:
+        return [{"pointer": "", "message": row.get("error", "")}]
+    errors: list[Any] = json.loads(found)["errors"]
+    return errors
+
+
+def _place(row: Row) -> Place:
+    if not row.get("raw"):
+        raise Missing("Nothing of it was kept: its bytes never arrived, or were erased.")
+    container, _, name = str(row["raw"]).partition("/")
+    return Place(ContainerName(container), name)
+
+
+async def _bytes(place: Place, app: App) -> bytes:
+    try:
+        return await app.stores.blobs.get(*place)
+    except NotFound as error:
+        raise Missing(
+            "Its bytes are gone: they are kept for as long as RETENTION_DAYS and the archive's lifecycle say."
+        ) from error
+
+
+def _subject(kind: str, key: str) -> Subject:
+    try:
+        found = Kind(kind.lower())
+    except ValueError:
+        raise Missing(f"There is no kind {kind[:60]!r}. The kinds are {', '.join(Kind)}.") from None
+    # ASP.NET decodes a path, but leaves an encoded slash as it is
+    return Subject(found, re.sub("%2f", "/", key, flags=re.IGNORECASE))
+
+
+async def _latest(about: Subject, app: App) -> views.Record | None:
+    try:
+        row = await app.stores.tables.get(TableName.RECORDS, about.kind, table_key(about.key))
+    except NotFound:
+        return None
+    return views.Record.of(row)

@@ -1,0 +1,257 @@
+"""The JSON API: what it answers to whom, on real storage."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from telling import deliver, sample, tell
+
+from handlers import api
+from handlers.answers import Answer
+from handlers.app import App
+from tools.host.azurite import connection_string
+from tools.host.testing import StartHost, free_port
+
+ROOT = Path(__file__).parents[2]
+NOTHING: Mapping[str, str] = {}
+
+
+def members(answered: Answer, status: int = 200) -> Any:  # noqa: ANN401 - JSON
+    assert answered.status == status, answered.body
+    return json.loads(answered.body)
+
+
+def test_a_delivery_tells_what_it_was_and_who_got_it(storage: str) -> None:
+    async def story(app: App) -> None:
+        delivery_id = await deliver(app, "createquote", sample("CreateQuote"))
+        told = members(await api.delivery(delivery_id, app))
+        assert told["id"] == delivery_id
+        assert (told["event"], told["status"], told["channel"]) == ("CreateQuote", "sent", "webhook")
+        assert told["queues"] == ["printiq-events"]
+        assert {"kind": told["kind"], "key": told["subject"]} in told["subjects"]
+        assert told["size"] == len(sample("CreateQuote"))
+        assert told["raw"].startswith("archive/CreateQuote/")
+
+    tell(storage, story)
+
+
+def test_a_refused_delivery_tells_what_is_wrong_and_where(storage: str) -> None:
+    async def story(app: App) -> None:
+        delivery_id = await deliver(app, "CreateQuote", b'{"QuoteNo": "Q1", "QuoteNo": "Q2"}')
+        told = members(await api.delivery(delivery_id, app))
+        assert told["status"] == "quarantined"
+        assert told["errors"][0]["message"] == told["error"]
+        waiting = members(await api.deliveries({"open": "true"}, app))
+        assert [each["id"] for each in waiting["deliveries"]] == [delivery_id]
+        assert members(await api.data(delivery_id, app), 404)["detail"].startswith("There is no data")
+
+    tell(storage, story)
+
+
+def test_payloads_are_served_so_that_a_browser_never_runs_them(storage: str) -> None:
+    async def story(app: App) -> None:
+        evil = b"<html><script>alert(1)</script></html>"
+        refused = await deliver(app, "CreateQuote", evil)
+        sent = await deliver(app, "CreateQuote", b'{"QuoteNo": "<script>alert(1)</script>"}')
+        for answered in (
+            await api.raw(refused, app),
+            await api.raw(sent, app),
+            await api.data(sent, app),
+        ):
+            assert answered.status == 200
+            assert answered.headers["Content-Disposition"].startswith("attachment; filename=")
+            assert answered.headers["X-Content-Type-Options"] == "nosniff"
+            assert "sandbox" in answered.headers["Content-Security-Policy"]
+            assert "html" not in answered.content_type
+        assert (await api.raw(refused, app)).body == evil
+
+    tell(storage, story)
+
+
+def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> None:
+    async def story(app: App) -> None:
+        xml = await deliver(app, "CreateJobXml", sample("AcceptanceCreated", "i-nil.xml"))
+        twin = await deliver(app, "CreateJob", sample("AcceptanceCreated", "i-nil.json"))
+        assert members(await api.data(xml, app)) == members(await api.data(twin, app))
+
+    tell(storage, story)
+
+
+@pytest.mark.parametrize("ask", [api.delivery, api.raw, api.data])
+@pytest.mark.parametrize("unknown", ["01a20c5b-d87b-7fc6-beab-10d18cdc4ed9", "J29328-01", "..", "é"])
+def test_an_unknown_delivery_is_a_problem_that_says_it_may_still_wait(
+    storage: str, ask: Callable[[str, App], Awaitable[Answer]], unknown: str
+) -> None:
+    async def story(app: App) -> None:
+        problem = members(await ask(unknown, app), 404)
+        assert "may still be waiting" in problem["errors"][0]["message"]
+
+    tell(storage, story)
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ({"staus": "failed"}, "`staus`: there is no such parameter."),
+        ({"status": "lost"}, "`status`: Input should be 'sent', 'duplicate'"),
+        ({"event": "CreateQoute"}, "Did you mean CreateQuote"),
+        ({"from": "yesterday"}, "write a time as 2026-01-31T08:00:00Z"),
+        ({"to": "9999-12-31T23:59:59-12:00"}, "outside the calendar"),
+        ({"size": "0"}, "`size`: "),
+        ({"size": "501"}, "`size`: "),
+        ({"cursor": "here"}, "`cursor`: "),
+        ({"open": "perhaps"}, "`open`: "),
+    ],
+)
+def test_a_wrong_question_is_answered_with_what_is_wrong(
+    storage: str, query: Mapping[str, str], complaint: str
+) -> None:
+    async def story(app: App) -> None:
+        problem = members(await api.deliveries(query, app), 400)
+        assert complaint in problem["errors"][0]["message"]
+
+    tell(storage, story)
+
+
+def test_every_filter_of_the_ledger_can_be_asked_for(storage: str) -> None:
+    async def story(app: App) -> None:
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        old = await deliver(app, "RejectQuote", sample("CreateQuote"), moment=yesterday)
+        new = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        subject = members(await api.delivery(new, app))["subject"]
+        for query, expected in (
+            (NOTHING, [new, old]),
+            ({"event": "rejectquote"}, [old]),
+            ({"subject": subject}, [new, old]),
+            ({"subject": subject, "kind": "quote", "event": "CreateQuote"}, [new]),
+            ({"kind": "job"}, []),
+            ({"from": today}, [new]),
+            ({"to": today}, [old]),
+            ({"channel": "ftp"}, []),
+            ({"status": "sent", "code": "a key"}, [new, old]),
+        ):
+            found = members(await api.deliveries(query, app))["deliveries"]
+            assert [each["id"] for each in found] == expected, query
+
+    tell(storage, story)
+
+
+def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
+    async def story(app: App) -> None:
+        ids = [
+            await deliver(app, "CreateCustomer", json.dumps({"Code": "A/B#1", "Name": name}).encode())
+            for name in ("Old", "New")
+        ]
+        told = members(await api.subject("customer", "A%2FB#1", NOTHING, app))
+        assert (told["kind"], told["key"]) == ("customer", "A/B#1")
+        assert [each["id"] for each in told["deliveries"]] == ids[::-1]
+        assert told["latest"]["data"]["Name"] == "New"
+        page = members(await api.subject("customer", "A/B#1", {"size": "1"}, app))
+        rest = members(await api.subject("customer", "A/B#1", {"cursor": page["cursor"]}, app))
+        assert [each["id"] for each in (*page["deliveries"], *rest["deliveries"])] == ids[::-1]
+        assert members(await api.subject("customer", "A", NOTHING, app), 404)
+        assert "The kinds are" in members(await api.subject("spoon", "A", NOTHING, app), 404)["detail"]
+
+    tell(storage, story)
+
+
+def test_subjects_are_found_by_their_first_characters(storage: str) -> None:
+    async def story(app: App) -> None:
+        for key in ("J29328-01", "J29328-02", "J3"):
+            await deliver(app, "UpdateJobStatus", json.dumps({"Products": [{"JobNo": key}]}).encode())
+        found = members(await api.subjects({"prefix": "J29"}, app))["subjects"]
+        assert [each["key"] for each in found] == ["J29328-01", "J29328-02"]
+        assert found[0]["kind"] == "job"
+        assert members(await api.subjects({"prefix": "' or 1"}, app))["subjects"] == []
+
+    tell(storage, story)
+
+
+def test_statistics_count_by_hour_event_and_status_and_look_at_the_queues(storage: str) -> None:
+    async def story(app: App) -> None:
+        now = datetime.now(UTC)
+        before = now.replace(minute=30) - timedelta(hours=3)
+        await deliver(app, "CreateQuote", sample("CreateQuote"), moment=before)
+        await deliver(app, "CreateQuote", sample("CreateQuote"), moment=now)
+        await deliver(app, "ExportInvoice", b"not JSON", moment=now)
+        told = members(await api.statistics({"to": now.isoformat()}, app))
+        assert len(told["buckets"]) == 24
+        counted = {each["start"]: each["counts"] for each in told["buckets"] if each["counts"]}
+        hour = f"{before:%Y-%m-%dT%H}:00:00.000Z"
+        assert counted[hour] == [{"event": "CreateQuote", "status": "sent", "count": 1}]
+        assert counted[f"{now:%Y-%m-%dT%H}:00:00.000Z"] == [
+            {"event": "CreateQuote", "status": "sent", "count": 1},
+            {"event": "ExportInvoice", "status": "quarantined", "count": 1},
+        ]
+        assert told["open"] == {"count": 1, "more": False}
+        queues = {each["name"]: each for each in told["queues"]}
+        assert queues["printiq-events"]["messages"] == 2
+        assert queues["printiq-events"]["oldestSeconds"] >= 0
+        assert queues["printiq-inbox"]["role"] == "inbox"
+        daily = members(await api.statistics({"per": "day", "from": f"{before:%Y-%m-%d}"}, app))
+        assert sum(count["count"] for bar in daily["buckets"] for count in bar["counts"]) == 3
+
+    tell(storage, story)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from": "2026-01-02", "to": "2026-01-01"},
+        {"from": "2026-01-01", "to": "2026-01-31"},
+        {"from": "2020-01-01", "to": "2026-01-31", "per": "day"},
+        {"to": "9999-12-31T23:59:59Z"},
+        {"to": "0001-01-01T00:00:00Z"},
+        {"per": "minute"},
+    ],
+)
+def test_statistics_of_an_impossible_period_are_refused(storage: str, query: Mapping[str, str]) -> None:
+    async def story(app: App) -> None:
+        assert members(await api.statistics(query, app), 400)["title"] == "Bad request"
+
+    tell(storage, story)
+
+
+def test_storage_that_does_not_answer_is_a_503() -> None:
+    async def story(app: App) -> None:
+        for answered in (
+            await api.deliveries(NOTHING, app),
+            await api.statistics(NOTHING, app),
+            await api.subject("job", "J1", NOTHING, app),
+        ):
+            assert members(answered, 503)["title"] == "Storage unavailable"
+            assert int(answered.headers["Retry-After"]) > 0
+
+    tell(connection_string(free_port(3)), story)
+
+
+def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:
+    host = start_host(ROOT, "--keys")
+    keys = json.loads((host.log_file.parent / "state" / "keys.json").read_text("utf-8"))
+    quote = sample("CreateQuote")
+    with httpx.Client(base_url=host.url) as client:
+
+        def ask(path: str, key: str | None) -> int:
+            return client.get(path, headers={"x-functions-key": key} if key else {}).status_code
+
+        printiq = {"x-functions-key": keys["functions"]["webhook"]}
+        assert client.post("/api/webhooks/CreateQuote", content=quote, headers=printiq).status_code == 202
+        closed = [
+            "/api/deliveries",
+            "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9",
+            "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/raw",
+            "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/data",
+            "/api/stats",
+            "/api/subjects?prefix=J1",
+            "/api/subjects/job/J1",
+        ]
+        for path in closed:
+            assert ask(path, None) == 401
+            assert ask(path, keys["functions"]["webhook"]) == 401
+            assert ask(path, keys["host"]) in {200, 404}
+        assert client.get(f"/api/deliveries?code={keys['host']}").status_code == 200
