@@ -193,6 +193,12 @@ def _microsoft(found: re.Match[str]) -> datetime:
     return moment
 
 
+def write_number(value: object) -> object:
+    """Write a decimal without an exponent, which not every reader takes, unless it would be endless."""
+    written_out = isinstance(value, Decimal) and abs(value.adjusted()) < _MAX_DIGITS
+    return format(value, "f") if written_out else value
+
+
 class Leaf(NamedTuple):
     """Annotate a scalar: what is read natively, what reads the rest, and what type a read value has."""
 
@@ -200,6 +206,8 @@ class Leaf(NamedTuple):
     otherwise: Callable[[Any, ValidationInfo], Any]
     types: tuple[type, ...]
     json_schema: JsonSchemaValue
+    # by the type the value has: a value that stayed text is written as text
+    written: core_schema.SerSchema = core_schema.simple_ser_schema("any")
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.nullable_schema(
@@ -207,8 +215,7 @@ class Leaf(NamedTuple):
                 [self.native, core_schema.with_info_plain_validator_function(self.otherwise)],
                 mode="left_to_right",
             ),
-            # by the type the value has: a value that stayed text is written as text
-            serialization=core_schema.simple_ser_schema("any"),
+            serialization=self.written,
         )
 
     def __get_pydantic_json_schema__(
@@ -251,6 +258,7 @@ Number = Annotated[
             {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
             "An exact decimal, as a string; other text where it could not be read.",
         ),
+        core_schema.plain_serializer_function_ser_schema(write_number, when_used="json-unless-none"),
     ),
 ]
 Integer = Annotated[

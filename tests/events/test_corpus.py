@@ -105,4 +105,4 @@ def test_twins_give_the_same_bytes_and_the_same_message(twin: Path) -> None:
 
 @pytest.mark.parametrize("model", [model for model in payload_types() if model is not Job])
 def test_every_object_has_twins(model: type[Payload]) -> None:
-    assert any(model in EventType(twin.parent.name).payloads for twin in TWINS)
+    assert any(model in EventType.named(twin.parent.name).payloads for twin in TWINS)
