@@ -2,15 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import NamedTuple
 
-from events import EventType
+from events import Channel, EventType
 from handlers import inbox
 from handlers.archive import UNKNOWN_EVENT
-from handlers.ids import newest_first
+from handlers.ids import newest_first, time_of
+from handlers.inbox import Place, Work
 from handlers.ledger import OPEN, Status, day, subjects_of, timeline_partition
 from handlers.stores import ContainerName, NotFound, Stores, TableName, table_key
 from handlers.stores.tables import Row
@@ -23,10 +24,11 @@ _COLUMNS = [
 
 
 class Finding(NamedTuple):
-    """Name a delivery that does not add up, and what is wrong with it."""
+    """Name a delivery that does not add up, and what is wrong with it; `unknown` is a blob without a row."""
 
     id: str
     what: str
+    unknown: Place | None = None
 
 
 @dataclass
@@ -45,42 +47,96 @@ class Account:
         return not self.findings and not self.poison
 
 
-type Progress = Callable[[date, Account], None]
+# Called after each day, with its date as YYYY-MM-DD.
+type Progress = Callable[[str, Account], None]
 
 
 async def verify(stores: Stores, *, since: date | None = None, progress: Progress | None = None) -> Account:
-    """Reconcile archive, quarantine and ledger from a day on (default: the first there is) until today.
+    """Reconcile archive, quarantine and ledger, from a day on (default: from the first).
 
-    Costs one query and some sixty listings a day, and three look-ups a delivery. Raises StorageFault.
+    Reads each container and the ledger once, day by day, and looks up three rows a delivery.
+    Raises StorageFault.
     """
     account = Account()
-    first = since or await _first_day(stores)
-    today = datetime.now(UTC).date()
-    while first is not None and first <= today:
-        await _verify_day(stores, first, account)
+    rows = _ByDay(_rows(stores, since))
+    blobs = [
+        _ByDay(_blobs(stores, container, event, since))
+        for container in (ContainerName.ARCHIVE, ContainerName.QUARANTINE)
+        for event in _folders()
+    ]
+    while when := await _first_day(rows, *blobs):
+        await _verify_day(stores, await rows.take(when), [await each.take(when) for each in blobs], account)
         account.days += 1
         if progress is not None:
-            progress(first, account)
-        first += timedelta(days=1)
+            progress(when, account)
     account.findings += [finding async for finding in _open_rows(stores, account)]
     account.waiting = await stores.queues.depth(inbox.QUEUE)
     account.poison = await stores.queues.depth(inbox.POISON_QUEUE)
     return account
 
 
-async def _first_day(stores: Stores) -> date | None:
-    days: list[str] = []
-    async for row in stores.tables.query(
-        TableName.DELIVERIES, "PartitionKey lt 'a'", columns=["PartitionKey"]
-    ):
-        days.append(row["PartitionKey"])
-        break
-    for container in (ContainerName.ARCHIVE, ContainerName.QUARANTINE):
-        for event in _folders():
-            async for blob in stores.blobs.list(container, f"{event}/"):
-                days.append("-".join(blob.name.split("/")[1:4]))
-                break
-    return min(map(date.fromisoformat, days)) if days else None
+async def adopt(stores: Stores, place: Place) -> None:
+    """Put bytes that no row tells of into the inbox: they came whole, though their sender was never told.
+
+    They stem from a crash between the two writes of a large body. If it was sent again since, this one is a
+    repeat, and is marked as such. Raises StorageFault.
+    """
+    found = await stores.blobs.find(*place)
+    event, _, delivery_id = place.name.partition(".")[0].partition("/")
+    delivery_id = delivery_id.rpartition("/")[2]
+    work = Work(
+        id=delivery_id,
+        event=event,
+        channel=Channel.WEBHOOK,
+        received_at=time_of(delivery_id),
+        size=found.size,
+        blob=place,
+    )
+    await inbox.put_back(stores, work, delay=0)
+
+
+async def _first_day(*streams: "_ByDay[Row] | _ByDay[str]") -> str | None:
+    days = [await each.day() for each in streams]
+    return min((day for day in days if day is not None), default=None)
+
+
+class _ByDay[T]:
+    """Read a stream that is in the order of days, a day at a time."""
+
+    def __init__(self, stream: AsyncIterator[tuple[str, T]]) -> None:
+        self._stream = stream
+        self._next: tuple[str, T] | None = None
+
+    async def day(self) -> str | None:
+        """Return the next day that has something, None at the end."""
+        if self._next is None:
+            self._next = await anext(self._stream, None)
+        return self._next[0] if self._next else None
+
+    async def take(self, day: str) -> list[T]:
+        """Return what the stream has of this day."""
+        taken: list[T] = []
+        while await self.day() == day and self._next is not None:
+            taken.append(self._next[1])
+            self._next = None
+        return taken
+
+
+async def _rows(stores: Stores, since: date | None) -> AsyncIterator[tuple[str, Row]]:
+    # days begin with a digit; the other partitions of the table with a letter
+    first = f"{since:%Y-%m-%d}" if since else "0"
+    condition = f"PartitionKey ge '{first}' and PartitionKey lt 'a'"
+    async for row in stores.tables.query(TableName.DELIVERIES, condition, columns=_COLUMNS):
+        yield str(row["PartitionKey"]), row
+
+
+async def _blobs(
+    stores: Stores, container: ContainerName, event: str, since: date | None
+) -> AsyncIterator[tuple[str, str]]:
+    async for blob in stores.blobs.list(container, f"{event}/"):
+        when = "-".join(blob.name.split("/")[1:4])
+        if since is None or when >= f"{since:%Y-%m-%d}":
+            yield when, f"{container}/{blob.name}"
 
 
 def _folders() -> Iterator[str]:
@@ -89,50 +145,42 @@ def _folders() -> Iterator[str]:
 
 
 class _Blobs(NamedTuple):
-    """Hold the names of a day's blobs, by what they are."""
+    """Hold the places of a day's blobs, by what they are."""
 
     raw: dict[str, list[str]]
     data: set[str]
     problems: set[str]
 
 
-async def _verify_day(stores: Stores, when: date, account: Account) -> None:
-    blobs = await _blobs_of(stores, when)
-    rows = {
-        str(row["id"]): row
-        async for row in stores.tables.query(
-            TableName.DELIVERIES, f"PartitionKey eq '{when:%Y-%m-%d}'", columns=_COLUMNS
-        )
-    }
-    account.by_status.update(str(row.get("status")) for row in rows.values())
+async def _verify_day(stores: Stores, rows: list[Row], places: list[list[str]], account: Account) -> None:
+    blobs = _sorted(place for each in places for place in each)
+    known = {str(row["id"]) for row in rows}
+    account.by_status.update(str(row.get("status")) for row in rows)
     for delivery_id, names in blobs.raw.items():
-        if delivery_id not in rows:
-            account.findings.append(
-                Finding(delivery_id, f"{names[0]} lies there, but no row of the ledger tells of it")
-            )
+        if delivery_id not in known:
+            container, _, name = names[0].partition("/")
+            unknown = Place(ContainerName(container), name)
+            account.findings.append(Finding(delivery_id, f"{unknown} is not in the ledger", unknown))
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def checked(row: Row) -> list[Finding]:
         async with gate:
             return [Finding(str(row["id"]), what) async for what in _wrong_with(stores, row, blobs)]
 
-    for found in await asyncio.gather(*(checked(row) for row in rows.values())):
+    for found in await asyncio.gather(*(checked(row) for row in rows)):
         account.findings += found
 
 
-async def _blobs_of(stores: Stores, when: date) -> _Blobs:
+def _sorted(places: Iterable[str]) -> _Blobs:
     found = _Blobs({}, set(), set())
-    for container in (ContainerName.ARCHIVE, ContainerName.QUARANTINE):
-        for event in _folders():
-            async for blob in stores.blobs.list(container, f"{event}/{when:%Y/%m/%d}/"):
-                delivery_id, _, extension = blob.name.rpartition("/")[2].partition(".")
-                place = f"{container}/{blob.name}"
-                if extension == "data.json":
-                    found.data.add(place)
-                elif extension == "problem.json":
-                    found.problems.add(delivery_id)
-                else:
-                    found.raw.setdefault(delivery_id, []).append(place)
+    for place in places:
+        delivery_id, _, extension = place.rpartition("/")[2].partition(".")
+        if extension == "data.json":
+            found.data.add(place)
+        elif extension == "problem.json":
+            found.problems.add(delivery_id)
+        else:
+            found.raw.setdefault(delivery_id, []).append(place)
     return found
 
 

@@ -9,6 +9,7 @@ from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
 from bench import Bench, Call
 from receiver import Receiver
 
+from handlers.settings import Settings
 from tools.host.azurite import Azurite, connection_string, install
 from tools.host.testing import HostProcess, StartHost, free_port
 
@@ -43,6 +44,17 @@ def unused_accounts() -> Iterator[str]:
 def storage(azurite: Azurite, unused_accounts: Iterator[str]) -> str:
     """Return the connection string of a storage account that no other test uses."""
     return connection_string(azurite.port, next(unused_accounts), KEY)
+
+
+@pytest.fixture
+def new_settings(azurite: Azurite, unused_accounts: Iterator[str]) -> Callable[..., Settings]:
+    """Return a function that makes the app's settings for a storage account that nobody used before."""
+
+    def settings(**changes: str) -> Settings:
+        account = connection_string(azurite.port, next(unused_accounts), KEY)
+        return Settings.model_validate({"AzureWebJobsStorage": account, "HOT_FOLDER": account, **changes})
+
+    return settings
 
 
 @pytest.fixture

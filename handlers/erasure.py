@@ -1,0 +1,126 @@
+"""Erase what is held of one person, and keep a record that it was done.
+
+The bytes, the normalised data and every row that names a subject go; of the ledger's row remains that
+something came, when, and that it was erased. Messages that consumers have taken are theirs to erase.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from events import Delivery, EventError, Subject, timestamp
+from handlers.app import App
+from handlers.archive import data_path
+from handlers.ids import new_id, newest_first
+from handlers.ledger import OPEN, timeline_partition
+from handlers.queries import Filter, find, page
+from handlers.retention import remove_traces
+from handlers.stores import ContainerName, NotFound, TableName
+from handlers.stores.tables import Row
+from handlers.understand import understand
+
+ERASURES = "erasures"
+
+_PAGE = 200
+_ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
+_KEPT = (
+    "PartitionKey",
+    "RowKey",
+    "id",
+    "event",
+    "channel",
+    "receivedAt",
+    "processedAt",
+    "status",
+    "size",
+    "attempts",
+)
+_MAX_IDS = 800
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Say whom to erase: by a subject (a customer, a contact), by a text in a delivery, or by both."""
+
+    subject: Subject | None = None
+    text: str | None = None
+
+
+async def deliveries_of(person: Person, app: App) -> AsyncIterator[Row]:
+    """Yield the deliveries that hold something of the person; a text is looked for in every kept body."""
+    cursor: str | None = None
+    selected = Filter()
+    if person.subject is not None:
+        selected = Filter(kind=person.subject.kind, subject=person.subject.key)
+    while True:
+        found = await page(app.stores.tables, selected, size=_PAGE, cursor=cursor)
+        for each in found.rows:
+            row = await find(app.stores.tables, str(each["id"]))
+            if person.text is None or await _holds(row, person.text.lower(), app):
+                yield row
+        cursor = found.cursor
+        if cursor is None:
+            return
+
+
+async def _holds(row: Row, text: str, app: App) -> bool:
+    container, _, name = str(row.get("raw") or "").partition("/")
+    if not name:
+        return False
+    try:
+        body = await app.stores.blobs.get(ContainerName(container), name)
+    except NotFound:
+        return False
+    if any(
+        text in body.decode(encoding, "ignore").lower() for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+    ):
+        return True
+    delivery = Delivery(
+        id=str(row["id"]),
+        event=str(row["event"]),
+        body=body,
+        channel=row["channel"],
+        received_at=datetime.now(UTC),
+    )
+    try:
+        # written with escapes it is found only when it is read
+        return text in (await understand(delivery, app.settings)).data.decode().lower()
+    except EventError:
+        return False
+
+
+async def erase(row: Row, reason: str, person: Person, app: App) -> None:
+    """Erase one delivery. Can be interrupted and done again: what leads to it goes last."""
+    tables, delivery_id = app.stores.tables, str(row["id"])
+    if not row.get("erased"):
+        container, _, name = str(row.get("raw") or "").partition("/")
+        if name:
+            await app.stores.blobs.delete(ContainerName(container), name)
+        await app.stores.blobs.delete(ContainerName.ARCHIVE, data_path(str(row["event"]), delivery_id))
+        await remove_traces(app, row, but=person.subject)
+        await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
+        skeleton = {name: row[name] for name in _KEPT if name in row}
+        await tables.replace(
+            TableName.DELIVERIES,
+            {**skeleton, "erased": timestamp(datetime.now(UTC)), "erasedBecause": reason},
+            etag=row.etag,
+        )
+    if person.subject is not None:
+        await tables.delete(TableName.TIMELINE, timeline_partition(person.subject), newest_first(delivery_id))
+
+
+async def record(ids: list[str], reason: str, app: App) -> None:
+    """Write down that an erasure was done: when, why, and of how many deliveries; not of whom."""
+    now = datetime.now(UTC)
+    await app.stores.tables.insert(
+        TableName.DELIVERIES,
+        {
+            "PartitionKey": ERASURES,
+            "RowKey": newest_first(new_id(now)),
+            "erasedAt": timestamp(now),
+            "reason": reason,
+            "deliveries": len(ids),
+            "ids": json.dumps(ids[:_MAX_IDS]),
+        },
+    )

@@ -1,0 +1,175 @@
+"""Send a delivery through again from its kept bytes, or say that nothing more is to be done about it.
+
+A replay is a new delivery: it keeps the CloudEvents id and ordering time of what it repeats, and names it.
+Its id is noted on the old row before it is sent, so that a replay that was interrupted and is asked for again
+is the same one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from events import Channel, EventType
+from handlers import inbox, ledger
+from handlers.app import App
+from handlers.archive import UNKNOWN_EVENT
+from handlers.ids import new_id, time_of
+from handlers.inbox import Place, Replay, Work
+from handlers.ledger import Status
+from handlers.queries import Filter, find, page
+from handlers.stores import ContainerName, NotFound
+
+_log = logging.getLogger("printiq.replay")
+
+# A replay of thousands must not crowd out what printIQ sends meanwhile.
+_PER_SECOND = 50
+_MOST_AT_ONCE = 500
+_PAGE = 100
+
+
+class NotReplayable(Exception):  # noqa: N818 - says what it is
+    """Say why a delivery cannot be replayed or dismissed, and what to do."""
+
+
+class Wish(NamedTuple):
+    """Say how to replay: as another event if the sender had the wrong one, to all its queues or to some."""
+
+    event: str | None = None
+    queues: tuple[str, ...] | None = None
+
+
+class Replayed(NamedTuple):
+    id: str
+    replay_of: str
+    event: str
+
+
+_AS_IT_WAS = Wish()
+
+
+class ManyReplayed(NamedTuple):
+    """Say how many were found and replayed; `cursor` goes on where this call stopped, None at the end."""
+
+    matched: int
+    replayed: tuple[Replayed, ...]
+    skipped: int
+    cursor: str | None
+
+
+async def replay(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> Replayed:
+    """Replay one delivery. Raises UnknownDelivery, UnknownEvent, NotReplayable and StorageFault."""
+    return await _replay(await find(app.stores.tables, delivery_id), app, wish)
+
+
+async def _replay(row: Mapping[str, Any], app: App, wish: Wish) -> Replayed:
+    delivery_id = str(row["id"])
+    as_event = _event(row, wish.event)
+    _check_queues(wish.queues, as_event, app)
+    raw = await _kept_bytes(row, app)
+    replay_id = str(row.get("replaying") or "") or new_id(datetime.now(UTC))
+    await ledger.intend_replay(app.stores.tables, delivery_id, replay_id)
+    work = Work(
+        id=replay_id,
+        event=as_event,
+        channel=Channel(row["channel"]),
+        received_at=time_of(replay_id),
+        content_type=row.get("contentType"),
+        size=row["size"],
+        blob=raw,
+        replay=Replay(of=delivery_id, origin=str(row.get("origin") or delivery_id), queues=wish.queues),
+    )
+    await inbox.put_back(app.stores, work, delay=0)
+    await ledger.replayed(app.stores.tables, delivery_id, replay_id)
+    return Replayed(replay_id, delivery_id, as_event)
+
+
+def _event(row: Mapping[str, Any], event: str | None) -> EventType:
+    if event is None and row["event"] == UNKNOWN_EVENT:
+        raise NotReplayable("It came under a name that is no event's. Say which event it is (replay as …).")
+    return EventType.named(event or row["event"])
+
+
+def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) -> None:
+    subscribed = [name for name, _ in app.subscriptions.of(event)]
+    unknown = [name for name in queues or () if name not in subscribed]
+    if unknown:
+        raise NotReplayable(
+            f"No subscription sends {event} to {', '.join(unknown)}. "
+            f"It goes to {', '.join(subscribed) or 'no queue'}."
+        )
+
+
+async def _kept_bytes(row: Mapping[str, Any], app: App) -> Place:
+    if not row.get("raw"):
+        raise NotReplayable("Nothing of it was kept: its bytes never arrived, or were erased. Dismiss it.")
+    container, _, name = str(row["raw"]).partition("/")
+    place = Place(ContainerName(container), name)
+    try:
+        await app.stores.blobs.find(*place)
+    except NotFound as error:
+        raise NotReplayable(
+            f"Its bytes are gone from {place}: they are kept for as long as RETENTION_DAYS says."
+        ) from error
+    return place
+
+
+async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
+    selection: Filter,
+    app: App,
+    wish: Wish = _AS_IT_WAS,
+    *,
+    dry_run: bool = False,
+    limit: int = _MOST_AT_ONCE,
+    cursor: str | None = None,
+) -> ManyReplayed:
+    """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
+
+    Can be interrupted and asked for again: what was replayed is passed over. A dry run only counts.
+    """
+    matched = skipped = 0
+    done: list[Replayed] = []
+    while matched < limit:
+        found = await page(app.stores.tables, selection, size=min(_PAGE, limit - matched), cursor=cursor)
+        cursor = found.cursor
+        for each in found.rows:
+            row = await find(app.stores.tables, str(each["id"]))
+            if await _is_done(row, app):
+                skipped += 1
+                continue
+            matched += 1
+            if dry_run:
+                continue
+            try:
+                done.append(await _replay(row, app, wish))
+            except NotReplayable as error:
+                skipped += 1
+                _log.warning("%s was passed over: %s", row["id"], error)
+            await asyncio.sleep(1 / _PER_SECOND)
+        if cursor is None:
+            break
+    return ManyReplayed(matched, tuple(done), skipped, cursor)
+
+
+async def _is_done(row: Mapping[str, Any], app: App) -> bool:
+    if row.get("replayedBy"):
+        # an interruption may have left it open
+        await ledger.replayed(app.stores.tables, str(row["id"]), str(row["replayedBy"]))
+        return True
+    return bool(row.get("replayOf") or row.get("dismissed"))
+
+
+async def dismiss(delivery_id: str, reason: str, app: App) -> None:
+    """Say that nothing more is to be done about a quarantined or failed delivery, and why.
+
+    Raises UnknownDelivery, NotReplayable where there is nothing to dismiss, and StorageFault.
+    """
+    row = await find(app.stores.tables, delivery_id)
+    if not reason.strip():
+        raise NotReplayable("Give a reason: whoever looks later must know why it was dismissed.")
+    if row["status"] not in {Status.QUARANTINED, Status.FAILED}:
+        raise NotReplayable(f"It is {row['status']}: there is nothing to dismiss.")
+    if row.get("replayedBy"):
+        raise NotReplayable(f"It was replayed already, as {row['replayedBy']}.")
+    await ledger.dismissed(app.stores.tables, delivery_id, reason.strip())

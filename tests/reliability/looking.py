@@ -1,0 +1,65 @@
+"""What lies in a storage account, in a form that two runs can be compared by."""
+
+import base64
+import json
+from typing import Any, NamedTuple
+
+from handlers import inbox
+from handlers.app import App
+from handlers.inbox import Message
+from handlers.process import process
+
+# Differ from run to run, and say nothing of what came of a delivery.
+_VOLATILE = {"processedAt", "attempts", "dismissedAt", "erased", "erasedAt", "etag"}
+
+
+class Seen(NamedTuple):
+    """Hold rows by table and keys, blobs by container and name, and result messages by queue."""
+
+    rows: dict[str, dict[str, Any]]
+    blobs: dict[str, bytes]
+    messages: dict[str, list[dict[str, Any]]]
+
+    def without_repeats(self) -> "Seen":
+        """Leave out a message that is there already: the same one, to the letter."""
+        once = {
+            queue: [message for number, message in enumerate(messages) if message not in messages[:number]]
+            for queue, messages in self.messages.items()
+        }
+        return self._replace(messages=once)
+
+
+async def look(app: App) -> Seen:
+    """Read all tables, containers and result queues; nothing is taken away."""
+    tables, blobs, queues = app.stores.tables._service, app.stores.blobs._service, app.stores.queues._service
+    rows: dict[str, dict[str, Any]] = {}
+    async for table in tables.list_tables():
+        async for row in tables.get_table_client(table.name).list_entities():
+            place = f"{table.name}: {row['PartitionKey']} {row['RowKey']}"
+            rows[place] = {name: value for name, value in row.items() if name not in _VOLATILE}
+    bytes_of: dict[str, bytes] = {}
+    async for container in blobs.list_containers():
+        client = blobs.get_container_client(container.name)
+        async for blob in client.list_blobs():
+            bytes_of[f"{container.name}/{blob.name}"] = await (
+                await client.download_blob(blob.name)
+            ).readall()
+    messages: dict[str, list[dict[str, Any]]] = {}
+    async for queue in queues.list_queues():
+        if queue.name not in {inbox.QUEUE, inbox.POISON_QUEUE}:
+            peeked = await queues.get_queue_client(queue.name).peek_messages(32)
+            messages[queue.name] = [json.loads(base64.b64decode(message.content)) for message in peeked]
+    return Seen(rows, bytes_of, messages)
+
+
+async def work_off(app: App) -> None:
+    """Do what the inbox trigger does, until nothing is left that can be seen."""
+    await app.stores.queues.ensure(inbox.QUEUE)
+    client = app.stores.queues._service.get_queue_client(inbox.QUEUE)
+    while True:
+        batch = [message async for message in client.receive_messages(max_messages=1, visibility_timeout=60)]
+        if not batch:
+            return
+        for message in batch:
+            await process(Message(message.id, message.inserted_on, message.content), app)
+            await client.delete_message(message)

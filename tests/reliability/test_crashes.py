@@ -1,0 +1,291 @@
+"""Every path, ended at every one of its storage calls and run again: the outcome is the same."""
+
+import asyncio
+import contextlib
+import random
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from crashing import Crash, Step, calls_of, crash, crashes_of
+from looking import Seen, look, work_off
+
+from events import Channel, Delivery, EventError, Kind, Subject
+from handlers import account, erasure, retention
+from handlers.app import App
+from handlers.channels import hot_folder
+from handlers.ids import derived_id, time_of
+from handlers.inbox import Message, Place, Replay, Work
+from handlers.process import bring_back, process
+from handlers.receive import receive
+from handlers.replay import dismiss, replay
+from handlers.settings import Settings
+from handlers.stores import ContainerName
+
+# The forks run one step and end: a lock that a thread of the parent holds does not matter to them.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+
+type NewSettings = Callable[..., Settings]
+
+
+@pytest.fixture(autouse=True)
+def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is put back for later come at once."""
+    monkeypatch.setattr("handlers.repeats.SETTLE_SECONDS", 0)
+    monkeypatch.setattr("handlers.process.delay_after", lambda _: 0)
+
+
+def delivery(event: str, sample: str, number: int = 1) -> Delivery:
+    delivery_id = derived_id(MORNING.replace(second=number), str(number))
+    return Delivery(
+        id=delivery_id,
+        event=event,
+        body=(CORPUS / event / sample).read_bytes(),
+        channel=Channel.WEBHOOK,
+        received_at=time_of(delivery_id),
+    )
+
+
+def processing(work: Work) -> Step:
+    """Make the step that the inbox trigger runs for a message."""
+    message = Message("message", MORNING, work.encode().decode())
+
+    async def step(app: App) -> None:
+        await process(message, app)
+
+    return step
+
+
+def run[T](step: Callable[[App], Awaitable[T]], settings: Settings) -> T:
+    async def running() -> T:
+        app = App.start(settings)
+        try:
+            return await step(app)
+        finally:
+            await app.close()
+
+    return asyncio.run(running())
+
+
+async def outcome(app: App) -> Seen:
+    """Work off what waits, and look at what lies there."""
+    await work_off(app)
+    return (await look(app)).without_repeats()
+
+
+def named_alike(seen: Seen) -> str:
+    """Write it all as a text in which storage accounts have one name: addresses hold it."""
+    return re.sub(r"127\.0\.0\.1:\d+/t\d{4}/", "storage/", repr(seen))
+
+
+def interrupted_everywhere(
+    step: Step, new_settings: NewSettings, *, after: Step | None = None, findings: int = 0
+) -> None:
+    """End a step at each of its calls, run it again, and compare with a run that was let alone.
+
+    `after` is what happened before. The account of the run that was let alone has so many `findings`.
+    """
+
+    def prepared() -> Settings:
+        settings = new_settings()
+        if after is not None:
+            run(after, settings)
+        return settings
+
+    undisturbed = prepared()
+    calls = calls_of(step, undisturbed)
+    assert calls
+    expected = run(outcome, undisturbed)
+    checked = run(lambda app: account.verify(app.stores), undisturbed)
+    assert len(checked.findings) == findings, checked.findings
+    assert checked.waiting == checked.poison == 0
+    for each in crashes_of(calls):
+        settings = prepared()
+        crash(step, settings, each)
+        run(step, settings)
+        seen = run(outcome, settings)
+        assert named_alike(seen) == named_alike(expected), f"crashed {each.moment} {calls[each.call]}"
+
+
+def broken(body: bytes) -> Delivery:
+    delivery_id = derived_id(MORNING, "broken")
+    return Delivery(
+        id=delivery_id,
+        event="CreateQuote",
+        body=body,
+        channel=Channel.WEBHOOK,
+        received_at=time_of(delivery_id),
+    )
+
+
+INVOICE = delivery("ExportInvoice", "typical.json")
+
+PROCESSED = {
+    "an acceptance with several subjects": Work.of(delivery("CreateJob", "several-jobs.json")),
+    "a Job XML too large for a message": Work.of(delivery("CreateJobXml", "job-88kb-annual-report.xml")),
+    "what is no JSON": Work.of(broken(b'{"QuoteNo": '), refusal=None),
+    "a replay": Work.of(INVOICE).model_copy(
+        update={"replay": Replay(of=derived_id(MORNING, "old"), origin=derived_id(MORNING, "old"))}
+    ),
+}
+
+
+@pytest.mark.parametrize("work", PROCESSED.values(), ids=PROCESSED)
+def test_processing_has_one_outcome_wherever_it_ends(work: Work, new_settings: NewSettings) -> None:
+    interrupted_everywhere(processing(work), new_settings)
+
+
+def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_settings: NewSettings) -> None:
+    gone = Place(ContainerName.ARCHIVE, "CreateQuote/gone.json")
+    work = Work.of(delivery("CreateQuote", "typical.json"), blob=gone)
+    # four tries fail and are put back, the fifth gives up; the bytes stay gone, and the account says so
+    interrupted_everywhere(processing(work), new_settings, findings=1)
+
+
+def test_bringing_back_a_poison_message_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
+    message = Message("poison", MORNING, Work.of(INVOICE).encode().decode())
+
+    async def step(app: App) -> None:
+        await bring_back(message, app)
+
+    interrupted_everywhere(step, new_settings)
+
+
+def test_a_repeat_has_one_outcome_wherever_its_processing_ends(new_settings: NewSettings) -> None:
+    first, second = INVOICE, delivery("ExportInvoice", "typical.json", 2)
+    interrupted_everywhere(processing(Work.of(second)), new_settings, after=processing(Work.of(first)))
+
+
+def test_a_late_delivery_frees_the_repeat_behind_it_wherever_its_processing_ends(
+    new_settings: NewSettings,
+) -> None:
+    first, third = INVOICE, delivery("ExportInvoice", "typical.json", 3)
+    between = delivery("ExportInvoice", "typical.json", 2)
+    between = replace(between, body=between.body.replace(b'"INVAmountPaid": ', b'"INVAmountPaid": 1'))
+
+    async def first_and_third(app: App) -> None:
+        for each in (first, third):
+            await processing(Work.of(each))(app)
+        await work_off(app)
+
+    interrupted_everywhere(processing(Work.of(between)), new_settings, after=first_and_third)
+
+
+def test_a_dropped_file_is_taken_once_wherever_taking_it_ends(new_settings: NewSettings) -> None:
+    async def dropped(app: App) -> None:
+        body = (CORPUS / "CreateQuote" / "typical.json").read_bytes()
+        await app.stores.drops.put(ContainerName.HOT_FOLDER, "CreateQuote/q.json", body, "application/json")
+
+    def taken(settings: Settings, at: Crash | None) -> None:
+        if at is None:
+            run(lambda app: hot_folder.take("CreateQuote/q.json", app), settings)
+        else:
+            crash(lambda app: hot_folder.take("CreateQuote/q.json", app), settings, at)
+
+    undisturbed = new_settings()
+    run(dropped, undisturbed)
+    calls = calls_of(lambda app: hot_folder.take("CreateQuote/q.json", app), undisturbed)
+    for each in crashes_of(calls):
+        settings = new_settings()
+        run(dropped, settings)
+        taken(settings, each)
+        taken(settings, None)
+        seen = run(outcome, settings)
+        assert len([row for row in seen.rows if row.startswith("deliveries:")]) == 1
+        assert len(seen.messages["printiq-events"]) == 1
+        assert not [blob for blob in seen.blobs if blob.startswith("hot-folder/")]
+        assert run(lambda app: account.verify(app.stores), settings).balanced
+
+
+RECEIVED = {
+    "a small body": INVOICE,
+    "a large body": delivery("CreateJobXml", "job-88kb-annual-report.xml"),
+    "a small body that is refused": broken(b'{"QuoteNo": '),
+    "a large body that is refused": broken(
+        b'{"QuoteNo": "' + random.Random(7).randbytes(90_000).hex().encode()
+    ),
+}
+
+
+@pytest.mark.parametrize("arriving", RECEIVED.values(), ids=RECEIVED)
+def test_what_is_sent_again_after_a_crash_arrives_and_the_account_can_be_balanced(
+    arriving: Delivery, new_settings: NewSettings
+) -> None:
+    again = replace(arriving, id=derived_id(MORNING.replace(second=9), "again"))
+
+    def receiving(each: Delivery) -> Step:
+        async def step(app: App) -> None:
+            with contextlib.suppress(EventError):
+                await receive(each, app)
+
+        return step
+
+    def adopting(place: Place) -> Step:
+        async def step(app: App) -> None:
+            await account.adopt(app.stores, place)
+
+        return step
+
+    for each in crashes_of(calls_of(receiving(arriving), new_settings())):
+        settings = new_settings()
+        crash(receiving(arriving), settings, each)
+        run(receiving(again), settings)
+        seen = run(outcome, settings)
+        assert any(again.id in row for row in map(str, seen.rows.values()))
+        for finding in run(lambda app: account.verify(app.stores), settings).findings:
+            # a large body whose sender was not told: its bytes are kept, and can still be handed on
+            assert finding.unknown is not None
+            run(adopting(finding.unknown), settings)
+        run(outcome, settings)
+        assert run(lambda app: account.verify(app.stores), settings).balanced
+
+
+@pytest.fixture
+def _one_replay_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.replay.new_id", lambda _: derived_id(MORNING, "replay"))
+
+
+@pytest.mark.usefixtures("_one_replay_id")
+@pytest.mark.parametrize("original", [INVOICE, broken(b'{"QuoteNo": ')], ids=["sent", "quarantined"])
+def test_a_replay_is_one_wherever_it_ends(original: Delivery, new_settings: NewSettings) -> None:
+    async def replaying(app: App) -> None:
+        await replay(original.id, app)
+
+    interrupted_everywhere(replaying, new_settings, after=processing(Work.of(original)))
+
+
+def test_a_dismissal_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
+    original = broken(b'{"QuoteNo": ')
+
+    async def dismissing(app: App) -> None:
+        await dismiss(original.id, "a test of the sender's", app)
+
+    interrupted_everywhere(dismissing, new_settings, after=processing(Work.of(original)))
+
+
+def test_retention_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
+    async def one_of_each(app: App) -> None:
+        await processing(Work.of(INVOICE))(app)
+        await processing(Work.of(broken(b'{"QuoteNo": ')))(app)
+
+    async def retaining(app: App) -> None:
+        await retention.retain(replace(app, settings=app.settings.model_copy(update={"retention_days": 1})))
+
+    # the archive's blobs go by a lifecycle rule, which Azurite has not: the account misses their row
+    interrupted_everywhere(retaining, new_settings, after=one_of_each, findings=1)
+
+
+def test_an_erasure_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
+    person = erasure.Person(subject=Subject(Kind.CUSTOMER, "KOWSEED"))
+
+    async def erasing(app: App) -> None:
+        async for row in erasure.deliveries_of(person, app):
+            await erasure.erase(row, "asked for", person, app)
+
+    interrupted_everywhere(erasing, new_settings, after=processing(Work.of(INVOICE)))
