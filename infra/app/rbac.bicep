@@ -1,0 +1,120 @@
+// The least roles that work, each with its reason. Two identities hold them: the app's, and Event Grid's for dead letters.
+param appPrincipalId string
+param systemTopicPrincipalId string
+param storageAccountName string
+param hotFolderAccountName string
+param applicationInsightsName string
+param keyVaultName string
+
+var role = {
+  storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+  storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+  monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
+  keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
+}
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: storageAccountName
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+    resource deadLetter 'containers' existing = { name: 'event-grid-dead-letter' }
+  }
+}
+
+resource hotFolder 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: hotFolderAccountName
+}
+
+resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: applicationInsightsName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
+  name: keyVaultName
+}
+
+// The Functions host keeps its leases and keys in blobs, for which the platform asks for Owner.
+resource storageBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, appPrincipalId, role.storageBlobDataOwner)
+  scope: storage
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageBlobDataOwner)
+  }
+}
+
+resource storageQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, appPrincipalId, role.storageQueueDataContributor)
+  scope: storage
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageQueueDataContributor)
+  }
+}
+
+resource storageTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, appPrincipalId, role.storageTableDataContributor)
+  scope: storage
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageTableDataContributor)
+  }
+}
+
+// The Blob trigger takes leases (Owner), and keeps its own queues in the account that it watches.
+resource hotFolderBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(hotFolder.id, appPrincipalId, role.storageBlobDataOwner)
+  scope: hotFolder
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageBlobDataOwner)
+  }
+}
+
+resource hotFolderQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(hotFolder.id, appPrincipalId, role.storageQueueDataContributor)
+  scope: hotFolder
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageQueueDataContributor)
+  }
+}
+
+resource traces 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(applicationInsights.id, appPrincipalId, role.monitoringMetricsPublisher)
+  scope: applicationInsights
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.monitoringMetricsPublisher)
+  }
+}
+
+resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, appPrincipalId, role.keyVaultSecretsUser)
+  scope: vault
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.keyVaultSecretsUser)
+  }
+}
+
+// Event Grid writes what it could not deliver, and nothing else.
+resource deadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage::blobs::deadLetter.id, systemTopicPrincipalId, role.storageBlobDataContributor)
+  scope: storage::blobs::deadLetter
+  properties: {
+    principalId: systemTopicPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageBlobDataContributor)
+  }
+}

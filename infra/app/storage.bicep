@@ -1,0 +1,113 @@
+// The account that holds everything but the drops: inbox, results, archive, quarantine, tables, the deployed package.
+// It accepts identities only.
+param name string
+param location string
+param tags object
+param sku string
+param resultQueues array
+param coolAfterDays int
+param retentionDays int
+param softDeleteDays int
+param deleteLock bool
+
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: sku }
+  properties: {
+    accessTier: 'Hot'
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: 'Enabled'
+    supportsHttpsTrafficOnly: true
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: 'Allow'
+    }
+  }
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+    properties: {
+      deleteRetentionPolicy: { enabled: true, days: softDeleteDays }
+      containerDeleteRetentionPolicy: { enabled: true, days: softDeleteDays }
+    }
+
+    resource archive 'containers' = { name: 'archive' }
+    resource quarantine 'containers' = { name: 'quarantine' }
+    // What Flex Consumption runs: each deployment replaces the package.
+    resource package 'containers' = { name: 'app-package' }
+    // Notifications that Event Grid could not deliver; the sweep of the hot folder needs none of them.
+    resource deadLetter 'containers' = { name: 'event-grid-dead-letter' }
+  }
+
+  resource queues 'queueServices' = {
+    name: 'default'
+
+    resource inbox 'queues' = { name: 'printiq-inbox' }
+    resource inboxPoison 'queues' = { name: 'printiq-inbox-poison' }
+    resource results 'queues' = [for queue in resultQueues: { name: queue }]
+  }
+
+  resource tables 'tableServices' = {
+    name: 'default'
+
+    resource deliveries 'tables' = { name: 'deliveries' }
+    resource timeline 'tables' = { name: 'timeline' }
+    resource records 'tables' = { name: 'records' }
+  }
+
+  // Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.
+  resource lifecycle 'managementPolicies' = {
+    name: 'default'
+    properties: {
+      policy: {
+        rules: [
+          {
+            name: 'archive'
+            enabled: true
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['blockBlob'], prefixMatch: ['archive/'] }
+              actions: {
+                baseBlob: {
+                  tierToCool: { daysAfterModificationGreaterThan: coolAfterDays }
+                  delete: { daysAfterModificationGreaterThan: retentionDays }
+                }
+              }
+            }
+          }
+          {
+            name: 'event-grid-dead-letter'
+            enabled: true
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['blockBlob'], prefixMatch: ['event-grid-dead-letter/'] }
+              actions: {
+                baseBlob: {
+                  delete: { daysAfterModificationGreaterThan: 30 }
+                }
+              }
+            }
+          }
+        ]
+      }
+    }
+  }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
+  name: 'keep-${name}'
+  scope: account
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Holds every event that was confirmed to printIQ.'
+  }
+}
+
+output name string = account.name

@@ -1,0 +1,28 @@
+# Everything that the receiver of printIQ events needs in Azure, in one resource group: the same as main.bicep.
+# What differs between UAT and production stands in environments/*.json, which Bicep reads too.
+
+locals {
+  profile = jsondecode(file("${path.module}/../environments/${var.tier}.json"))
+  token   = substr(sha1("${var.subscription_id}/${var.environment_name}/${var.location}"), 0, 13)
+  tags = {
+    azd-env-name = var.environment_name
+    application  = "printiq-event-receiver"
+    tier         = var.tier
+  }
+}
+
+data "azurerm_client_config" "current" {}
+
+resource "azurerm_resource_group" "main" {
+  name     = "rg-${var.environment_name}"
+  location = var.location
+  tags     = local.tags
+}
+
+# The identity that the function app works under: made first, so that its roles exist before the app starts.
+resource "azurerm_user_assigned_identity" "app" {
+  name                = "id-printiq-${local.token}"
+  location            = azurerm_resource_group.main.location
+  resource_group_name = azurerm_resource_group.main.name
+  tags                = local.tags
+}

@@ -1,0 +1,139 @@
+# The account that holds everything but the drops: inbox, results, archive, quarantine, tables, the deployed package.
+# It accepts identities only.
+
+locals {
+  storage_sku = split("_", local.profile.storageSku)
+}
+
+resource "azurerm_storage_account" "main" {
+  name                             = "st${local.token}"
+  location                         = azurerm_resource_group.main.location
+  resource_group_name              = azurerm_resource_group.main.name
+  tags                             = local.tags
+  account_kind                     = "StorageV2"
+  account_tier                     = local.storage_sku[0]
+  account_replication_type         = local.storage_sku[1]
+  access_tier                      = "Hot"
+  allow_nested_items_to_be_public  = false
+  cross_tenant_replication_enabled = false
+  shared_access_key_enabled        = false
+  default_to_oauth_authentication  = true
+  https_traffic_only_enabled       = true
+  min_tls_version                  = "TLS1_2"
+  public_network_access            = "Enabled"
+
+  blob_properties {
+    delete_retention_policy {
+      days = local.profile.softDeleteDays
+    }
+    container_delete_retention_policy {
+      days = local.profile.softDeleteDays
+    }
+  }
+
+  network_rules {
+    bypass         = ["AzureServices"]
+    default_action = "Allow"
+  }
+}
+
+resource "azurerm_storage_container" "archive" {
+  name               = "archive"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_container" "quarantine" {
+  name               = "quarantine"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+# What Flex Consumption runs: each deployment replaces the package.
+resource "azurerm_storage_container" "package" {
+  name               = "app-package"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+# Notifications that Event Grid could not deliver; the sweep of the hot folder needs none of them.
+resource "azurerm_storage_container" "dead_letter" {
+  name               = "event-grid-dead-letter"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_queue" "inbox" {
+  name               = "printiq-inbox"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_queue" "inbox_poison" {
+  name               = "printiq-inbox-poison"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_queue" "results" {
+  for_each = toset(local.profile.resultQueues)
+
+  name               = each.key
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_table" "deliveries" {
+  name               = "deliveries"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_table" "timeline" {
+  name               = "timeline"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_table" "records" {
+  name               = "records"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+# Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.
+resource "azurerm_storage_management_policy" "main" {
+  storage_account_id = azurerm_storage_account.main.id
+
+  rule {
+    name    = "archive"
+    enabled = true
+
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["archive/"]
+    }
+
+    actions {
+      base_blob {
+        tier_to_cool_after_days_since_modification_greater_than = local.profile.coolAfterDays
+        delete_after_days_since_modification_greater_than       = local.profile.retentionDays
+      }
+    }
+  }
+
+  rule {
+    name    = "event-grid-dead-letter"
+    enabled = true
+
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["event-grid-dead-letter/"]
+    }
+
+    actions {
+      base_blob {
+        delete_after_days_since_modification_greater_than = 30
+      }
+    }
+  }
+}
+
+resource "azurerm_management_lock" "storage" {
+  count = local.profile.deleteLocks ? 1 : 0
+
+  name       = "keep-${azurerm_storage_account.main.name}"
+  scope      = azurerm_storage_account.main.id
+  lock_level = "CanNotDelete"
+  notes      = "Holds every event that was confirmed to printIQ."
+}
