@@ -73,6 +73,7 @@ module storage 'app/storage.bicep' = {
     retentionDays: profile.retentionDays
     softDeleteDays: profile.softDeleteDays
     deleteLock: profile.deleteLocks
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 
@@ -87,6 +88,7 @@ module hotFolder 'app/hot-folder.bicep' = {
     sku: profile.storageSku
     softDeleteDays: profile.softDeleteDays
     deleteLock: profile.deleteLocks
+    workspaceId: monitoring.outputs.workspaceId
     sftp: profile.sftp
   }
 }
@@ -98,6 +100,7 @@ module keyVault 'app/key-vault.bicep' = {
     name: 'kv-${token}'
     location: location
     tags: tags
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 

@@ -11,6 +11,8 @@ param resultQueueMaxAgeSeconds int
 param silentAfterHours object
 
 var rules = loadJsonContent('../alerts.json')
+var silence = string(silentAfterHours)
+var resultAge = string(resultQueueMaxAgeSeconds)
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-printiq'
@@ -43,11 +45,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       criteria: {
         allOf: [
           {
-            query: replace(
-              replace(join(rule.query, '\n'), '{silentAfterHours}', string(silentAfterHours)),
-              '{resultQueueMaxAgeSeconds}',
-              string(resultQueueMaxAgeSeconds)
-            )
+            query: replace(replace(join(rule.query, '\n'), '{silentAfterHours}', silence), '{resultQueueMaxAgeSeconds}', resultAge)
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0

@@ -2,8 +2,11 @@
 param name string
 param location string
 param tags object
+param workspaceId string
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
+  // checkov:skip=CKV_AZURE_109: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  // checkov:skip=CKV_AZURE_189: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
   name: name
   location: location
   tags: tags
@@ -19,6 +22,16 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
       bypass: 'AzureServices'
       defaultAction: 'Allow'
     }
+  }
+}
+
+// Who read a secret.
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: vault
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'AuditEvent', enabled: true }]
   }
 }
 

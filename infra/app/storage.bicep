@@ -9,8 +9,12 @@ param coolAfterDays int
 param retentionDays int
 param softDeleteDays int
 param deleteLock bool
+param workspaceId string
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
+  // checkov:skip=CKV_AZURE_35: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  // checkov:skip=CKV_AZURE_59: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  // checkov:skip=CKV_AZURE_206: environments/prod.json names ZRS, which this check cannot follow
   name: name
   location: location
   tags: tags
@@ -51,7 +55,6 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 
     resource inbox 'queues' = { name: 'printiq-inbox' }
     resource inboxPoison 'queues' = { name: 'printiq-inbox-poison' }
-    resource results 'queues' = [for queue in resultQueues: { name: queue }]
   }
 
   resource tables 'tableServices' = {
@@ -98,6 +101,22 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
         ]
       }
     }
+  }
+}
+
+// One queue per subscription of subscriptions.toml.
+resource results 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = [for queue in resultQueues: {
+  name: queue
+  parent: account::queues
+}]
+
+// Who deleted a blob.
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: account::blobs
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'StorageDelete', enabled: true }]
   }
 }
 

@@ -25,7 +25,7 @@ locals {
     DATE_ORDER                                = local.profile.dateOrder
     DUPLICATE_WINDOW_SECONDS                  = tostring(local.profile.duplicateWindowSeconds)
     MAX_BODY_BYTES                            = tostring(local.profile.maxBodyBytes)
-    QUARANTINE_STATUS                         = tostring(local.profile.quarantineStatus)
+    QUARANTINE_STATUS                         = local.profile.quarantineStatus
     RETENTION_DAYS                            = tostring(local.profile.retentionDays)
   }
   subscription_settings = local.profile.subscriptions == "" ? {} : { SUBSCRIPTIONS = local.profile.subscriptions }
@@ -53,7 +53,7 @@ locals {
 }
 
 resource "azapi_resource" "plan" {
-  type      = "Microsoft.Web/serverfarms@2025-03-01"
+  type      = "Microsoft.Web/serverfarms@2025-05-01"
   name      = "plan-printiq-${local.token}"
   location  = azurerm_resource_group.main.location
   parent_id = azurerm_resource_group.main.id
@@ -70,7 +70,7 @@ resource "azapi_resource" "plan" {
 }
 
 resource "azapi_resource" "function_app" {
-  type                   = "Microsoft.Web/sites@2025-03-01"
+  type                   = "Microsoft.Web/sites@2025-05-01"
   name                   = "func-printiq-${local.token}"
   location               = azurerm_resource_group.main.location
   parent_id              = azurerm_resource_group.main.id
@@ -144,7 +144,7 @@ resource "azapi_resource" "function_app" {
 resource "azapi_resource" "password_login" {
   for_each = toset(["ftp", "scm"])
 
-  type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01"
+  type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-05-01"
   name      = each.key
   parent_id = azapi_resource.function_app.id
 
