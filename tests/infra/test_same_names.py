@@ -1,0 +1,171 @@
+"""The queues, tables, containers, settings, roles and outputs are the same in Bicep, in Terraform and in the code."""
+
+import ast
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import bicep_source
+import pytest
+from deployed_names import DATA, DROPS, Names, Role, from_bicep, from_terraform
+from published import INFRA, ROOT
+
+from handlers.inbox import POISON_QUEUE, QUEUE
+from handlers.settings import Settings
+from handlers.stores import ContainerName, TableName
+from handlers.subscriptions import Subscriptions
+
+type State = dict[str, Any]
+type Apply = Callable[[Path], dict[str, State]]
+
+# Containers that the code does not know: what the platform itself writes there.
+OF_THE_PLATFORM = {(DATA, "app-package"), (DATA, "event-grid-dead-letter")}
+# Settings that the Functions host reads and the code does not.
+READ_BY_THE_HOST = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
+# Settings that the code reads and Azure sets by itself.
+SET_BY_AZURE = {"WEBSITE_HOSTNAME"}
+# What an identity needs to use a service of an account. A blob trigger and the host take leases: Owner.
+ROLE_OF_SERVICE = {
+    "blob": "Storage Blob Data Owner",
+    "queue": "Storage Queue Data Contributor",
+    "table": "Storage Table Data Contributor",
+}
+
+MUTATIONS = {
+    "a queue in Bicep": ("app/storage.bicep", "'printiq-inbox'", "'printiq-inbx'"),
+    "a table in Bicep": ("app/storage.bicep", "'timeline'", "'timelines'"),
+    "a container in Bicep": ("app/hot-folder.bicep", "{ name: 'hot-folder' }", "{ name: 'hotfolder' }"),
+    "a setting in Bicep": ("app/function-app.bicep", "'DATE_ORDER'", "'DATEORDER'"),
+    "a role in Bicep": ("app/rbac.bicep", "role.storageBlobDataOwner)\n}", "role.storageBlobDataContributor)\n}"),
+    "an output in Bicep": ("main.bicep", "output HEALTH_URL", "output HEALTH"),
+    "a queue in Terraform": ("terraform/storage.tf", '"printiq-inbox-poison"', '"printiq-inbox-poisn"'),
+    "a table in Terraform": ("terraform/storage.tf", 'name               = "records"', 'name = "record"'),
+    "a container in Terraform": ("terraform/storage.tf", '= "quarantine"', '= "quarantined"'),
+    "a setting in Terraform": ("terraform/function_app.tf", "RETENTION_DAYS ", "RETENTION "),
+    "a role in Terraform": ("terraform/rbac.tf", "Storage Table Data Contributor", "Storage Table Data Reader"),
+    "where a role applies, in Terraform": (
+        "terraform/rbac.tf",
+        "azurerm_storage_account.hot_folder.id",
+        "azurerm_storage_account.main.id",
+    ),
+}
+
+
+def _function(name: str) -> ast.AsyncFunctionDef | ast.FunctionDef:
+    for node in ast.parse((ROOT / "function_app.py").read_text("utf-8")).body:
+        if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)) and node.name == name:
+            return node
+    raise LookupError(f"function_app.py has no function {name}")
+
+
+def _settings_of_the_code() -> set[str]:
+    """Return the settings that handlers/settings.py reads, and those that a binding names between percent signs."""
+    fields = {str(field.validation_alias or name.upper()) for name, field in Settings.model_fields.items()}
+    return fields | set(re.findall(r"%(\w+)%", (ROOT / "function_app.py").read_text("utf-8")))
+
+
+def test_bicep_and_terraform_make_the_same(everything_on: State) -> None:
+    assert from_bicep(INFRA)._asdict() == from_terraform(everything_on)._asdict()
+
+
+def test_the_containers_are_those_of_the_code() -> None:
+    code = {(DROPS if name == ContainerName.HOT_FOLDER else DATA, str(name)) for name in ContainerName}
+    assert from_bicep(INFRA).containers - OF_THE_PLATFORM == code
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    assert from_bicep(INFRA).tables == {(DATA, str(name)) for name in TableName}
+
+
+@pytest.mark.parametrize("tier", ["uat", "prod"])
+def test_the_queues_are_those_of_the_code_and_its_subscriptions(tier: str) -> None:
+    profile = json.loads((INFRA / "environments" / f"{tier}.json").read_text("utf-8"))
+    text = profile["subscriptions"] or (ROOT / "subscriptions.toml").read_text("utf-8")
+    results = set(Subscriptions.read(text).queues)
+    assert set(profile["resultQueues"]) == results
+    assert from_bicep(INFRA).queues == {(DATA, name) for name in {QUEUE, POISON_QUEUE, *results}}
+
+
+def test_the_settings_are_those_that_the_code_reads() -> None:
+    deployed = {name.partition("__")[0] for name in from_bicep(INFRA).settings}
+    assert deployed - READ_BY_THE_HOST == _settings_of_the_code() - SET_BY_AZURE
+
+
+def test_the_app_takes_the_settings_of_both_tiers(states: dict[str, State], everything_on: State) -> None:
+    for state in [*states.values(), everything_on]:
+        site = next(
+            found["values"]["body"]["properties"]["siteConfig"]
+            for found in state["root_module"]["resources"]
+            if found["address"] == "azapi_resource.function_app"
+        )
+        given = {setting["name"]: setting["value"] for setting in site["appSettings"]}
+        with patch.dict(os.environ, given, clear=True):
+            settings = Settings()
+        assert settings.storage.client_id == settings.hot_folder.client_id != ""
+        assert settings.storage.table == "https://account.table.core.windows.net/"
+
+
+def test_no_connection_string_stands_beside_an_identity() -> None:
+    assert not from_bicep(INFRA).settings & {"AzureWebJobsStorage", "HOT_FOLDER", "FUNCTIONS_WORKER_RUNTIME"}
+
+
+def test_every_service_that_a_connection_names_has_its_role_and_no_other() -> None:
+    names = from_bicep(INFRA)
+    services = [re.fullmatch(r"(\w+?)__(\w+)ServiceUri", setting) for setting in names.settings]
+    wanted = {Role("app", ROLE_OF_SERVICE[found[2]], found[1]) for found in services if found}
+    wanted |= {
+        Role("app", "Monitoring Metrics Publisher", "applicationInsights"),
+        Role("app", "Key Vault Secrets User", "vault"),
+        Role("event grid", "Storage Blob Data Contributor", "event-grid-dead-letter"),
+    }
+    assert names.roles == wanted
+
+
+def test_event_grid_wakes_the_function_that_watches_the_hot_folder() -> None:
+    """A wrong name would be answered 202, and every notification dropped."""
+    function = _function("hot_folder")
+    trigger = " ".join(ast.unparse(decorator) for decorator in function.decorator_list)
+    assert f"{ContainerName.HOT_FOLDER}/" in trigger
+    address = f"functionName=Host.Functions.{function.name}"
+    assert address in (INFRA / "app" / "hot-folder-events.bicep").read_text("utf-8")
+    assert address in (INFRA / "terraform" / "hot_folder_events" / "main.tf").read_text("utf-8")
+
+
+def test_both_subscriptions_to_the_hot_folder_want_the_same(everything_on: State) -> None:
+    """Files of another container, and the first half of an upload in blocks, wake nobody."""
+    bicep = (INFRA / "app" / "hot-folder-events.bicep").read_text("utf-8")
+    terraform = (INFRA / "terraform" / "hot_folder_events" / "main.tf").read_text("utf-8")
+
+    def wanted(text: str) -> set[str]:
+        calls = re.findall(r"\b(?:Put|Copy|Flush|Sftp)\w+", text)
+        return {*calls, *re.findall(r"/blobServices/[\w/-]+/", text), *re.findall(r"Microsoft\.Storage\.\w+", text)}
+
+    assert wanted(bicep) == wanted(terraform)
+    container = next(name for account, name in from_terraform(everything_on).containers if account == DROPS)
+    assert f"/blobServices/default/containers/{container}/blobs/" in wanted(bicep)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_change_in_one_place_is_seen(
+    apply: Apply, copy_of_infra: Callable[[], Path], everything_on: State, mutation: str
+) -> None:
+    name, right, other = MUTATIONS[mutation]
+    infra = copy_of_infra()
+    text = (infra / name).read_text("utf-8")
+    assert right in text
+    (infra / name).write_text(text.replace(right, other, 1), "utf-8")
+
+    def changed() -> Names:
+        return from_terraform(apply(infra)["prod"]) if name.startswith("terraform") else from_bicep(infra)
+
+    assert changed() != from_terraform(everything_on) == from_bicep(INFRA)
+
+
+def test_every_file_of_app_is_used() -> None:
+    called = {module.file.name for module in bicep_source.modules(INFRA / "main.bicep")}
+    after_deployment = {"hot-folder-events.bicep"}
+    assert called | after_deployment == {file.name for file in (INFRA / "app").glob("*.bicep")}
