@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, run by its path
 """Do what can be done only once the code is deployed; to run it again is harmless.
 
 1. Wait until the app has indexed its functions and made the key of its Blob trigger.
@@ -5,8 +6,8 @@
 3. Make the webhook's function key for printIQ, if there is none.
 4. Say where events go.
 
-azd runs it after `azd deploy` with the outputs of main.bicep in the environment; after Terraform it takes them as arguments.
-It needs Python 3.9 and the Azure CLI, signed in.
+azd runs it after `azd deploy`, with the outputs of main.bicep in the environment;
+without azd they are given as options. It needs Python 3.9 and the Azure CLI, signed in.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ def wake(url: str) -> None:
 
 
 def ready(group: str, app: str) -> tuple[bool, str]:
-    """Tell whether the Blob trigger can be subscribed, and what is missing. The key itself never leaves az."""
+    """Tell whether the Blob trigger can be subscribed, and what is missing. The key never leaves az."""
     address = ("--resource-group", group, "--name", app)
-    names = json.loads(az("functionapp", "function", "list", *address, "--query", "[].name", "--output", "json"))
+    names = json.loads(
+        az("functionapp", "function", "list", *address, "--query", "[].name", "--output", "json")
+    )
     if not any(name.split("/")[-1] == "hot_folder" for name in names):
         return False, "the function hot_folder is not indexed yet"
     query = ("--query", "systemKeys.blobs_extension != null", "--output", "tsv")
@@ -80,13 +83,19 @@ def wait_until_ready(outputs: dict[str, str], seconds: float, pause: float) -> N
         if is_ready:
             return
         if time.monotonic() >= end:
-            raise RuntimeError(f"after {seconds:.0f} s {missing}: is the code deployed, and does {outputs['HEALTH_URL']} answer?")
+            raise RuntimeError(
+                f"after {seconds:.0f} s {missing}: is the code deployed, "
+                f"and does {outputs['HEALTH_URL']} answer?"
+            )
         say(f"Waiting: {missing}.")
         time.sleep(pause)
 
 
 def subscribe(outputs: dict[str, str], pause: float) -> None:
-    """Subscribe the Blob trigger to new files. Event Grid calls the app meanwhile, and a cold one may miss that: try again."""
+    """Subscribe the Blob trigger to new files.
+
+    Event Grid calls the app meanwhile, and a cold one may miss that: try again.
+    """
     for attempt in range(1, TRIES_TO_SUBSCRIBE + 1):
         try:
             az(
@@ -119,7 +128,9 @@ def subscribe(outputs: dict[str, str], pause: float) -> None:
 def make_key(group: str, app: str) -> bool:
     """Make the function key `printiq` of the webhook, if there is none; tell whether it was made."""
     address = ("--resource-group", group, "--name", app, "--function-name", "webhook")
-    exists = az("functionapp", "function", "keys", "list", *address, "--query", "printiq != null", "--output", "tsv")
+    exists = az(
+        "functionapp", "function", "keys", "list", *address, "--query", "printiq != null", "--output", "tsv"
+    )
     if exists.lower() == "true":
         return False
     az("functionapp", "function", "keys", "set", *address, "--key-name", "printiq", "--output", "none")
@@ -127,7 +138,9 @@ def make_key(group: str, app: str) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in OUTPUTS:
         option = "--" + name.lower().replace("_", "-")
         parser.add_argument(option, dest=name, default=os.environ.get(name, ""), help=f"the output {name}")
@@ -147,7 +160,7 @@ def main(arguments: list[str]) -> int:
         print(f"postdeploy: {error}", file=sys.stderr)  # noqa: T201 - this is what the person sees
         return 1
     say(f"The key for printIQ is {'made' if made else 'there already'}; read it with:")
-    say(f"  az functionapp function keys list -g {group} -n {app} --function-name webhook --query printiq -o tsv")
+    say(f"  az functionapp function keys list -g {group} -n {app} --function-name webhook --query printiq")
     say(f"Webhook      {outputs['WEBHOOK_URL']}?code=<KEY>")
     say(f"Hot folder   {outputs['HOT_FOLDER_URL']}")
     say(f"Health       {outputs['HEALTH_URL']}")

@@ -1,8 +1,8 @@
 """The types of Azure Resource Manager, read from the models of Microsoft's own management packages.
 
-Bicep and azapi both speak the language of the REST API, and so do these packages, which Microsoft generates from the same
-specifications. They tell a type's API version, its properties, their kinds, which are required or read-only, and the
-allowed values. The packages are read, not installed.
+Bicep and azapi both speak the language of the REST API, and so do these packages, which Microsoft generates
+from the same specifications. They tell a type's API version, its properties, their kinds, which are required
+or read-only, and the allowed values. The packages are read, not installed.
 """
 
 import ast
@@ -32,7 +32,7 @@ class Field(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a resource type is described: the package, the folder of its models, and the model that a PUT takes."""
+    """Where a resource type is described: a package, the folder of its models, and the model for a PUT."""
 
     requirement: str
     folder: str
@@ -150,11 +150,13 @@ class Models:
             for name in package.namelist():
                 if re.fullmatch(rf"{folder}/models/_(models(_py3)?|\w*enums)\.py", name):
                     module = ast.parse(package.read(name))
-                    self.classes |= {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+                    self.classes |= {
+                        node.name: node for node in module.body if isinstance(node, ast.ClassDef)
+                    }
 
     @cache  # noqa: B019 - lives as long as the test run
     def fields(self, model: str) -> dict[str, Field]:
-        """Return the properties of a model by their names on the wire, `a.b` where the package flattens them."""
+        """Return the properties of a model by their names on the wire, `a.b` where they are flattened."""
         declared = self.classes[model]
         found: dict[str, Field] = {}
         for base in declared.bases:
@@ -164,7 +166,7 @@ class Models:
         return found | dict(self._mapped(declared)) | dict(self._annotated(declared))
 
     def _mapped(self, declared: ast.ClassDef) -> Iterator[tuple[str, Field]]:
-        """Read the older form: the class variables _attribute_map and _validation, the allowed values in the docstring."""
+        """Read the older form: _attribute_map and _validation, with the enum named in the docstring."""
         tables = {
             statement.targets[0].id: ast.literal_eval(statement.value)
             for statement in declared.body
@@ -312,7 +314,9 @@ def problems(resource_type: str, version: str, body: dict[str, Value], at: str) 
     found = []
     spoken = {known for name, known in api_versions(*source[:2]) if name == resource_type.lower()}
     if version not in spoken:
-        found.append(f"{at}: {source.requirement} knows {resource_type} in {sorted(spoken)}, not in {version}")
+        found.append(
+            f"{at}: {source.requirement} knows {resource_type} in {sorted(spoken)}, not in {version}"
+        )
     package = models(*source[:2])
     body = {name: value for name, value in body.items() if name not in RESOURCE_PROPERTIES}
     return found + list(package.problems(source.model, body, at))

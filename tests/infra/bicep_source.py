@@ -173,7 +173,9 @@ def undeclared(file: Path) -> list[str]:
     root = parse(file)
     declared = set()
     for node in _descendants(root):
-        if node.type in DECLARATIONS or (node.type == "for_statement" and node.named_children[0].type == "identifier"):
+        if node.type in DECLARATIONS or (
+            node.type == "for_statement" and node.named_children[0].type == "identifier"
+        ):
             declared.add(_name(node))
         elif node.type in {"loop_variable", "loop_enumerator"}:
             declared.add(_text(node))

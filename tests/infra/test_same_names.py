@@ -1,4 +1,4 @@
-"""The queues, tables, containers, settings, roles and outputs are the same in Bicep, in Terraform and in the code."""
+"""Queues, tables, containers, settings, roles and outputs are the same in Bicep, Terraform and the code."""
 
 import ast
 import json
@@ -25,9 +25,18 @@ type Apply = Callable[[Path], dict[str, State]]
 # Containers that the code does not know: what the platform itself writes there.
 OF_THE_PLATFORM = {(DATA, "app-package"), (DATA, "event-grid-dead-letter")}
 # Settings that the Functions host reads and the code does not.
-READ_BY_THE_HOST = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
+READ_BY_THE_HOST = {
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "AzureWebJobsStorage__credential",
+    "HOT_FOLDER__credential",
+}
+# Settings made ready for a part of the code that does not read them yet. A row goes when the code reads it.
+NOT_YET_READ = {"FTP_SOURCES"}
 # Settings that the code reads and Azure sets by itself.
 SET_BY_AZURE = {"WEBSITE_HOSTNAME"}
+# Connection strings: for a laptop only. In Azure they must not be there, not even empty.
+LOCAL = {"AzureWebJobsStorage", "HOT_FOLDER"}
 # What an identity needs to use a service of an account. A blob trigger and the host take leases: Owner.
 ROLE_OF_SERVICE = {
     "blob": "Storage Blob Data Owner",
@@ -40,13 +49,17 @@ MUTATIONS = {
     "a table in Bicep": ("app/storage.bicep", "'timeline'", "'timelines'"),
     "a container in Bicep": ("app/hot-folder.bicep", "{ name: 'hot-folder' }", "{ name: 'hotfolder' }"),
     "a setting in Bicep": ("app/function-app.bicep", "'DATE_ORDER'", "'DATEORDER'"),
-    "a role in Bicep": ("app/rbac.bicep", "role.storageBlobDataOwner)\n}", "role.storageBlobDataContributor)\n}"),
+    "a role in Bicep": ("app/rbac.bicep", "'0a9a7e1f", "'ba92f5b4-2d11-453d-a403-e96b0029c9fe' //"),
     "an output in Bicep": ("main.bicep", "output HEALTH_URL", "output HEALTH"),
     "a queue in Terraform": ("terraform/storage.tf", '"printiq-inbox-poison"', '"printiq-inbox-poisn"'),
     "a table in Terraform": ("terraform/storage.tf", 'name               = "records"', 'name = "record"'),
     "a container in Terraform": ("terraform/storage.tf", '= "quarantine"', '= "quarantined"'),
     "a setting in Terraform": ("terraform/function_app.tf", "RETENTION_DAYS ", "RETENTION "),
-    "a role in Terraform": ("terraform/rbac.tf", "Storage Table Data Contributor", "Storage Table Data Reader"),
+    "a role in Terraform": (
+        "terraform/rbac.tf",
+        "Storage Table Data Contributor",
+        "Storage Table Data Reader",
+    ),
     "where a role applies, in Terraform": (
         "terraform/rbac.tf",
         "azurerm_storage_account.hot_folder.id",
@@ -63,9 +76,7 @@ def _function(name: str) -> ast.AsyncFunctionDef | ast.FunctionDef:
 
 
 def _settings_of_the_code() -> set[str]:
-    """Return the settings that handlers/settings.py reads, and those that a binding names between percent signs."""
-    fields = {str(field.validation_alias or name.upper()) for name, field in Settings.model_fields.items()}
-    return fields | set(re.findall(r"%(\w+)%", (ROOT / "function_app.py").read_text("utf-8")))
+    return {str(field.validation_alias or name.upper()) for name, field in Settings.model_fields.items()}
 
 
 def test_bicep_and_terraform_make_the_same(everything_on: State) -> None:
@@ -91,8 +102,8 @@ def test_the_queues_are_those_of_the_code_and_its_subscriptions(tier: str) -> No
 
 
 def test_the_settings_are_those_that_the_code_reads() -> None:
-    deployed = {name.partition("__")[0] for name in from_bicep(INFRA).settings}
-    assert deployed - READ_BY_THE_HOST == _settings_of_the_code() - SET_BY_AZURE
+    read = _settings_of_the_code()
+    assert from_bicep(INFRA).settings - READ_BY_THE_HOST - NOT_YET_READ == read - SET_BY_AZURE - LOCAL
 
 
 def test_the_app_takes_the_settings_of_both_tiers(states: dict[str, State], everything_on: State) -> None:
@@ -106,11 +117,14 @@ def test_the_app_takes_the_settings_of_both_tiers(states: dict[str, State], ever
         with patch.dict(os.environ, given, clear=True):
             settings = Settings()
         assert settings.storage.client_id == settings.hot_folder.client_id != ""
+        assert not settings.storage.connection_string
         assert settings.storage.table == "https://account.table.core.windows.net/"
+        assert settings.hot_folder_source == "EventGrid"
 
 
 def test_no_connection_string_stands_beside_an_identity() -> None:
-    assert not from_bicep(INFRA).settings & {"AzureWebJobsStorage", "HOT_FOLDER", "FUNCTIONS_WORKER_RUNTIME"}
+    """The host would not start; Flex Consumption also refuses FUNCTIONS_WORKER_RUNTIME."""
+    assert not from_bicep(INFRA).settings & {*LOCAL, "FUNCTIONS_WORKER_RUNTIME"}
 
 
 def test_every_service_that_a_connection_names_has_its_role_and_no_other() -> None:
@@ -142,7 +156,11 @@ def test_both_subscriptions_to_the_hot_folder_want_the_same(everything_on: State
 
     def wanted(text: str) -> set[str]:
         calls = re.findall(r"\b(?:Put|Copy|Flush|Sftp)\w+", text)
-        return {*calls, *re.findall(r"/blobServices/[\w/-]+/", text), *re.findall(r"Microsoft\.Storage\.\w+", text)}
+        return {
+            *calls,
+            *re.findall(r"/blobServices/[\w/-]+/", text),
+            *re.findall(r"Microsoft\.Storage\.\w+", text),
+        }
 
     assert wanted(bicep) == wanted(terraform)
     container = next(name for account, name in from_terraform(everything_on).containers if account == DROPS)

@@ -1,7 +1,8 @@
 """Terraform: checked by Terraform's core against the published schema of its providers.
 
-The core knows every argument, its type, which are required, and every reference. It does not know allowed values; those of
-the function app, which is written in the language of Azure's REST API, are checked against Microsoft's models.
+The core knows every argument, its type, which are required, and every reference. It does not know allowed
+values; those of the function app, written in the language of Azure's REST API, are checked against
+Microsoft's models.
 """
 
 from collections.abc import Callable
@@ -25,12 +26,20 @@ FILTERS = """    filters {
 WRONG = {
     "a misspelt argument": ("storage.tf", "shared_access_key_enabled ", "shared_access_keys_enabled "),
     "a wrong type": ("storage.tf", 'access_tier                      = "Hot"', 'access_tier = ["Hot"]'),
-    "a reference to nothing": ("rbac.tf", "azurerm_user_assigned_identity.app.p", "azurerm_user_assigned_identity.ap.p"),
+    "a reference to nothing": (
+        "rbac.tf",
+        "azurerm_user_assigned_identity.app.p",
+        "azurerm_user_assigned_identity.ap.p",
+    ),
     "an attribute that is not there": ("rbac.tf", "app.principal_id", "app.principle_id"),
     "a missing argument": ("storage.tf", "  account_tier                     = local.storage_sku[0]\n", ""),
     "a misspelt block": ("hot_folder.tf", "  identity {", "  identitty {"),
     "a missing block": ("storage.tf", FILTERS, ""),
-    "a misspelt resource": ("storage.tf", '"azurerm_storage_table" "records"', '"azurerm_storage_tabel" "records"'),
+    "a misspelt resource": (
+        "storage.tf",
+        '"azurerm_storage_table" "records"',
+        '"azurerm_storage_tabel" "records"',
+    ),
     "a misspelt argument of azapi": ("function_app.tf", "response_export_values", "response_export_value"),
 }
 
@@ -66,7 +75,10 @@ def test_options_reach_the_resources(everything_on: State) -> None:
     resources = {found["address"]: found["values"] for found in everything_on["root_module"]["resources"]}
     site = resources["azapi_resource.function_app"]["body"]["properties"]["siteConfig"]
     assert site["ipSecurityRestrictionsDefaultAction"] == "Deny"
-    assert [rule["ipAddress"] for rule in site["ipSecurityRestrictions"]] == ["AzureEventGrid", "203.0.113.7/32"]
+    assert [rule["ipAddress"] for rule in site["ipSecurityRestrictions"]] == [
+        "AzureEventGrid",
+        "203.0.113.7/32",
+    ]
     assert resources["azurerm_storage_account.hot_folder"]["sftp_enabled"] is True
     assert resources["azurerm_storage_account_local_user.sftp[0]"]["ssh_password_enabled"] is False
 
@@ -77,7 +89,11 @@ def test_what_azapi_sends_is_what_azure_takes(states: dict[str, State], everythi
         for resource in state["root_module"]["resources"]:
             if resource["type"] == "azapi_resource":
                 resource_type, _, version = resource["values"]["type"].partition("@")
-                sent = {name: value for name, value in resource["values"].items() if name in {"location", "tags"} and value}
+                sent = {
+                    name: value
+                    for name, value in resource["values"].items()
+                    if name in {"location", "tags"} and value
+                }
                 body = resource["values"]["body"] | sent
                 found += arm_types.problems(resource_type, version, body, resource["address"])
     assert found == []

@@ -68,8 +68,8 @@ run "prod" {
   }
 
   assert {
-    condition     = azapi_resource.plan.body.properties.zoneRedundant && azurerm_storage_account.main.account_replication_type == "ZRS"
-    error_message = "Production survives the loss of a zone."
+    condition     = alltrue([for account in [azurerm_storage_account.main, azurerm_storage_account.hot_folder] : account.account_replication_type == "ZRS"])
+    error_message = "What production holds survives the loss of a zone."
   }
 
   assert {

@@ -1,0 +1,145 @@
+"""The hook that runs after deployment, with an Azure CLI that plays an app which needs a while to start."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from published import INFRA
+
+SCRIPT = INFRA / "scripts" / "postdeploy.py"
+OUTPUTS = {
+    "AZURE_RESOURCE_GROUP": "rg-printiq-uat",
+    "FUNCTION_APP_NAME": "func-printiq-abc",
+    "SYSTEM_TOPIC_NAME": "evgt-hot-folder-abc",
+    "STORAGE_ACCOUNT_NAME": "stabc",
+    "WEBHOOK_URL": "https://func-printiq-abc.azurewebsites.net/api/webhooks/{event}",
+    "HOT_FOLDER_URL": "https://sthotabc.blob.core.windows.net/hot-folder/{event}/",
+    "HEALTH_URL": "http://127.0.0.1:9/api/health",  # nothing listens there: a cold app
+}
+
+# Keeps its state in a file: how often it was called, the keys there are, what was deployed.
+AZ = f"""#!{sys.executable}
+import json, pathlib, sys
+file = pathlib.Path(__file__).with_name("state.json")
+state = json.loads(file.read_text())
+words = sys.argv[1:]
+state["calls"].append(words)
+if words[:3] == ["functionapp", "function", "list"]:
+    state["looks"] += 1
+    indexed = state["looks"] > state["looks_until_indexed"]
+    print(json.dumps(["func-printiq-abc/webhook", "func-printiq-abc/hot_folder"] if indexed else []))
+elif words[:3] == ["functionapp", "keys", "list"]:
+    print("true")
+elif words[:3] == ["functionapp", "function", "keys"] and words[3] == "list":
+    print(str("printiq" in state["keys"]).lower())
+elif words[:3] == ["functionapp", "function", "keys"] and words[3] == "set":
+    state["keys"].append(words[words.index("--key-name") + 1])
+elif words[:3] == ["deployment", "group", "create"]:
+    state["failures"] -= 1
+    if state["failures"] >= 0:
+        file.write_text(json.dumps(state))
+        sys.exit("Webhook validation handshake failed")
+    state["deployed"].append(words[words.index("--template-file") + 1])
+file.write_text(json.dumps(state))
+"""
+
+
+class Cli:
+    """A folder with that Azure CLI, and a way to run the hook with it on the PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state.json"
+        program = folder / "az"
+        program.write_text(AZ, "utf-8")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        self.put(looks=0, looks_until_indexed=0, failures=0, keys=[], deployed=[], calls=[])
+
+    def put(self, **values: object) -> None:
+        known = json.loads(self.state.read_text("utf-8")) if self.state.exists() else {}
+        self.state.write_text(json.dumps(known | values), "utf-8")
+
+    def get(self, name: str) -> list[str]:
+        value: list[str] = json.loads(self.state.read_text("utf-8"))[name]
+        return value
+
+    def run(self, *arguments: str, outputs: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        given = OUTPUTS if outputs is None else outputs
+        environment = {**os.environ, **given, "PATH": str(self.folder)}
+        command = [sys.executable, str(SCRIPT), "--pause", "0", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    if sys.platform == "win32":
+        pytest.skip("the invented az is a script with a shebang line")
+    return Cli(tmp_path)
+
+
+def test_it_waits_for_the_app_then_subscribes_and_makes_the_key(cli: Cli) -> None:
+    cli.put(looks_until_indexed=2)
+    done = cli.run()
+    assert done.returncode == 0, done.stderr
+    assert "hot_folder is not indexed yet" in done.stdout
+    assert [Path(template).name for template in cli.get("deployed")] == ["hot-folder-events.bicep"]
+    assert cli.get("keys") == ["printiq"]
+    assert OUTPUTS["WEBHOOK_URL"] in done.stdout
+
+
+def test_again_is_harmless(cli: Cli) -> None:
+    cli.run()
+    done = cli.run()
+    assert done.returncode == 0, done.stderr
+    assert "there already" in done.stdout
+    assert cli.get("keys") == ["printiq"]
+
+
+def test_a_cold_app_that_misses_event_grids_question_is_asked_again(cli: Cli) -> None:
+    cli.put(failures=2)
+    done = cli.run()
+    assert done.returncode == 0, done.stderr
+    assert "handshake failed" in done.stdout
+    assert len(cli.get("deployed")) == 1
+
+
+def test_an_app_that_never_starts_is_an_error_that_says_what_is_missing(cli: Cli) -> None:
+    cli.put(looks_until_indexed=1000)
+    done = cli.run("--wait", "0")
+    assert done.returncode == 1
+    assert "the function hot_folder is not indexed yet" in done.stderr
+    assert OUTPUTS["HEALTH_URL"] in done.stderr
+    assert cli.get("deployed") == []
+
+
+def test_a_failure_of_az_is_told_in_its_own_words(cli: Cli) -> None:
+    cli.put(failures=3)
+    done = cli.run()
+    assert done.returncode == 1
+    assert "Webhook validation handshake failed" in done.stderr
+
+
+def test_no_key_is_ever_asked_for_in_clear(cli: Cli) -> None:
+    cli.run()
+    for call in cli.get("calls"):
+        if "keys" in call and "list" in call:
+            assert "!= null" in " ".join(call)
+
+
+def test_outputs_that_are_not_given_are_named(cli: Cli) -> None:
+    done = cli.run(outputs={**OUTPUTS, "SYSTEM_TOPIC_NAME": "", "HEALTH_URL": ""})
+    assert done.returncode == 2
+    assert "SYSTEM_TOPIC_NAME, HEALTH_URL" in done.stderr
+
+
+def test_the_template_gets_its_parameters(cli: Cli) -> None:
+    from bicep_source import parameters  # noqa: PLC0415 - only this test compares with Bicep
+
+    cli.run()
+    call = next(call for call in cli.get("calls") if "deployment" in call)
+    given = {word.partition("=")[0] for word in call[call.index("--parameters") + 1 : call.index("--output")]}
+    assert given == parameters(INFRA / "app" / "hot-folder-events.bicep")[0]
