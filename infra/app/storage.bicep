@@ -5,7 +5,10 @@ param location string
 param tags object
 param sku string
 param resultQueues array
+
+@description('When archived blobs move to the cool tier; 0 is never.')
 param coolAfterDays int
+
 param retentionDays int
 param softDeleteDays int
 param deleteLock bool
@@ -80,7 +83,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
               filters: { blobTypes: ['blockBlob'], prefixMatch: ['archive/'] }
               actions: {
                 baseBlob: {
-                  tierToCool: { daysAfterModificationGreaterThan: coolAfterDays }
+                  tierToCool: coolAfterDays > 0 ? { daysAfterModificationGreaterThan: coolAfterDays } : null
                   delete: { daysAfterModificationGreaterThan: retentionDays }
                 }
               }

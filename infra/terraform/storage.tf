@@ -124,7 +124,7 @@ resource "azurerm_storage_management_policy" "main" {
 
     actions {
       base_blob {
-        tier_to_cool_after_days_since_modification_greater_than = local.profile.coolAfterDays
+        tier_to_cool_after_days_since_modification_greater_than = local.profile.coolAfterDays > 0 ? local.profile.coolAfterDays : null
         delete_after_days_since_modification_greater_than       = local.profile.retentionDays
       }
     }
