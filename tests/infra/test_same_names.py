@@ -68,11 +68,20 @@ MUTATIONS = {
 }
 
 
-def _function(name: str) -> ast.AsyncFunctionDef | ast.FunctionDef:
+def _blob_trigger() -> tuple[str, str]:
+    """Return the name under which Azure knows the function with the Blob trigger, and the path that it watches."""
     for node in ast.parse((ROOT / "function_app.py").read_text("utf-8")).body:
-        if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)) and node.name == name:
-            return node
-    raise LookupError(f"function_app.py has no function {name}")
+        if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)):
+            calls = {
+                call.func.attr: call
+                for call in node.decorator_list
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+            }
+            if trigger := calls.get("blob_trigger"):
+                path = next(ast.literal_eval(word.value) for word in trigger.keywords if word.arg == "path")
+                named = calls.get("function_name")
+                return (ast.literal_eval(named.args[0]) if named else node.name), path
+    raise LookupError("function_app.py has no Blob trigger")
 
 
 def _settings_of_the_code() -> set[str]:
@@ -141,12 +150,12 @@ def test_every_service_that_a_connection_names_has_its_role_and_no_other() -> No
 
 def test_event_grid_wakes_the_function_that_watches_the_hot_folder() -> None:
     """A wrong name would be answered 202, and every notification dropped."""
-    function = _function("hot_folder")
-    trigger = " ".join(ast.unparse(decorator) for decorator in function.decorator_list)
-    assert f"{ContainerName.HOT_FOLDER}/" in trigger
-    address = f"functionName=Host.Functions.{function.name}"
-    assert address in (INFRA / "app" / "hot-folder-events.bicep").read_text("utf-8")
-    assert address in (INFRA / "terraform" / "hot_folder_events" / "main.tf").read_text("utf-8")
+    name, path = _blob_trigger()
+    assert path == f"{ContainerName.HOT_FOLDER}/{{name}}"
+    for file in ("app/hot-folder-events.bicep", "terraform/hot_folder_events/main.tf"):
+        found = re.findall(r"functionName=Host\.Functions\.(\w+)", (INFRA / file).read_text("utf-8"))
+        assert found == [name], file
+    assert f'"{name}"' in (INFRA / "scripts" / "postdeploy.py").read_text("utf-8")
 
 
 def test_both_subscriptions_to_the_hot_folder_want_the_same(everything_on: State) -> None:
