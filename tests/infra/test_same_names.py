@@ -69,7 +69,7 @@ MUTATIONS = {
 
 
 def _blob_trigger() -> tuple[str, str]:
-    """Return the name under which Azure knows the function with the Blob trigger, and the path that it watches."""
+    """Return the name that Azure knows the function with the Blob trigger by, and the path it watches."""
     for node in ast.parse((ROOT / "function_app.py").read_text("utf-8")).body:
         if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef)):
             calls = {
