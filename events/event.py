@@ -12,6 +12,11 @@ from events.errors import Problem
 from events.formats import Format
 from events.models import Payload, Subject
 
+# Queues carry messages in XML, which cannot hold these two at all; JSON can write them otherwise.
+_NOT_IN_XML = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
+# A key longer than this is shortened in `subject`; the data has all of it.
+MAX_SUBJECT = 1000
+
 
 @dataclass(frozen=True)
 class Event[P: Payload]:
@@ -32,7 +37,10 @@ class Event[P: Payload]:
     @cached_property
     def data(self) -> bytes:
         """The payload in normal form, as JSON: the same bytes for the same object, in whichever format."""
-        return self.payload.model_dump_json().encode()
+        data = self.payload.model_dump_json().encode()
+        for character, escape in _NOT_IN_XML:
+            data = data.replace(character, escape)
+        return data
 
     @cached_property
     def digest(self) -> str:
@@ -74,7 +82,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "id": envelope.id,
         "source": envelope.source,
         "type": f"com.printiq.{event.type}",
-        "subject": event.subject.key if event.subject else None,
+        "subject": event.subject.key[:MAX_SUBJECT] if event.subject else None,
         "time": timestamp(envelope.time),
         "datacontenttype": "application/json",
         "dataschema": envelope.data_schema,
@@ -84,9 +92,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "replayof": envelope.replay_of,
         "dataref": envelope.data_ref,
     }
-    head = json.dumps(
-        {name: value for name, value in attributes.items() if value is not None}, ensure_ascii=False
-    )
+    head = json.dumps({name: value for name, value in attributes.items() if value is not None})
     if envelope.data_ref is not None:
         return head.encode()
     return b"".join((head[:-1].encode(), b', "data": ', event.data, b"}"))

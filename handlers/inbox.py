@@ -8,14 +8,23 @@ a blob already, and the message names it (claim check).
 import base64
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import zstandard
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from events import Channel, Delivery, Problem
 from handlers import archive
-from handlers.ids import derived_id
+from handlers.ids import derived_id, time_of
 from handlers.problems import Refusal
 from handlers.stores import ContainerName, Stores
 from handlers.stores.queues import fits
@@ -60,46 +69,68 @@ class Replay(BaseModel):
     queues: tuple[str, ...] | None = None
 
 
+def _pack(body: bytes) -> str:
+    return base64.b64encode(zstandard.ZstdCompressor(_LEVEL).compress(body)).decode()
+
+
+def _unpack(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return zstandard.ZstdDecompressor().decompress(base64.b64decode(text, validate=True))
+    except (ValueError, zstandard.ZstdError) as error:
+        raise ValueError("no bytes, compressed and in base64") from error
+
+
+def _is_delivery_id(text: str) -> str:
+    time_of(text)
+    return text
+
+
 class Work(BaseModel):
     """Be one message of the inbox: a delivery, why it was refused if it was, and what was tried so far."""
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
+    id: Annotated[str, AfterValidator(_is_delivery_id)]
     event: str
     channel: Channel
     received_at: datetime
     content_type: str | None = None
     file: str | None = None
     size: int
-    body: str | None = None
+    body: Annotated[bytes, BeforeValidator(_unpack), PlainSerializer(_pack, return_type=str)] | None = None
     blob: Place | None = None
     refusal: Refusal | None = None
-    attempt: int = 1
+    attempt: int = Field(1, ge=1)
     settled: bool = False
     replay: Replay | None = None
+
+    @model_validator(mode="after")
+    def _has_bytes(self) -> Self:
+        if (self.body is None) == (self.blob is None):
+            raise ValueError("the bytes have to be either in the message or in a blob")
+        return self
 
     @classmethod
     def of(cls, delivery: Delivery, *, refusal: Refusal | None = None, blob: Place | None = None) -> Self:
         """Make the message for a delivery, with its bytes inside unless they lie in `blob`."""
-        body = None
-        if blob is None:
-            body = base64.b64encode(zstandard.ZstdCompressor(_LEVEL).compress(delivery.body)).decode()
         return cls(
             id=delivery.id,
-            event=delivery.event[:_MAX_NAME],
+            event=_shown(delivery.event, _MAX_NAME),
             channel=delivery.channel,
             received_at=delivery.received_at,
             content_type=delivery.content_type[:_MAX_CONTENT_TYPE] if delivery.content_type else None,
-            file=delivery.file[:_MAX_FILE] if delivery.file else None,
+            file=_shown(delivery.file, _MAX_FILE) if delivery.file else None,
             size=len(delivery.body),
-            body=body,
+            body=delivery.body if blob is None else None,
             blob=blob,
             refusal=refusal,
         )
 
     def encode(self) -> bytes:
-        return _VERSION + self.model_dump_json(exclude_defaults=True).encode()
+        # in ASCII: queues carry messages in XML, which has no way to write some characters
+        return _VERSION + self.model_dump_json(exclude_defaults=True, ensure_ascii=True).encode()
 
     @classmethod
     def read(cls, message: Message) -> Self:
@@ -131,7 +162,8 @@ class Work(BaseModel):
         if self.blob is not None:
             body = await stores.blobs.get(self.blob.container, self.blob.name)
         else:
-            body = zstandard.ZstdDecompressor().decompress(base64.b64decode(self.body or ""), self.size or 1)
+            assert self.body is not None
+            body = self.body
         return Delivery(
             id=self.id,
             event=self.event,
@@ -141,6 +173,11 @@ class Work(BaseModel):
             content_type=self.content_type,
             file=self.file,
         )
+
+
+def _shown(text: str, length: int) -> str:
+    """Bound what a sender named, and replace what is no text."""
+    return text[:length].encode("utf-8", "replace").decode()
 
 
 async def put(stores: Stores, delivery: Delivery, *, refusal: Refusal | None = None) -> None:

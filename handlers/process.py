@@ -5,7 +5,7 @@ import contextlib
 import logging
 from dataclasses import replace
 
-from events import Channel, Envelope, Event, EventError, Payload, cloud_event
+from events import MAX_SUBJECT, Channel, Envelope, Event, EventError, Payload, cloud_event
 from handlers import archive, inbox, ledger, repeats
 from handlers.app import App
 from handlers.ids import time_of
@@ -125,13 +125,14 @@ async def _data_blob(work: Work, event: Event[Payload], app: App) -> str | None:
     return app.stores.blobs.url(ContainerName.ARCHIVE, path)
 
 
-# The attributes around the data take less than this; keys are the only ones without a bound of their own.
+# The attributes around the data take less than this, but for the subject, whose characters are escaped.
 _ATTRIBUTES = 2048
+_ESCAPED = len(r"\ud83d\udda8")
 
 
 def _whole_fits(event: Event[Payload], queue: Subscription) -> bool:
-    key = len(event.subject.key) * 6 if event.subject else 0
-    return fits(event.data + bytes(_ATTRIBUTES + key), queue.encoding)
+    subject = min(len(event.subject.key), MAX_SUBJECT) * _ESCAPED if event.subject else 0
+    return fits(event.data + bytes(_ATTRIBUTES + subject), queue.encoding)
 
 
 async def _send(

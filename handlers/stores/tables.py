@@ -1,12 +1,12 @@
 """Tables and rows."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError
@@ -35,21 +35,22 @@ _MAX_KEY = 400
 def table_key(text: str) -> str:
     r"""Make a text fit for a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
 
-    Forbidden are `/ \ # ?`, control characters, and `%` itself so that the encoding can be undone; what lies
-    beyond ASCII is kept, but for what is no character.
+    Forbidden are `/ \ # ?`, control characters and what is no character; `%` is encoded so that the encoding
+    can be undone, `~` so that no other text makes the key of an over-long one. What else lies beyond ASCII is
+    kept.
     """
-    encoded = "".join(_ESCAPES.get(character) or character for character in text)
-    encoded = encoded.encode("utf-8", "replace").decode()
+    encoded = _FORBIDDEN.sub(_percent, text)
     if len(encoded.encode("utf-16-le")) // 2 <= _MAX_KEY:
         return encoded
-    digest = blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{encoded[: _MAX_KEY // 2]}~{digest}"
 
 
-_ESCAPES = {
-    character: quote(character, safe="")
-    for character in [*"/\\#?%", *map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))]
-}
+_FORBIDDEN = re.compile(r"[/\\#?%~\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
 
 
 class Row(dict[str, Any]):
