@@ -1,5 +1,6 @@
 """Bytes travel through the inbox unchanged, in one write where they fit, and no message is too odd to be kept."""
 
+import json
 import os
 from datetime import UTC, datetime
 
@@ -74,6 +75,13 @@ async def test_messages_never_expire(bench: Bench, calls: list[Call]) -> None:
     assert [call.query["messagettl"] for call in calls if call.path.endswith("messages")] == [["-1"]] * 2
 
 
+WHOLE = {
+    "id": "01989622-8c00-7000-8000-000000000000",
+    "event": "CreateQuote",
+    "channel": "webhook",
+    "received_at": "2025-08-11T02:00:00Z",
+    "size": 2,
+}
 FOREIGN = [
     "",
     "hello",
@@ -82,22 +90,12 @@ FOREIGN = [
     "printiq/1\n",
     "printiq/1\nno json",
     "printiq/1\n{}",
-    (
-        'printiq/1\n{"id": "no uuid", "event": "CreateQuote", "channel": "webhook", '
-        '"received_at": "2025-08-11T02:00:00Z", "size": 2, "body": ""}'
-    ),
-    (
-        'printiq/1\n{"id": "01989622-8c00-7000-8000-000000000000", "event": "CreateQuote", "channel": "webhook", '
-        '"received_at": "2025-08-11T02:00:00Z", "size": 2, "body": "not base64, not zstd"}'
-    ),
-    (
-        'printiq/1\n{"id": "01989622-8c00-7000-8000-000000000000", "event": "CreateQuote", "channel": "webhook", '
-        '"received_at": "2025-08-11T02:00:00Z", "size": 2}'
-    ),
-    (
-        'printiq/1\n{"id": "01989622-8c00-7000-8000-000000000000", "event": "CreateQuote", "channel": "webhook", '
-        '"received_at": "2025-08-11T02:00:00Z", "size": 2, "blob": ["archive", "x"], "attempt": 0}'
-    ),
+    "printiq/1\n" + json.dumps(WHOLE),
+    "printiq/1\n" + json.dumps({**WHOLE, "body": "", "id": "no uuid"}),
+    "printiq/1\n" + json.dumps({**WHOLE, "body": "not base64, not zstd"}),
+    "printiq/1\n" + json.dumps({**WHOLE, "body": "bm90IHpzdGQ="}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", "x"], "attempt": 0}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["elsewhere", "x"]}),
 ]
 
 
