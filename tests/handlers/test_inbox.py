@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from events import Channel, Problem
 from handlers import inbox
 from handlers.inbox import QUEUE, Message, Work
-from handlers.process import process
 from handlers.problems import Refusal
+from handlers.process import process
 from handlers.stores.queues import MAX_MESSAGE_BYTES
 
 NOW = datetime(2025, 8, 11, 2, 0, tzinfo=UTC)
