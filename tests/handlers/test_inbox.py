@@ -1,4 +1,4 @@
-"""Bytes travel through the inbox unchanged, in one write where they fit, and no message is too odd to be kept."""
+"""Bytes travel through the inbox unchanged, in one write where they fit; no message is too odd to keep."""
 
 import json
 import os
