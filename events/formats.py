@@ -444,6 +444,7 @@ _XML_WORDS = (
     (r"CData section not finished", "A CDATA section has no end"),
     (r"Sequence '\]\]>' not allowed", "]]> stands in a text: write ]]&gt;"),
     (r"XML declaration allowed only", "An XML declaration stands in the middle of the document"),
+    (r"(xml)?ParsePI", "A processing instruction is not written as <?name …?>"),
     (r"Namespace prefix (\S+)", r"The namespace prefix \1 is not declared"),
 )
 
@@ -456,7 +457,7 @@ def _xml_error(xml: bytes, lines_before: int, error: etree.XMLSyntaxError) -> Ma
             for hint, words in _XML_WORDS
             if (found := re.match(hint, said[:500], re.IGNORECASE))
         ),
-        f"The XML is not well-formed: {said[:200]}",
+        f"The XML is not well-formed: {re.sub(r'^xmlParse.*?: *', '', said)[:200]}",
     )
     line, column = error.position
     return Malformed(f"{what} (line {line + lines_before}, column {column}).", pointer=_xml_pointer(xml))

@@ -67,9 +67,7 @@ def _items(value: Any, slot: Slot) -> Any:  # noqa: ANN401 - a tree
 
 def _flat(value: Any) -> list[Any]:  # noqa: ANN401 - a tree
     """Make a list of a single item; a list inside a list comes from repeated containers."""
-    if not isinstance(value, list):
-        return [value]
-    return [inner for item in value for inner in (item if isinstance(item, list) else [item])]
+    return [inner for item in value for inner in _flat(item)] if isinstance(value, list) else [value]
 
 
 def _is_container(value: dict[str, Any], part: type[Part] | None) -> bool:
