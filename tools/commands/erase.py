@@ -1,0 +1,81 @@
+"""`dev.py erase`: erase what is held of one person."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from events import Kind, Subject
+from handlers import erasure
+from handlers.app import App
+from handlers.erasure import Person
+from handlers.stores import StorageFault
+from tools.commands._storage import STORAGE_PORT, with_app
+
+_UNREACHABLE = 3
+
+
+def main(  # noqa: PLR0913 - one for each option
+    *,
+    subject: Annotated[
+        str | None, typer.Option(help="Whom, as KIND/KEY: contact/1042, customer/KOWSEED.")
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="A text that tells the person, such as an e-mail address."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept, so name nobody.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only show what would be.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    storage_port: Annotated[int, typer.Option(help="Port of the local storage.")] = STORAGE_PORT,
+) -> None:
+    """Erase the deliveries that hold something of one person, and keep a record that it was done.
+
+    Their bytes, data and every row that names a subject go. What stays is that something came, when, and that
+    it was erased. With --text every kept body is searched. Messages that consumers have taken are theirs to
+    erase. This cannot be undone.
+
+    Exit codes: 0 done, or shown; 2 wrong options; 3 storage does not answer.
+    """
+    console = Console(stderr=as_json)
+    person = Person(subject=_subject(subject), text=text)
+    if person == Person():
+        raise typer.BadParameter("Say whom to erase: --subject KIND/KEY, --text TEXT, or both.")
+    if yes and not reason.strip():
+        raise typer.BadParameter("Say why: the record of the erasure needs it.", param_hint="--reason")
+    try:
+        ids = with_app(lambda app: _erase(app, person, reason.strip(), console, really=yes), storage_port)
+    except StorageFault as error:
+        console.print(f"Storage does not answer: {error}. Ask again later; it goes on where it stopped.")
+        raise typer.Exit(_UNREACHABLE) from error
+    if as_json:
+        print(json.dumps({"erased": yes, "ids": ids}))
+    elif yes:
+        console.print(f"Erased {len(ids)} deliveries, and noted it in table deliveries, partition erasures.")
+    else:
+        console.print(f"{len(ids)} deliveries would be erased. To do it, add --yes and --reason.")
+
+
+async def _erase(app: App, person: Person, reason: str, console: Console, *, really: bool) -> list[str]:
+    ids: list[str] = []
+    with console.status("Looking for the person's deliveries …") as status:
+        async for row in erasure.deliveries_of(person, app):
+            ids.append(str(row["id"]))
+            status.update(f"{len(ids)} found so far")
+            if really:
+                await erasure.erase(row, reason, person, app)
+            else:
+                console.print(f"{row['id']}  {row['receivedAt']}  {row['event']}", highlight=False)
+    if really and ids:
+        await erasure.record(ids, reason, app)
+    return ids
+
+
+def _subject(text: str | None) -> Subject | None:
+    if text is None:
+        return None
+    kind, _, key = text.partition("/")
+    if kind not in set(Kind) or not key:
+        raise typer.BadParameter(f"Write KIND/KEY, with a kind of {', '.join(Kind)}.", param_hint="--subject")
+    return Subject(Kind(kind), key)

@@ -1,0 +1,104 @@
+"""`dev.py verify`: the account of every delivery, and each one that does not add up."""
+
+import json
+from datetime import date
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from handlers import account
+from handlers.account import Account
+from handlers.app import App
+from handlers.stores import StorageFault
+from tools.commands._storage import STORAGE_PORT, with_app
+
+_MISMATCH, _UNREACHABLE, _INEXACT = 1, 3, 4
+
+
+def main(
+    *,
+    since: Annotated[str | None, typer.Option(help="First day to look at, as YYYY-MM-DD.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put bytes that the ledger does not know into the inbox.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    storage_port: Annotated[int, typer.Option(help="Port of the local storage.")] = STORAGE_PORT,
+) -> None:
+    """Reconcile archive, quarantine and ledger, and name each delivery that does not add up.
+
+    Works on the storage that the setting AzureWebJobsStorage names, or else on the local one. It is exact once
+    the inbox is empty.
+
+    Exit codes: 0 it adds up; 1 it does not; 3 storage does not answer; 4 not exact yet, messages wait.
+    """
+    console = Console(stderr=as_json)
+    try:
+        first = date.fromisoformat(since) if since else None
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{since!r} is no date. Write it as 2026-03-31.", param_hint="--since"
+        ) from error
+    try:
+        found = with_app(lambda app: _verify(app, first, console, repair=repair), storage_port)
+    except StorageFault as error:
+        console.print(f"Storage does not answer: {error}. Start the app with `python3 dev.py run`.")
+        raise typer.Exit(_UNREACHABLE) from error
+    if as_json:
+        print(json.dumps(_as_members(found)))
+    else:
+        _show(found, console)
+    if not found.balanced:
+        raise typer.Exit(_MISMATCH)
+    if found.waiting:
+        raise typer.Exit(_INEXACT)
+
+
+async def _verify(app: App, since: date | None, console: Console, *, repair: bool) -> Account:
+    with console.status("Reading the ledger, the archive and the quarantine …") as status:
+
+        def progress(day: str, so_far: Account) -> None:
+            status.update(f"{day}: {so_far.by_status.total():,} deliveries, {len(so_far.findings)} findings")
+
+        found = await account.verify(app.stores, since=since, progress=progress)
+    if repair:
+        unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
+        for place in unknown:
+            await account.adopt(app.stores, place)
+        console.print(f"Put {len(unknown)} deliveries that the ledger did not know into the inbox.")
+    return found
+
+
+def _as_members(found: Account) -> dict[str, object]:
+    return {
+        "balanced": found.balanced,
+        "exact": not found.waiting,
+        "days": found.days,
+        "deliveries": found.by_status.total(),
+        "byStatus": dict(found.by_status),
+        "open": found.open,
+        "waiting": found.waiting,
+        "poison": found.poison,
+        "findings": [{"id": finding.id, "what": finding.what} for finding in found.findings],
+    }
+
+
+def _show(found: Account, console: Console) -> None:
+    table = Table("status", "deliveries", title=f"The account of {found.days} days")
+    table.columns[1].justify = "right"
+    for status, count in sorted(found.by_status.items()):
+        table.add_row(status, f"{count:,}")
+    table.add_row("all", f"{found.by_status.total():,}", style="bold")
+    console.print(table)
+    console.print(f"Open (quarantined or failed, and nothing done about it): {found.open:,}")
+    for finding in found.findings:
+        console.print(f"{finding.id}: {finding.what}", style="red", highlight=False)
+    if found.poison:
+        console.print(f"{found.poison} messages lie in the poison queue.", style="red")
+    if found.waiting:
+        console.print(
+            f"{found.waiting} messages wait in the inbox: ask again when it is empty.", style="yellow"
+        )
+    if found.balanced and not found.waiting:
+        console.print("It adds up: nothing is missing, nothing is there twice.", style="green")
