@@ -11,6 +11,7 @@ from handlers import api
 from handlers import health as health_
 from handlers.answers import Answer
 from handlers.app import App
+from handlers.channels import ftp
 from handlers.channels import hot_folder as drops
 from handlers.channels.webhook import webhook as receive_webhook
 from handlers.inbox import POISON_QUEUE, QUEUE, Message
@@ -98,6 +99,12 @@ async def hot_folder(blob: func.InputStream) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=False)
 async def sweep_hot_folder(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
     await drops.sweep(the_app())
+
+
+@app.function_name("poll_ftp")
+@app.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
+async def poll_ftp(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+    await ftp.poll(the_app())
 
 
 @app.function_name("inbox")

@@ -1,13 +1,15 @@
 """The app's settings: the only reader of the environment."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from events import DateOrder
+from handlers.sources import FtpSource
 
 SUBSCRIPTIONS_FILE = Path(__file__).parent.parent / "subscriptions.toml"
 
@@ -29,7 +31,7 @@ def _named(name: str) -> Any:  # noqa: ANN401 - stands for the field's default
 class Settings(BaseSettings):
     """Hold every setting, as the README's table explains it."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # The names are those that Azure Functions itself reads, after `__` in its own spelling.
     storage_string: str = _named("AzureWebJobsStorage")
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
     subscriptions: str = ""
     # Event Grid is all that Flex Consumption offers; elsewhere the host polls.
     hot_folder_source: Literal["EventGrid", "LogsAndContainerScan"] = "LogsAndContainerScan"
+    ftp_sources: tuple[FtpSource, ...] = ()
     # Azure sets it; it names the app to whoever follows a link.
     website_hostname: str = "localhost:7071"
 
@@ -82,6 +85,14 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @field_validator("ftp_sources")
+    @classmethod
+    def _told_apart(cls, sources: tuple[FtpSource, ...]) -> tuple[FtpSource, ...]:
+        names = [source.name.lower() for source in sources]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two sources are named {', '.join(twice)}: give each a name of its own")
+        return tuple(_with_password(source) for source in sources)
+
     @property
     def url(self) -> str:
         """The app's own address."""
@@ -91,6 +102,15 @@ class Settings(BaseSettings):
     def subscriptions_text(self) -> str:
         """Return the subscriptions in force, as TOML: the setting, else the shipped file."""
         return self.subscriptions.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
+
+
+def _with_password(source: FtpSource) -> FtpSource:
+    if not source.password_setting:
+        return source
+    password = os.environ.get(source.password_setting)
+    if password is None:
+        raise ValueError(f"{source.name}: there is no setting {source.password_setting} with its password")
+    return source.model_copy(update={"password": SecretStr(password)})
 
 
 @cache

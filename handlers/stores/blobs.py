@@ -1,7 +1,10 @@
 """Containers and blobs."""
 
+import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -9,15 +12,16 @@ from typing import NamedTuple, Self
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobType, ContentSettings
-from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
 
-from handlers.stores.faults import Conflict, NotFound, storage_call
+from handlers.stores.faults import Conflict, NotFound, StorageFault, storage_call
 
 
 class ContainerName(StrEnum):
     HOT_FOLDER = "hot-folder"
     ARCHIVE = "archive"
     QUARANTINE = "quarantine"
+    FTP = "ftp"
 
 
 class Found(NamedTuple):
@@ -50,6 +54,49 @@ class Found(NamedTuple):
 _FOLDER_MARK = "hdi_isfolder"
 # Only accounts with a hierarchical namespace send it.
 _HIERARCHICAL = "x-ms-resource-type"
+
+
+# The longest that a blob can be leased for with an end, so that a process that died does not keep it.
+_LEASE_SECONDS = 60
+_RENEW_SECONDS = 15
+
+
+class Held:
+    """Be a blob that only this process can change, until `lost`."""
+
+    def __init__(self, client: BlobClient, lease: BlobLeaseClient, place: str) -> None:
+        self._client = client
+        self._lease = lease
+        self._place = place
+        self._until = time.monotonic() + _LEASE_SECONDS
+
+    @property
+    def lost(self) -> bool:
+        return time.monotonic() > self._until
+
+    async def keep(self) -> None:
+        """Renew the lease again and again, until cancelled or refused."""
+        while not self.lost:
+            await asyncio.sleep(_RENEW_SECONDS)
+            asked = time.monotonic()
+            try:
+                with storage_call(f"keep {self._place}"):
+                    await self._lease.renew()
+            except StorageFault:
+                continue
+            except (Conflict, NotFound):
+                self._until = 0
+                return
+            self._until = asked + _LEASE_SECONDS
+
+    async def read(self) -> bytes:
+        with storage_call(f"read {self._place}"):
+            return await (await self._client.download_blob(lease=self._lease)).readall()
+
+    async def write(self, body: bytes) -> None:
+        """Replace the content. Raises Conflict once the blob is lost."""
+        with storage_call(f"write {self._place}"):
+            await self._client.upload_blob(body, overwrite=True, lease=self._lease)
 
 
 class Blobs:
@@ -104,6 +151,27 @@ class Blobs:
                 etag=etag, match_condition=MatchConditions.IfNotModified
             )
             return await stream.readall()
+
+    @asynccontextmanager
+    async def hold(self, container: ContainerName, name: str) -> AsyncIterator["Held"]:
+        """Keep a blob to ourselves, made empty if missing. Raises Conflict if another process has it."""
+        client = self._service.get_blob_client(container, name)
+        with storage_call(f"lease {container}/{name}"):
+            try:
+                lease = await client.acquire_lease(_LEASE_SECONDS)
+            except ResourceNotFoundError:
+                await self._create(container)
+                with contextlib.suppress(ResourceExistsError):  # another process was first
+                    await client.upload_blob(b"")
+                lease = await client.acquire_lease(_LEASE_SECONDS)
+        held = Held(client, lease, f"{container}/{name}")
+        renewing = asyncio.create_task(held.keep())
+        try:
+            yield held
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(StorageFault, Conflict, NotFound), storage_call("give a lease back"):
+                await lease.release()  # else it runs out by itself
 
     async def stream_unchanged(
         self, container: ContainerName, name: str, *, etag: str

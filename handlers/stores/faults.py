@@ -34,7 +34,7 @@ def storage_call(what: str) -> Iterator[None]:
     except (ResourceExistsError, ResourceModifiedError) as error:
         raise Conflict(f"could not {what}: it is there already, or changed") from error
     except HttpResponseError as error:
-        if error.status_code == 412:  # noqa: PLR2004 - Precondition Failed
+        if error.status_code == 412 or _code(error) == "LeaseAlreadyPresent":  # noqa: PLR2004 - Precondition Failed
             raise Conflict(f"could not {what}: it changed") from error
         raise StorageFault(
             f"could not {what}: storage answered {error.status_code} {_code(error)}".rstrip()
