@@ -7,7 +7,7 @@ from functools import cache
 import azure.functions as func
 from azure.functions import BlobSource
 
-from handlers import api
+from handlers import api, contracts
 from handlers import health as health_
 from handlers.answers import Answer
 from handlers.app import App
@@ -82,6 +82,24 @@ async def subject(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="stats", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 async def stats(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await api.statistics(req.params, the_app()))
+
+
+@app.function_name("schemas")
+@app.route(route="schemas", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def schemas(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+    return _response(await contracts.schemas(the_app()))
+
+
+@app.function_name("schema")
+@app.route(route="schemas/{event}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def schema(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await contracts.schema(req.route_params["event"], the_app()))
+
+
+@app.function_name("openapi")
+@app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+    return _response(await contracts.openapi(the_app()))
 
 
 @app.function_name("hot_folder")

@@ -1,7 +1,7 @@
 """Counts of what was received, from the ledger itself: no counter that could differ from it.
 
 A bar (an hour or a day) is a range of row keys within partitions of days: a request for every thousand
-deliveries, of two columns. A call counts at most MAX_ROWS, the newest bars first, and says where it stopped.
+deliveries, of two columns. A call counts at most so many bars and rows, the newest first.
 Bars that ended some time ago change only where a delivery is retried: they are remembered for ten minutes, so
 that a page which is open all day asks for the present hour only.
 """
@@ -52,10 +52,11 @@ _memories: WeakKeyDictionary[Tables, _Memory] = WeakKeyDictionary()
 
 
 async def count(tables: Tables, start: datetime, end: datetime, per: Per) -> dict[datetime, Counts]:
-    """Count by event and status, for each hour or day from `start` on: the oldest may be left out.
+    """Count by event and status, for each hour or day from `start` to before `end`, in that order.
 
-    Both moments are whole hours or days.
+    Both are whole hours or days. The oldest are left out where there are too many or too much in them.
     """
+    start = max(start, end - LONGEST[per])
     starts = []
     while start < end:
         starts.append(start)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -28,7 +28,12 @@ class _Shown(BaseModel):
     """Be a part of an answer: camelCase on the wire, and what is None is left out."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True, extra="ignore", frozen=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        extra="ignore",
+        frozen=True,
+        defer_build=True,
     )
 
     def members(self) -> dict[str, Any]:
@@ -39,7 +44,12 @@ class _Asked(BaseModel):
     """Be a request: a name that is not known is refused, since a misspelt filter would select everything."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        defer_build=True,
     )
 
 
@@ -52,18 +62,20 @@ def _spelt(name: str) -> str:
         raise ValueError(error.message) from error
 
 
+# What ids can tell, with room for a day's arithmetic.
+_FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
 def _moment(value: object) -> datetime:
-    """Read a time; one without an offset is UTC, a date is its first moment, as everywhere in the ledger."""
+    """Read a time; one without an offset is UTC, a date is its first moment, as everywhere in the ledger.
+
+    A time before or after all deliveries there can be is brought nearer, which selects the same ones.
+    """
     if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError("write a time as 2026-01-31T08:00:00Z, or a date as 2026-01-31")
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return datetime.combine(date.fromisoformat(value), time.min, UTC)
     moment = datetime.fromisoformat(value)
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time lies outside the calendar") from error
+    return min(max(moment, _FIRST), _LAST).astimezone(UTC)
 
 
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
@@ -141,7 +153,7 @@ class Prefix(_Asked):
 
 
 class Period(_Asked):
-    """Ask for counts of a period: at most 7 days by the hour, 92 by the day; else of the last 24 hours."""
+    """Ask for counts of a period: its last 7 days by the hour, 92 by the day; else the last 24 hours."""
 
     from_: Annotated[Moment | None, Field(alias="from", description="The first hour or day.")] = None
     to: Annotated[Moment | None, Field(description="The end, not included.")] = None
@@ -261,6 +273,8 @@ class Subjects(_Shown):
 
 
 class Count(_Shown):
+    """Count deliveries of one event and status."""
+
     event: str
     status: Status
     count: int
@@ -297,13 +311,32 @@ class Stats(_Shown):
     per: Literal["hour", "day"]
     buckets: list[Bucket]
     counted_from: Annotated[
-        Timestamp | None, Field(description="Older bars were left out: there was too much to count.")
+        Timestamp | None, Field(description="Older bars were left out: too many, or too much in them.")
     ] = None
     open: Open
     queues: list[Queue]
 
 
+class Schema(_Shown):
+    """Name an event, what it carries and where its schema is."""
+
+    event: str
+    kind: Kind
+    object: Annotated[str, Field(description="printIQ's name of what it carries.")]
+    format: Annotated[str, Field(description="What printIQ sends; either is read.")]
+    trigger: Annotated[str, Field(description='Completes "sent when …".')]
+    schema_: Annotated[str, Field(alias="schema", description="The address of its JSON Schema.")]
+
+
+class Schemas(_Shown):
+    """List the events."""
+
+    schemas: list[Schema]
+
+
 class Health(_Shown):
+    """Say that storage answers."""
+
     status: Literal["ok"]
 
 

@@ -66,7 +66,7 @@ def compile_template(template: str) -> Template:
         body += _literal(segment[position:], template)
         separator = "/" if index else ""
         pattern += f"(?:{separator}{body})?" if may_be_absent else f"{separator}{body}"
-    return Template(re.compile(pattern, re.IGNORECASE), tuple(constraints), defaults)
+    return Template(re.compile(pattern, re.IGNORECASE | re.DOTALL), tuple(constraints), defaults)
 
 
 def _literal(text: str, template: str) -> str:
