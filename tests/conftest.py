@@ -20,7 +20,9 @@ ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(1500)), KEY)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-expected", action="store_true", help="write tests/corpus/*/*.expected.json anew")
+    parser.addoption(
+        "--write-expected", action="store_true", help="write tests/corpus/*/*.expected.json anew"
+    )
 
 
 @pytest.fixture(scope="session")

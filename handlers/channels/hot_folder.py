@@ -92,14 +92,19 @@ async def _receive(found: Found, app: App) -> bool:
     return True
 
 
+def delivery_id(name: str, etag: str, modified: datetime) -> str:
+    """Return the id of a file's delivery: a second notification of the same file is the same delivery."""
+    return derived_id(modified, ContainerName.HOT_FOLDER, name, etag)
+
+
 def _delivery(found: Found) -> Delivery:
-    delivery_id = derived_id(found.modified, ContainerName.HOT_FOLDER, found.name, found.etag)
+    its_id = delivery_id(found.name, found.etag, found.modified)
     return Delivery(
-        id=delivery_id,
+        id=its_id,
         event=found.name.partition("/")[0] if "/" in found.name else "",
         body=b"",
         channel=Channel.HOT_FOLDER,
-        received_at=time_of(delivery_id),
+        received_at=time_of(its_id),
         file=found.name,
     )
 

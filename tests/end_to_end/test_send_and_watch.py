@@ -1,0 +1,178 @@
+"""`dev.py send` shows what came of an event, also by its exit code; `watch` follows and takes nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from receiver import CORPUS, Receiver, marked, sample
+from typer.testing import CliRunner, Result
+
+from events import EventType
+from tools.commands import send
+from tools.host.testing import free_port, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+def _environment(receiver: Receiver) -> dict[str, str]:
+    return {"AzureWebJobsStorage": receiver.storage, "HOT_FOLDER": receiver.storage, "COLUMNS": "200"}
+
+
+def _send(receiver: Receiver, *arguments: str, **environment: str | None) -> Result:
+    command = typer.Typer()
+    command.command()(send.main)
+    url = [] if "--url" in arguments else ["--url", receiver.host.url]
+    return CliRunner().invoke(command, [*arguments, *url], env={**_environment(receiver), **environment})
+
+
+@pytest.fixture(scope="module")
+def own(start_receiver: Any) -> Receiver:  # noqa: ANN401 - a function
+    """Return an app of these tests' own: nobody takes messages from its queues."""
+    receiver: Receiver = start_receiver({})
+    return receiver
+
+
+@pytest.fixture
+def a_file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    path = tmp_path / "quote.json"
+    path.write_bytes(marked(sample("CreateQuote"), request.node.name))
+    return path
+
+
+@pytest.mark.parametrize("channel", ["webhook", "hot-folder"])
+def test_a_sent_event_is_followed_to_ledger_queue_and_archive(
+    own: Receiver, a_file: Path, channel: str
+) -> None:
+    by = ["--hot-folder"] if channel == "hot-folder" else []
+    done = _send(own, "createquote", "--file", str(a_file), "--json", *by)
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["outcome"], told["channel"]) == ("arrived", channel)
+    assert (told["delivery"]["status"], told["delivery"]["channel"]) == ("sent", channel)
+    assert told["delivery"]["id"] == told["id"]
+    assert told["messages"]["printiq-events"]["id"] == told["id"]
+    assert own.blob(told["delivery"]["raw"]) == a_file.read_bytes()
+
+
+def test_what_came_of_it_is_told_in_plain_words(own: Receiver, a_file: Path) -> None:
+    _send(own, "CreateQuote", "--file", str(a_file))
+    done = _send(own, "CreateQuote", "--file", str(a_file))
+    assert done.exit_code == 0
+    for words in (
+        "202 accepted",
+        "duplicate quote Q005218v2",
+        "a short while ago",
+        "printiq-events:",
+        "archive/",
+    ):
+        assert words in done.stdout
+    assert "\x1b" not in done.stdout, "colours are for terminals"
+
+
+@pytest.mark.parametrize("by", [[], ["--hot-folder"]])
+def test_a_refused_event_ends_with_exit_code_1_and_the_reason(own: Receiver, by: list[str]) -> None:
+    file = CORPUS / "_refused" / "invoice-sent-to-create-quote.json"
+    done = _send(own, "CreateQuote", "--file", str(file), *by)
+    assert done.exit_code == 1
+    assert "This is an Invoice" in done.stdout
+    assert "quarantine/CreateQuote/" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["CreateQote"], "Did you mean CreateQuote"),
+        ([], "name an event"),
+        (["CreateQuote", "--all"], "it sends the sample of every event"),
+        (["CreateQuote", "--file", "no-such-file"], "no-such-file is no file"),
+        (["CreateQuote", "--hot-folder", "--url", "http://example.invalid"], "HOT_FOLDER"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_exit_code_2_and_a_hint(
+    own: Receiver, arguments: list[str], said: str
+) -> None:
+    done = _send(own, *arguments, HOT_FOLDER=None)
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_an_app_that_does_not_answer_ends_with_exit_code_3(own: Receiver) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    done = _send(own, "CreateQuote", "--url", url)
+    assert done.exit_code == 3
+    assert f"The app at {url} does not answer" in done.stdout
+
+
+def test_all_events_are_sent_and_followed(own: Receiver) -> None:
+    done = _send(own, "--all", "--json")
+    assert done.exit_code == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["event"] for each in told] == list(EventType)
+    assert {each["outcome"] for each in told} == {"arrived"}
+
+
+class Watching:
+    """Hold a `dev.py watch --json` that runs, and the lines that it has printed."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tools", "watch", "--json", "--since", "1", "--url", receiver.host.url],
+            cwd=ROOT,
+            env={**os.environ, **_environment(receiver)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(20)
+        self._reader.join()
+        return code
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join()
+
+
+@pytest.fixture
+def watching(own: Receiver) -> Iterator[Watching]:
+    watching = Watching(own)
+    yield watching
+    watching.kill()
+
+
+def test_watch_tells_of_deliveries_and_queues_and_takes_no_message(own: Receiver, watching: Watching) -> None:
+    wait_until(lambda: watching.lines)
+    delivery_id = own.accepted("CreateQuote", marked(sample("CreateQuote"), "watched"))
+
+    def told() -> list[dict[str, Any]]:
+        rows = [line["delivery"] for line in watching.lines if "delivery" in line]
+        return [row for row in rows if row["id"] == delivery_id]
+
+    row = wait_until(told)[-1]
+    assert (row["status"], row["subject"], row["queues"]) == ("sent", "Q005218v2", ["printiq-events"])
+    depths = [
+        line["queue"] for line in watching.lines if line.get("queue", {}).get("name") == "printiq-events"
+    ]
+    assert watching.interrupt() == 0
+    assert own.messages(delivery_id)
+    assert all(len(depth["first"]) <= 32 for depth in depths)

@@ -1,0 +1,163 @@
+"""Follows the ledger and the queues of an app, live, and takes nothing away from its consumers."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tools.commands._target import (
+    DEFAULT_STORAGE_PORT,
+    DEFAULT_URL,
+    PEEK,
+    Account,
+    Json,
+    JsonOption,
+    KeyOption,
+    Queue,
+    StoragePortOption,
+    Target,
+    UnreachableError,
+    UrlOption,
+)
+
+_UNREACHABLE = 3
+_INTERVAL = 1.0
+# What was received longer ago is no longer looked at: each look reads the ledger from there.
+_LONGEST = timedelta(hours=1)
+_STYLES = {"sent": "green", "duplicate": "yellow", "failing": "yellow", "quarantined": "red", "failed": "red"}
+
+
+def main(
+    *,
+    since: Annotated[
+        float, typer.Option(help="Minutes to look back at the start, at most 60.", min=0, max=60)
+    ] = 0,
+    url: UrlOption = DEFAULT_URL,
+    key: KeyOption = None,
+    storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow the ledger and the result queues, live, until Ctrl-C.
+
+    Messages are only peeked at: consumers get every one of them. A peek shows the first 32 of a queue and no
+    more; what lies behind them, or was taken at once, is told by the ledger, which names the queues that each
+    delivery was sent to. With --json each line is a delivery that is new or changed, or a queue that changed.
+
+    Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the app or its storage does not answer.
+    """
+    console = Console(highlight=False, stderr=as_json)
+    target = Target.of(url, key, storage_port)
+    watch = Watch(target.account(), datetime.now(UTC) - timedelta(minutes=since))
+    try:
+        if as_json:
+            _print_json(watch)
+        else:
+            _print(watch, console, target)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    except UnreachableError as error:
+        console.print(f"[red]{escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(_UNREACHABLE) from None
+
+
+class Watch:
+    """Remember what was seen, so that each look tells what is new."""
+
+    def __init__(self, account: Account, start: datetime) -> None:
+        self._account = account
+        self._start = start
+        self._rows: dict[str, Json] = {}
+        self._queues: dict[str, Queue] = {}
+
+    @property
+    def queues(self) -> list[Queue]:
+        return list(self._queues.values())
+
+    def deliveries(self) -> Iterator[Json]:
+        """Yield the deliveries that are new or changed since the last look."""
+        since = max(self._start, datetime.now(UTC) - _LONGEST)
+        rows = {str(row["id"]): row for row in self._account.deliveries(since)}
+        for delivery_id, row in rows.items():
+            if row != self._rows.get(delivery_id):
+                yield row
+        self._rows = rows
+
+    def changed_queues(self) -> Iterator[Queue]:
+        """Yield the queues that changed since the last look; one that was deleted, as empty."""
+        queues = {queue.name: queue for queue in self._account.queues()}
+        gone = {name: Queue(name, 0, ()) for name in self._queues.keys() - queues.keys()}
+        for name, queue in (queues | gone).items():
+            if queue != self._queues.get(name):
+                yield queue
+        self._queues = queues
+
+
+def _print_json(watch: Watch) -> None:
+    while True:
+        for row in watch.deliveries():
+            print(json.dumps({"delivery": row}, ensure_ascii=False, default=str), flush=True)
+        for queue in watch.changed_queues():
+            print(json.dumps({"queue": queue._asdict()}, ensure_ascii=False), flush=True)
+        time.sleep(_INTERVAL)
+
+
+def _print(watch: Watch, console: Console, target: Target) -> None:
+    where = target.url if target.storage is None else f"{target.url} and its storage"
+    console.print(f"Watching {where}. Ctrl-C ends it.", soft_wrap=True)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            for row in watch.deliveries():
+                console.print(_line(row), soft_wrap=True)
+            changed = list(watch.changed_queues())
+            if console.is_terminal:
+                live.update(_queues(watch.queues), refresh=True)
+            else:
+                for queue in changed:
+                    console.print(f"queue {queue.name}: {_depth(queue)}", soft_wrap=True, markup=False)
+            time.sleep(_INTERVAL)
+
+
+def _line(row: Json) -> Text:
+    received = datetime.fromisoformat(row["receivedAt"]).astimezone()
+    line = Text(f"{received:%H:%M:%S}  ")
+    line.append(f"{row['status']:<12}", style=_STYLES.get(row["status"], ""))
+    line.append(f"{row['event']:<28}")
+    line.append(f"{row['kind']} {row['subject']}" if row.get("subject") else "no subject")
+    line.append(f"  by {row['channel']}")
+    if row.get("queues"):
+        line.append(f"  → {', '.join(row['queues'])}")
+    if row.get("duplicateOf"):
+        line.append(f"  the same as {row['duplicateOf']}", style="yellow")
+    if row.get("error"):
+        line.append(f"  {row['error']}", style="red")
+    return line
+
+
+def _queues(queues: list[Queue]) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("queue", "messages", "next"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for queue in queues:
+        table.add_row(queue.name, _depth(queue), _next(queue))
+    return Group("", table)
+
+
+def _depth(queue: Queue) -> str:
+    return f"{queue.messages}" + (f" (the first {PEEK} can be seen)" if queue.messages > PEEK else "")
+
+
+def _next(queue: Queue) -> str:
+    if not queue.first:
+        return ""
+    message = queue.first[0]
+    if "specversion" not in message:
+        return ""
+    return escape(f"{message['type']} {message.get('subject', '')}")
