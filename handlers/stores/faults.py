@@ -45,4 +45,5 @@ def storage_call(what: str) -> Iterator[None]:
 
 def _code(error: HttpResponseError) -> str:
     # the service's own short code (QueueBeingDeleted, …); its message may hold names and addresses
-    return str(getattr(error, "error_code", "") or "")
+    code = getattr(error, "error_code", None) or ""
+    return str(getattr(code, "value", code))

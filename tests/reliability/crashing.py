@@ -19,6 +19,7 @@ from handlers.settings import Settings
 type Step = Callable[[App], Awaitable[object]]
 type Moment = Literal["before", "after"]
 
+_MOMENTS: tuple[Moment, ...] = ("before", "after")
 _CRASHED = 77
 
 
@@ -48,7 +49,7 @@ def crashes_of(calls: list[str]) -> list[Crash]:
     return [
         Crash(number, moment)
         for number, call in enumerate(calls)
-        for moment in (("after",) if call.startswith(("GET", "HEAD")) else ("before", "after"))
+        for moment in (_MOMENTS[1:] if call.startswith(("GET", "HEAD")) else _MOMENTS)
     ]
 
 
@@ -80,7 +81,7 @@ def _child(step: Step, settings: Settings, at: Crash | None, writing: int) -> No
             os._exit(_CRASHED)
         return response
 
-    AioHttpTransport.send = crashing  # type: ignore[method-assign, assignment]
+    AioHttpTransport.send = crashing  # type: ignore[method-assign]
 
     async def run() -> None:
         app = App.start(settings)

@@ -61,5 +61,6 @@ async def work_off(app: App) -> None:
         if not batch:
             return
         for message in batch:
+            assert message.inserted_on is not None
             await process(Message(message.id, message.inserted_on, message.content), app)
             await client.delete_message(message)

@@ -28,8 +28,8 @@ def main(
 ) -> None:
     """Reconcile archive, quarantine and ledger, and name each delivery that does not add up.
 
-    Works on the storage that the setting AzureWebJobsStorage names, or else on the local one. It is exact once
-    the inbox is empty.
+    Works on the storage that the setting AzureWebJobsStorage names, or else on the local one. It is exact
+    once the inbox is empty.
 
     Exit codes: 0 it adds up; 1 it does not; 3 storage does not answer; 4 not exact yet, messages wait.
     """

@@ -1,0 +1,90 @@
+"""A storage account that misbehaves: a proxy before Azurite that answers as ill as it is told.
+
+Requests go through unchanged (a shared key signs path and headers, not the address), unless a fault applies.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+# What a fault does with a request: answer in storage's place, or None to let it through.
+type Fault = Callable[[web.Request], "web.StreamResponse | None"]
+
+_NOT_ADDED = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")
+_NOT_FORWARDED = {"Host", "Transfer-Encoding", "Content-Length", "Connection"}
+
+
+def answering(status: int, code: str, *, retry_after: int | None = None, only: str = "") -> Fault:
+    """Make storage refuse with a status, those requests whose path contains `only`."""
+    headers = {"x-ms-error-code": code}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+
+    def fault(request: web.Request) -> web.Response | None:
+        return web.Response(status=status, headers=headers) if only in request.path else None
+
+    return fault
+
+
+@dataclass
+class FaultyStorage:
+    """Be three ports before Azurite's three; `fault`, `delay` and `cut` change while it runs."""
+
+    backend: str
+    fault: Fault | None = None
+    # seconds before each answer
+    delay: float = 0
+    # the request is done, but the connection closes before the answer: a time-out in the middle
+    cut: bool = False
+    seen: int = 0
+
+    async def start(self, ports: range, first_backend_port: int) -> Self:
+        self._stopping = asyncio.Event()
+        self._session = aiohttp.ClientSession(auto_decompress=False)
+        self._runners: list[web.AppRunner] = []
+        for number, port in enumerate(ports):
+            app = web.Application(client_max_size=200 * 1024 * 1024)
+            target = f"http://127.0.0.1:{first_backend_port + number}"
+            app.router.add_route("*", "/{rest:.*}", self._handler(target))
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            self._runners.append(runner)
+        return self
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        for runner in self._runners:
+            await runner.cleanup()
+        await self._session.close()
+
+    def _handler(self, target: str) -> Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self.seen += 1
+            body = await request.read()
+            if self.delay:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), self.delay)
+            if self.fault is not None and (answer := self.fault(request)) is not None:
+                return answer
+            headers = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
+            async with self._session.request(
+                request.method,
+                URL(f"{target}{request.raw_path}", encoded=True),
+                data=body or None,
+                headers=headers,
+                skip_auto_headers=_NOT_ADDED,
+            ) as response:
+                content = await response.read()
+                kept = {n: v for n, v in response.headers.items() if n not in _NOT_FORWARDED}
+                if self.cut and request.transport is not None:
+                    request.transport.abort()
+                return web.Response(status=response.status, body=content, headers=kept)
+
+        return handle  # type: ignore[return-value]

@@ -1,0 +1,169 @@
+"""Storage that is down, slow, throttling, or cut off in the middle: what each does to a delivery."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from time import monotonic
+
+import pytest
+from bench import delivery, quote, settings
+from faulty import FaultyStorage, answering
+from looking import look, work_off
+
+from handlers import account, inbox
+from handlers.app import App
+from handlers.channels.webhook import webhook
+from handlers.inbox import Message, Work
+from handlers.process import process
+from handlers.receive import receive
+from handlers.stores import TableName
+from tools.host.azurite import Azurite, connection_string
+from tools.host.testing import free_port
+
+pytestmark = pytest.mark.anyio
+
+KEY = "dGVzdA=="
+
+
+@pytest.fixture(autouse=True)
+def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is put back for later come at once."""
+    monkeypatch.setattr("handlers.process.delay_after", lambda _: 0)
+
+
+@pytest.fixture
+async def storage_and_app(
+    azurite: Azurite, unused_accounts: Iterator[str]
+) -> AsyncIterator[tuple[FaultyStorage, App]]:
+    """Yield an account that can be made to misbehave, and the app on it."""
+    account_name = next(unused_accounts)
+    ports = range(first := free_port(3), first + 3)
+    faulty = await FaultyStorage(account_name).start(ports, azurite.port)
+    app = App.start(settings(connection_string(first, account_name, KEY)))
+    yield faulty, app
+    await app.close()
+    await faulty.stop()
+
+
+def message(work: Work) -> Message:
+    return Message("m", work.received_at, work.encode().decode())
+
+
+async def post(body: bytes, app: App) -> tuple[int, str | None]:
+    answer = await webhook("CreateQuote", body, {"Content-Type": "application/json"}, app)
+    return answer.status, answer.headers.get("Retry-After")
+
+
+async def test_a_sender_is_told_to_come_again_while_storage_refuses(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    storage.fault = answering(503, "ServerBusy", retry_after=1)
+    assert await post(quote("Q1"), app) == (503, "30")
+    storage.fault = None
+    assert (await post(quote("Q1"), app))[0] == 202
+
+
+async def test_a_sender_has_its_answer_within_ten_seconds_when_storage_hangs(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    storage.delay = 60
+    started = monotonic()
+    assert await post(quote("Q1"), app) == (503, "30")
+    assert monotonic() - started < 10
+
+
+async def test_a_body_that_would_be_refused_is_not_confirmed_either_while_storage_is_down(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    storage.fault = answering(500, "InternalError")
+    assert await post(b'{"QuoteNo": ', app) == (503, "30")
+
+
+async def test_a_write_whose_answer_was_lost_is_one_delivery(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    await app.stores.queues.ensure(inbox.QUEUE)
+    arriving = delivery(quote("Q1"))
+
+    def lose_the_first_answer(_: object) -> None:
+        storage.cut = storage.seen == first
+
+    first = storage.seen + 1
+    storage.fault = lose_the_first_answer
+    await receive(arriving, app)
+    storage.fault, storage.cut = None, False
+
+    assert await app.stores.queues.depth(inbox.QUEUE) == 2  # the SDK sent it again: nobody can know
+    await work_off(app)
+    seen = await look(app)
+    assert len([row for row in seen.rows if row.startswith("deliveries:")]) == 1
+    assert {each["id"] for each in seen.messages["printiq-events"]} == {arriving.id}
+    assert (await account.verify(app.stores)).balanced
+
+
+SERVICES = {
+    "tables": answering(503, "ServerBusy", only="("),
+    "the archive": answering(503, "ServerBusy", only="/archive/"),
+    "the result queue": answering(503, "ServerBusy", only="/printiq-events/"),
+    "the record alone": answering(500, "InternalError", only="/records("),
+}
+
+
+@pytest.mark.parametrize("fault", SERVICES.values(), ids=SERVICES)
+async def test_a_delivery_waits_out_a_fault_and_then_arrives_whole(
+    storage_and_app: tuple[FaultyStorage, App], fault: Callable[[object], None]
+) -> None:
+    storage, app = storage_and_app
+    work = Work.of(delivery(quote("Q1")))
+    storage.fault = fault  # type: ignore[assignment]
+    await process(message(work), app)
+    assert await app.stores.queues.depth(inbox.QUEUE) == 1
+
+    storage.fault = None
+    await work_off(app)
+    seen = await look(app)
+    rows = [row for place, row in seen.rows.items() if place.startswith("deliveries:")]
+    assert [(row["status"], row["error"]) for row in rows] == [("sent", "")]
+    assert {each["id"] for each in seen.messages["printiq-events"]} == {work.id}
+    assert (await account.verify(app.stores)).balanced
+
+
+async def test_a_failed_try_tells_its_error_on_the_ledger(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    work = Work.of(delivery(quote("Q1")))
+    storage.fault = answering(503, "ServerBusy", only="/printiq-events/")
+    await process(message(work), app)
+    (row,) = [row async for row in app.stores.tables.query(TableName.DELIVERIES, "PartitionKey gt ''")]
+    assert row["status"] == "failing"
+    assert row["error"] == "could not send to queue printiq-events: storage answered 503 ServerBusy"
+
+
+async def test_a_message_waits_for_its_consumer_for_ever(storage_and_app: tuple[FaultyStorage, App]) -> None:
+    _, app = storage_and_app
+    await receive(delivery(quote("Q1")), app)
+    for name in (inbox.QUEUE, "printiq-events"):
+        queue = app.stores.queues._service.get_queue_client(name)
+        (peeked,) = await queue.peek_messages()
+        assert peeked.expires_on is not None
+        assert peeked.expires_on.year == 9999
+        await work_off(app)
+
+
+async def test_tables_and_containers_deleted_under_us_are_made_again(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    _, app = storage_and_app
+    await process(message(Work.of(delivery(quote("Q1")))), app)
+    for table in TableName:
+        await app.stores.tables._service.delete_table(table)
+    await app.stores.blobs._service.delete_container("archive")
+    work = Work.of(delivery(quote("Q2")))
+    await process(message(work), app)
+    await work_off(app)
+    seen = await look(app)
+    assert len([row for row in seen.rows if row.startswith("deliveries:")]) == 1
+    assert (await account.verify(app.stores)).balanced
