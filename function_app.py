@@ -65,6 +65,24 @@ async def data(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await api.data(req.route_params["id"], the_app()))
 
 
+@app.function_name("replay")
+@app.route(route="deliveries/{id}/replay", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def replay(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.replay_one(req.route_params["id"], req.get_body(), the_app()))
+
+
+@app.function_name("dismiss")
+@app.route(route="deliveries/{id}/dismiss", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def dismiss(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.dismiss(req.route_params["id"], req.get_body(), the_app()))
+
+
+@app.function_name("replays")
+@app.route(route="replays", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def replays(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(await api.replay_many(req.get_body(), the_app()))
+
+
 @app.function_name("subjects")
 @app.route(route="subjects", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 async def subjects(req: func.HttpRequest) -> func.HttpResponse:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from events import Delivery, EventError, Kind, Problem, Subject, timestamp
-from handlers import archive, inbox, queries, stats, views
+from handlers import archive, inbox, queries, replay, stats, views
 from handlers.answers import Answer, answer, attachment, problem
 from handlers.app import App
 from handlers.ids import time_of
@@ -43,6 +44,14 @@ class Missing(Exception):  # noqa: N818 - as above
     """Say that what was asked for is not there, and why."""
 
 
+_REFUSALS: Mapping[type[Exception], tuple[int, str]] = {
+    BadCursor: (400, "Bad request"),
+    UnknownDelivery: (404, "Unknown delivery"),
+    Missing: (404, "Not found"),
+    replay.NotReplayable: (409, "Not possible"),
+}
+
+
 def _answers[**P](handler: Callable[P, Awaitable[Answer]]) -> Callable[P, Awaitable[Answer]]:
     """Turn what a handler raises into problem documents."""
 
@@ -52,22 +61,16 @@ def _answers[**P](handler: Callable[P, Awaitable[Answer]]) -> Callable[P, Awaita
             return await handler(*args, **kwargs)
         except BadRequest as error:
             return problem(Refusal(status=400, title="Bad request", errors=error.problems))
-        except BadCursor as error:
-            return _problem(400, "Bad request", str(error))
-        except UnknownDelivery as error:
-            return _problem(404, "Unknown delivery", str(error))
-        except Missing as error:
-            return _problem(404, "Not found", str(error))
+        except tuple(_REFUSALS) as error:
+            status, title = _REFUSALS[type(error)]
+            refusal = Refusal(status=status, title=title, errors=(Problem("", str(error)),))
+            return problem(refusal)
         except StorageFault:
             trouble = Problem("", "Storage does not answer. Ask again later.")
             refusal = Refusal(status=503, title="Storage unavailable", errors=(trouble,))
             return problem(refusal, retry_after=_RETRY_AFTER)
 
     return answered
-
-
-def _problem(status: int, title: str, message: str) -> Answer:
-    return problem(Refusal(status=status, title=title, errors=(Problem("", message),)))
 
 
 @_answers
@@ -217,21 +220,67 @@ async def _queue(name: str, role: str, app: App) -> views.Queue:
     )
 
 
+@_answers
+async def replay_one(delivery_id: str, body: bytes, app: App) -> Answer:
+    """Send a delivery through again."""
+    asked = _told(views.Again, body)
+    done = await replay.replay(delivery_id, app, replay.Wish(asked.as_, asked.queues))
+    return answer(202, views.Replayed.model_validate(done._asdict()).members())
+
+
+@_answers
+async def replay_many(body: bytes, app: App) -> Answer:
+    """Send all that a filter selects through again, or count them."""
+    asked = _told(views.ManyAgain, body)
+    done = await replay.replay_many(
+        asked.filter.filter(),
+        app,
+        replay.Wish(asked.as_, asked.queues),
+        dry_run=asked.dry_run,
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    shown = views.ManyReplayed(
+        matched=done.matched,
+        replayed=[views.Replayed.model_validate(each._asdict()) for each in done.replayed],
+        skipped=done.skipped,
+        cursor=done.cursor,
+    )
+    return answer(200 if asked.dry_run else 202, shown.members())
+
+
+@_answers
+async def dismiss(delivery_id: str, body: bytes, app: App) -> Answer:
+    """Say that nothing more is to be done about a delivery; answer what is known of it then."""
+    await replay.dismiss(delivery_id, _told(views.Dismissal, body).reason, app)
+    return await delivery(delivery_id, app)
+
+
 def _asked[M: BaseModel](model: type[M], query: Mapping[str, str]) -> M:
     """Read a query string; `code` in it is the platform's way to show a key. Raises BadRequest."""
     named = {name: value for name, value in query.items() if name != "code"}
     try:
         return model.model_validate_strings(named)
     except ValidationError as error:
-        raise BadRequest(*(_wrong(each) for each in error.errors())) from error
+        raise BadRequest(*(_wrong(each, "") for each in error.errors())) from error
 
 
-def _wrong(error: Any) -> Problem:  # noqa: ANN401 - pydantic's details
+def _told[M: BaseModel](model: type[M], body: bytes) -> M:
+    """Read a body of JSON; none is an empty object. Raises BadRequest."""
+    try:
+        return model.model_validate_json(body or b"{}", strict=True)
+    except ValidationError as error:
+        raise BadRequest(
+            *(_wrong(each, "".join(f"/{part}" for part in each["loc"])) for each in error.errors())
+        ) from error
+
+
+def _wrong(error: ErrorDetails, pointer: str) -> Problem:
     name = ".".join(map(str, error["loc"]))
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ").rstrip(".")
     if error["type"] == "extra_forbidden":
-        message = "there is no such parameter"
-    return Problem("", f"`{name}`: {message}.")
+        message = "there is no such name"
+    return Problem(pointer, f"`{name}`: {message}." if name else f"{message}.")
 
 
 def _shown(rows: Iterable[Row]) -> list[views.Delivery]:

@@ -62,6 +62,10 @@ def _spelt(name: str) -> str:
         raise ValueError(error.message) from error
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
 # What ids can tell, with room for a day's arithmetic.
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -90,6 +94,10 @@ KnownEvent = Annotated[
 ]
 Moment = Annotated[
     datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+# JSON Schema's integer is any number without a fraction: 5.0 is one.
+Limit = Annotated[
+    int, Field(ge=1, le=5000), BeforeValidator(lambda value: int(value) if _is_whole(value) else value)
 ]
 Cursor = Annotated[str, Field(pattern=f"^{CURSOR}$")]
 Key = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -142,6 +150,33 @@ class Paging(_Asked):
 
     size: Annotated[int, _SIZE] = 50
     cursor: Annotated[Cursor | None, _CURSOR] = None
+
+
+_AS = Field(alias="as", description="Another event, where the sender had the wrong one.")
+_QUEUES = Field(min_length=1, description="Only these of the queues that subscribe to the event.")
+QueueNames = tuple[Annotated[str, Field(min_length=3, max_length=63)], ...]
+
+
+class Again(_Asked):
+    """Say how to replay a delivery."""
+
+    as_: Annotated[KnownEvent | None, _AS] = None
+    queues: Annotated[QueueNames | None, _QUEUES] = None
+
+
+class ManyAgain(Again):
+    """Say which deliveries to replay, and how."""
+
+    filter: Annotated[Selection, Field(description="Which ones; those replayed already are passed over.")]
+    dry_run: Annotated[bool, Field(description="Only count.")] = False
+    limit: Annotated[Limit, Field(description="At most so many, 50 a second.")] = 500
+    cursor: Annotated[Cursor | None, Field(description="The `cursor` of the answer before.")] = None
+
+
+class Dismissal(_Asked):
+    """Say why nothing more is to be done about a delivery."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 
 
 class Prefix(_Asked):
@@ -231,6 +266,23 @@ class Detail(Delivery):
         lists = ("subjects", "queues", "warnings", "steps")
         read = {name: json.loads(row[name]) for name in lists if isinstance(row.get(name), str)}
         return {**row, **read}
+
+
+class Replayed(_Shown):
+    """Confirm that a replay is in custody: a delivery of its own."""
+
+    id: Id
+    replay_of: Id
+    event: str
+
+
+class ManyReplayed(_Shown):
+    """Tell what was found and what was replayed."""
+
+    matched: int
+    replayed: list[Replayed]
+    skipped: Annotated[int, Field(description="Replayed before, dismissed, or not possible.")]
+    cursor: Annotated[Cursor | None, Field(description="Ask with it to go on where this stopped.")] = None
 
 
 class Record(_Shown):

@@ -96,7 +96,7 @@ def test_an_unknown_delivery_is_a_problem_that_says_it_may_still_wait(
 @pytest.mark.parametrize(
     ("query", "complaint"),
     [
-        ({"staus": "failed"}, "`staus`: there is no such parameter."),
+        ({"staus": "failed"}, "`staus`: there is no such name."),
         ({"status": "lost"}, "`status`: Input should be 'sent', 'duplicate'"),
         ({"event": "CreateQoute"}, "Did you mean CreateQuote"),
         ({"from": "yesterday"}, "write a time as 2026-01-31T08:00:00Z"),
@@ -199,6 +199,67 @@ def test_statistics_count_by_hour_event_and_status_and_look_at_the_queues(storag
     tell(storage, story)
 
 
+def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> None:
+    async def story(app: App) -> None:
+        delivery_id = await deliver(app, "CreateQoute", sample("CreateQuote"))
+        assert "Say which event it is" in members(await api.replay_one(delivery_id, b"", app), 409)["detail"]
+        done = members(await api.replay_one(delivery_id, b'{"as": "createquote"}', app), 202)
+        assert (done["replayOf"], done["event"]) == (delivery_id, "CreateQuote")
+        assert members(await api.delivery(delivery_id, app))["replayedBy"] == done["id"]
+        assert members(await api.deliveries({"open": "true"}, app))["deliveries"] == []
+
+    tell(storage, story)
+
+
+def test_what_nobody_needs_is_dismissed_with_a_reason(storage: str) -> None:
+    async def story(app: App) -> None:
+        delivery_id = await deliver(app, "CreateQuote", b"not JSON")
+        for body in (b"", b"{}", b'{"reason": " "}', b'{"reason": 1}', b"[", b'{"reason": "x", "by": "me"}'):
+            assert members(await api.dismiss(delivery_id, body, app), 400)["title"] == "Bad request"
+        told = members(await api.dismiss(delivery_id, b'{"reason": "a test of ours"}', app))
+        assert told["dismissed"] == "a test of ours"
+        assert members(await api.statistics(NOTHING, app))["open"]["count"] == 0
+        sent = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        assert members(await api.dismiss(sent, b'{"reason": "why not"}', app), 409)
+
+    tell(storage, story)
+
+
+def test_all_that_a_filter_selects_is_counted_then_replayed_once(storage: str) -> None:
+    async def story(app: App) -> None:
+        ids = [await deliver(app, "CreateQuote", sample("CreateQuote")) for _ in range(3)]
+        await deliver(app, "ExportInvoice", sample("ExportInvoice"))
+        ask = {"filter": {"event": "CreateQuote", "from": "2026-01-01"}, "queues": ["printiq-events"]}
+        counted = members(await api.replay_many(json.dumps({**ask, "dryRun": True}).encode(), app))
+        assert (counted["matched"], counted["replayed"]) == (3, [])
+        done = members(await api.replay_many(json.dumps(ask).encode(), app), 202)
+        assert [each["replayOf"] for each in done["replayed"]] == ids[::-1]
+        again = members(await api.replay_many(json.dumps(ask).encode(), app), 202)
+        assert (again["replayed"], again["skipped"]) == ([], 3)
+
+    tell(storage, story)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b"{}", "/filter"),
+        (b'{"filter": {"staus": "failed"}}', "/filter/staus"),
+        (b'{"filter": {"open": "true"}}', "/filter/open"),
+        (b'{"filter": {}, "limit": 0}', "/limit"),
+        (b'{"filter": {}, "queues": []}', "/queues"),
+        (b'{"filter": {}, "as": "CreateQoute"}', "/as"),
+        (b"not JSON", ""),
+        (b"\xff", ""),
+    ],
+)
+def test_a_wrong_wish_to_replay_is_answered_with_the_place(storage: str, body: bytes, pointer: str) -> None:
+    async def story(app: App) -> None:
+        assert members(await api.replay_many(body, app), 400)["errors"][0]["pointer"] == pointer
+
+    tell(storage, story)
+
+
 @pytest.mark.parametrize(
     ("query", "bars"),
     [
@@ -254,6 +315,8 @@ def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:
 
         printiq = {"x-functions-key": keys["functions"]["webhook"]}
         assert client.post("/api/webhooks/CreateQuote", content=quote, headers=printiq).status_code == 202
+        for path in ("deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/replay", "replays"):
+            assert client.post(f"/api/{path}", content=b"{}", headers=printiq).status_code == 401
         closed = [
             "/api/deliveries",
             "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9",
