@@ -104,9 +104,7 @@ def _by_declaration(body: bytes, encoding: str, error: UnicodeDecodeError) -> by
 # -- what it is ----------------------------------------------------------------------------------------------
 
 _PROLOG = re.compile(rb"(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
-_HTML = re.compile(
-    rb"<(!doctype\s+html|(html|head|body|title|h1|center|div|p|script)\b(?![.:-]))", re.IGNORECASE
-)
+_HTML = re.compile(rb"<(!doctype\s+html|(html|head|body|h1|center|div|p|script)\b(?![.:-]))", re.IGNORECASE)
 _JSON_SCALAR = re.compile(rb'("(\\.|[^"\\])*+"|-?\d[\d.eE+-]*+|true|false|null)\s*+', re.DOTALL)
 
 
@@ -236,17 +234,14 @@ def _json_error(utf8: bytes, said: str) -> Malformed:
     if duplicate := re.search(r'duplicate key "(.*)"', found["what"], re.DOTALL):
         what = f"The name {duplicate[1][:60]!r} stands twice in one object"
     line, column = int(found["line"]), int(found["column"])
-    offset = _offset(utf8, line, column)
-    if _JSON_NAN.match(utf8, max(offset - 1, 0)) or _JSON_NAN.match(utf8, offset):
-        what = "NaN and Infinity are not JSON numbers"
-    return Malformed(f"{what} (line {line}, column {column}).", pointer=_json_pointer(utf8[:offset]))
-
-
-def _offset(utf8: bytes, line: int, column: int) -> int:
     start = 0
     for _ in range(line - 1):
         start = utf8.index(b"\n", start) + 1
-    return min(start + column, len(utf8))
+    # jiter counts columns from one; where the JSON ends too early, it names the last character
+    end = start + column - (0 if found["what"].startswith("EOF") else 1)
+    if _JSON_NAN.match(utf8, max(end - 1, 0)) or _JSON_NAN.match(utf8, end):
+        what = "NaN and Infinity are not JSON numbers"
+    return Malformed(f"{what} (line {line}, column {column}).", pointer=_json_pointer(utf8[: max(end, 0)]))
 
 
 _JSON_TOKEN = re.compile(rb'"((?:\\.|[^"\\])*+)(?:"\s*+(:)?)?|[{}\[\],]', re.DOTALL)
@@ -263,8 +258,8 @@ def _json_pointer(before: bytes) -> str:
             path.append(0)
         elif mark in b"}]":
             del path[-1:]
-        elif mark == b"," and path and isinstance(path[-1], int):
-            path[-1] += 1
+        elif mark == b"," and path:
+            path[-1] = path[-1] + 1 if isinstance(path[-1], int) else None
         elif token[2] and path:
             path[-1] = _unescaped(token[1])
     return pointer(step for step in path if step is not None)

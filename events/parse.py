@@ -182,25 +182,31 @@ _EVIDENCE = 3
 def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     """Refuse what is positively another object: it says so itself, or has names that only another one has."""
     own = event_type.payloads
-    if any(_is_named(each, layer.name) or _only(layer.members, each) for each in own):
+    evidence = _evidence(layer.members)
+    if any(_is_named(each, layer.name) or each in evidence for each in own):
         return
     for other in payload_types():
-        evidence = _only(layer.members, other)
-        is_other = len(evidence) >= _EVIDENCE and 2 * len(_known(layer.members, other)) > len(layer.members)
+        names = evidence.get(other, [])
+        is_other = len(names) >= _EVIDENCE and 2 * len(_known(layer.members, other)) > len(layer.members)
         if other not in own and (is_other or _is_named(other, layer.name)):
-            fields = f" (it has {', '.join(evidence[:_EVIDENCE])})" if evidence else ""
+            fields = f" (it has {', '.join(names[:_EVIDENCE])})" if names else ""
             homes = [event for event in EventType if other in event.payloads]
             raise WrongObject(
                 f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries "
                 f"{_article(own[0].OBJECT)}. It belongs to {' or '.join(homes[:3])}"
                 f"{' or others' if homes[3:] else ''}.",
-                pointer=pointer((*layer.path, *evidence[:1])),
+                pointer=pointer((*layer.path, *names[:1])),
             )
 
 
-def _only(members: dict[str, Any], model: type[Payload]) -> list[str]:
-    """Return the members whose names belong to this object and no other."""
-    return [name for name in members if _owners().get(name.lower()) == [model]]
+def _evidence(members: dict[str, Any]) -> dict[type[Payload], list[str]]:
+    """List, for each object, the members whose names belong to it and to no other."""
+    evidence: dict[type[Payload], list[str]] = {}
+    for name in members:
+        owners = _owners().get(name.lower(), [])
+        if len(owners) == 1:
+            evidence.setdefault(owners[0], []).append(name)
+    return evidence
 
 
 @cache

@@ -74,10 +74,14 @@ def _is_container(value: dict[str, Any], part: type[Part] | None) -> bool:
     """Tell a container (`{"Product": [...]}`, `{"int": [1, 2]}`) from an object that is an item itself."""
     if part is None:
         return len(value) == 1
-    names = plan(part)
-    return not any(names.slot(name) for name in value) and all(
-        item is None or isinstance(item, dict | list) for item in value.values()
-    )
+    return all(_is_item(item, plan(part).slot(name)) for name, item in value.items())
+
+
+def _is_item(value: Any, slot: Slot | None) -> bool:  # noqa: ANN401 - a tree
+    """Tell an item's element in a container from a member of an object."""
+    if slot is None:
+        return value is None or isinstance(value, dict | list)
+    return slot.leaf is not None and not slot.many and isinstance(value, dict | list)
 
 
 # A JSON number beyond these is read as something else by many consumers (RFC 7493, I-JSON).

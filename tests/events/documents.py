@@ -148,7 +148,12 @@ def element(name: str, tree: Tree, choose: Choose) -> str:
         return f"<{name}>{escape(tree)}</{name}>"
     if isinstance(tree.value, list):
         items = [item if isinstance(item, dict) else Known([], item) for item in tree.value]
-        if items and choose(st.booleans()):
+        # <Quantities><Quantity/></Quantities> is a list of one nothing, no item with a null Quantity
+        if (
+            items
+            and not any(len(item) == 1 for item in items if isinstance(item, dict))
+            and choose(st.booleans())
+        ):
             return "".join(element(name, item, choose) for item in items)
         kind = choose(st.sampled_from(["Item", "int"]))
         return f"<{name}>{''.join(element(kind, item, choose) for item in items)}</{name}>"

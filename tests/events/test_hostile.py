@@ -1,0 +1,381 @@
+"""Bodies that mean harm, or come from a sender gone wrong: read or refused, at once, with nothing fetched."""
+
+import itertools
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.pool import Pool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from deliveries import delivery, read
+
+from events import BodyTooLarge, EmptyBody, EventError, Format, Malformed, NotJsonOrXml, parse, sniff
+from events.formats import MAX_ATTRIBUTES, MAX_DEPTH, MAX_VALUES
+
+MB = 1024 * 1024
+
+
+def refusal(event: str, body: bytes | str) -> EventError:
+    with pytest.raises(EventError) as refused:
+        read(event, body)
+    return refused.value
+
+
+def data(event: str, body: bytes | str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(read(event, body).data)
+
+
+# -- nothing is fetched -------------------------------------------------------------------------------------
+
+
+SECRET = "the secret in the file"
+
+
+class Bait(NamedTuple):
+    """Be what an attacker would like fetched: a file with a secret, and a server that nobody may visit."""
+
+    file: Path
+    port: int
+
+
+@pytest.fixture
+def bait(tmp_path: Path) -> Iterator[Bait]:
+    file = tmp_path / "secret.txt"
+    file.write_text(SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        visitors: list[str] = []
+
+        def note_visitors() -> None:
+            while True:
+                try:
+                    visitor, address = server.accept()
+                except OSError:  # closed: the test is over
+                    return
+                visitors.append(str(address))
+                visitor.close()
+
+        watch = threading.Thread(target=note_visitors)
+        watch.start()
+        yield Bait(file, server.getsockname()[1])
+        server.shutdown(socket.SHUT_RDWR)
+    watch.join()
+    assert visitors == []
+
+
+ENTITIES = {
+    "general": '<!DOCTYPE Job [<!ENTITY x SYSTEM "{url}">]><Job><JobNumber>&x;</JobNumber></Job>',
+    "in an attribute": '<!DOCTYPE Job [<!ENTITY x "y">]><Job><JobNumber a="&x;"/></Job>',
+    "parameter": '<!DOCTYPE Job [<!ENTITY % x SYSTEM "{url}"> %x;]><Job/>',
+    "external DTD": '<!DOCTYPE Job SYSTEM "{url}"><Job/>',
+    "public DTD": '<!DOCTYPE Job PUBLIC "-//X//Y" "{url}"><Job/>',
+    "after a comment": '<?xml version="1.0"?><!-- > --><?pi <!?>\n<!DOCTYPE Job SYSTEM "{url}"><Job/>',
+    "after a comment's odd end": '<!---><!-- --><!DOCTYPE Job [<!ENTITY x SYSTEM "{url}">]><Job>&x;</Job>',
+    "in lower case": '<!doctype Job SYSTEM "{url}"><Job/>',
+}
+
+
+@pytest.mark.parametrize("scheme", ["file", "http"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("document", ENTITIES.values(), ids=list(ENTITIES))
+def test_an_entity_is_refused_and_nothing_is_fetched(
+    bait: Bait, document: str, encoding: str, scheme: str
+) -> None:
+    url = bait.file.as_uri() if scheme == "file" else f"http://127.0.0.1:{bait.port}/x.dtd"
+    refused = refusal("CreateJobXml", document.format(url=url).encode(encoding))
+    assert (refused.status, type(refused)) == (422, Malformed)
+    assert SECRET not in str(refused)
+
+
+def test_xinclude_is_never_acted_on(bait: Bait) -> None:
+    includes = "".join(
+        f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="{url}" parse="text"/>'
+        for url in (bait.file.as_uri(), f"http://127.0.0.1:{bait.port}/")
+    )
+    event = read("CreateJobXml", f"<Job><JobNumber>J1</JobNumber><Title>{includes}</Title></Job>")
+    assert SECRET.encode() not in event.data
+    assert json.loads(event.data)["Title"]["include@href"] == [
+        bait.file.as_uri(),
+        f"http://127.0.0.1:{bait.port}/",
+    ]
+
+
+def test_a_schema_location_is_not_fetched(bait: Bait) -> None:
+    url = f"http://127.0.0.1:{bait.port}/job.xsd"
+    xsi = f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="{url}"'
+    stylesheet = f'<?xml-stylesheet type="text/xsl" href="{url}"?>'
+    assert (
+        data("CreateJobXml", f"{stylesheet}<Job {xsi}><JobNumber>J1</JobNumber></Job>")["JobNumber"] == "J1"
+    )
+
+
+# -- depth and size -----------------------------------------------------------------------------------------
+
+
+def nested_json(levels: int) -> str:
+    return '{"Extra": ' * (levels - 1) + "{}" + "}" * (levels - 1)
+
+
+def nested_xml(levels: int) -> str:
+    return "<Job>" + "<Extra>" * levels + "deep" + "</Extra>" * levels + "</Job>"
+
+
+@pytest.mark.parametrize("nested", [nested_json, nested_xml])
+def test_nesting_is_read_to_its_bound_and_refused_beyond(nested: Callable[[int], str]) -> None:
+    assert read("CreateJobXml", nested(MAX_DEPTH)).data.count(b"Extra") >= MAX_DEPTH - 1
+    for levels in (MAX_DEPTH + 1, 300, 3_000, 100_000):
+        refused = refusal("CreateJobXml", nested(levels))
+        assert f"more than {MAX_DEPTH} levels deep" in str(refused)
+        assert "HUGE" not in str(refused)
+
+
+def test_a_long_pointer_stops_at_what_the_place_is_in() -> None:
+    (problem,) = refusal("CreateJobXml", nested_json(3_000)).problems
+    assert len(problem.pointer) <= 200
+    assert problem.pointer.startswith("/Extra/Extra/")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"Extra": [' + "0," * MAX_VALUES + "0]}",
+        '{"Extra": [' + "{}," * (MAX_VALUES // 2) + "0]}",
+        "<Job>" + "<a/>" * MAX_VALUES + "</Job>",
+        "<Job>" + "<a b='1'/>" * (MAX_VALUES // 2) + "</Job>",
+    ],
+    ids=["numbers", "objects", "elements", "attributes"],
+)
+def test_more_values_than_any_object_has_are_refused(body: str) -> None:
+    assert f"more than {MAX_VALUES:,} values" in str(refusal("CreateJobXml", body))
+
+
+def test_commas_and_brackets_inside_a_text_are_not_counted_as_values() -> None:
+    text = ",[{" * MAX_VALUES + '\\"'
+    assert len(data("CreateJobXml", f'{{"Extra": "{text}"}}')["Extra"]) == len(text) - 1
+
+
+def test_a_million_attributes_are_refused() -> None:
+    attributes = " ".join(f'a{number}="1"' for number in range(1_000_000))
+    assert "values" in str(refusal("CreateJobXml", f"<Job {attributes}/>"))
+
+
+@pytest.mark.parametrize("body", ["<Job {}/>", "<Job><a {}/></Job>", "<Job><a {}><b/></a></Job>"])
+def test_attributes_are_read_to_their_bound_and_refused_beyond(body: str) -> None:
+    many = [f'a{number}="{number}"' for number in range(MAX_ATTRIBUTES + 1)]
+    assert read("CreateJobXml", body.format(" ".join(many[:-1]))).data.count(b'"999"') == 1
+    assert "attributes" in str(refusal("CreateJobXml", body.format(" ".join(many))))
+
+
+@pytest.mark.parametrize(
+    "form", ["<Job><JobNumber>J1</JobNumber><Extra>{}</Extra></Job>", '{{"JobNo": "J1", "Extra": "{}"}}']
+)
+def test_a_text_of_20_megabytes_is_read(form: str) -> None:
+    event = read("CreateJobXml", form.format("QUJD" * (5 * MB)))
+    assert event.subject is not None
+    assert event.subject.key == "J1"
+    assert event.data.count(b"QUJD") == 5 * MB
+
+
+def test_a_body_larger_than_is_read_is_refused_before_it_is_looked_at() -> None:
+    with pytest.raises(BodyTooLarge, match=r"11 bytes; at most 10 are read") as refused:
+        parse(delivery("CreateJob", b"\xff" * 11), max_bytes=10)
+    assert refused.value.status == 413
+
+
+# -- numbers and names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["1" * 4_300, "-" + "1" * 4_299])
+@pytest.mark.parametrize("name", ["TotalPrice", "QuoteNo", "Extra"])
+def test_a_whole_number_of_4300_digits_is_read_exactly(name: str, number: str) -> None:
+    assert data("CreateJob", f'{{"{name}": {number}}}')[name] == number
+
+
+@pytest.mark.parametrize("name", ["TotalPrice", "QuoteNo", "Extra"])
+def test_a_whole_number_of_4301_digits_is_refused(name: str) -> None:
+    (problem,) = refusal("CreateJob", f'{{"{name}": {"1" * 4_301}}}').problems
+    assert problem.pointer == f"/{name}"
+    assert "4,300 digits" in problem.message
+
+
+@pytest.mark.parametrize("number", ["1e9999999999999999999", "-1E-9999999999999999999"])
+def test_an_exponent_beyond_any_machine_is_refused(number: str) -> None:
+    (problem,) = refusal("CreateJob", f'{{"Products": [], "TotalPrice": {number}}}').problems
+    assert problem.pointer == "/TotalPrice"
+    assert "exponent" in problem.message
+
+
+def test_a_name_given_twice_is_refused_even_if_written_differently() -> None:
+    assert "'QuoteNo' stands twice" in str(refusal("CreateJob", r'{"QuoteNo": "1", "\u0051uoteNo": "2"}'))
+
+
+@pytest.mark.parametrize("escape", [r"\ud83d", r"\udc00", r"\ud83d\u0041", r"\ud83dx"])
+@pytest.mark.parametrize("body", [r'{{"QuoteNo": "{}"}}', r'{{"{}": 1}}', r'{{"a": {{"x{}": [1]}}}}'])
+def test_half_a_surrogate_pair_is_refused(body: str, escape: str) -> None:
+    refused = refusal("CreateJob", body.format(escape))
+    assert "surrogate" in str(refused)
+    (refused.problems[0].pointer + str(refused)).encode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/",
+        "~",
+        "a/b~c",
+        "__class__",
+        "model_fields",
+        "subjects",
+        "can_repeat",
+        "__pydantic_extra__",
+        "é\u0000",
+    ],
+)
+def test_an_unknown_name_may_be_any_text(name: str) -> None:
+    assert data("CreateJob", json.dumps({"QuoteNo": "Q1", name: "kept"}))[name] == "kept"
+    (problem,) = refusal("CreateJob", f'{{"Products": {{{json.dumps(name)}: [1, NaN]}}}}').problems
+    assert problem.pointer == "/Products/" + name.replace("~", "~0").replace("/", "~1") + "/1"
+
+
+# -- encodings ----------------------------------------------------------------------------------------------
+
+OBJECT = '{"QuoteNo": "Ō1"}'
+DOCUMENT = "<QuoteDetails><QuoteNo>Ō1</QuoteNo></QuoteDetails>"
+
+
+@pytest.mark.parametrize("text", [OBJECT, DOCUMENT, f" \r\n\t{OBJECT}\n", f"\n {DOCUMENT} \n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_unicode_is_read_in_its_usual_encodings(text: str, encoding: str) -> None:
+    assert data("CreateQuote", text.encode(encoding))["QuoteNo"] == "Ō1"
+
+
+@pytest.mark.parametrize("declared", ["utf-8", "UTF-16", "iso-8859-1", "zip", "no-such-thing"])
+def test_a_declaration_that_contradicts_unicode_bytes_is_ignored(declared: str) -> None:
+    declaration = f'\n<?xml version="1.0" encoding="{declared}"?>\n'
+    assert data("CreateQuote", declaration + DOCUMENT)["QuoteNo"] == "Ō1"
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "ISO-8859-15", "windows-1252", "cp1252", "latin1"])
+def test_a_code_page_is_read_where_it_is_declared(encoding: str) -> None:
+    body = f'<?xml version="1.0" encoding="{encoding}"?><QuoteDetails><QuoteNo>é1</QuoteNo></QuoteDetails>'
+    assert data("CreateQuote", body.encode(encoding))["QuoteNo"] == "é1"
+
+
+# Python's codecs that are no character encodings, encodings of other systems, and names of nothing.
+NO_CODE_PAGES = (
+    ["unicode_escape", "raw_unicode_escape", "utf-7", "idna", "punycode", "zip", "base64", "hex", "rot13"],
+    ["undefined", "mbcs", "charmap", "utf_8", "iso-8859-99", "windows-9999", "os", ".."],
+)
+
+
+@pytest.mark.parametrize("codec", itertools.chain(*NO_CODE_PAGES))
+def test_a_codec_that_is_no_code_page_is_not_run(codec: str) -> None:
+    body = f'<?xml version="1.0" encoding="{codec}"?><QuoteDetails><QuoteNo>'.encode() + b"\xe9\\u0041"
+    assert "not valid UTF-8" in str(refusal("CreateQuote", body + b"</QuoteNo></QuoteDetails>"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x00", b"\x00\x00\x00{", b"{\x00", b'{"a"\x00: 1}', b"<Job>\x00</Job>", b"\xff\xfe"]
+)
+def test_stray_zero_bytes_are_refused(body: bytes) -> None:
+    assert isinstance(refusal("CreateJobXml", body), Malformed | NotJsonOrXml | EmptyBody)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"", EmptyBody),
+        (b"\xef\xbb\xbf \n", EmptyBody),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", NotJsonOrXml),
+        (b"\x89PNG\r\n\x1a\n", NotJsonOrXml),
+        (b"\xd0\xcf\x11\xe0", NotJsonOrXml),
+        (b"\x1f\x8b\x08", NotJsonOrXml),
+        (b"QuoteNo=Q1", NotJsonOrXml),
+        (b"hello", NotJsonOrXml),
+        (b"<!DOCTYPE html><p>", NotJsonOrXml),
+        (
+            b'<?xml version="1.0"?><!-- x --><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0//EN" ""><html/>',
+            NotJsonOrXml,
+        ),
+        (b"<h1>Bad Gateway</h1>", NotJsonOrXml),
+        (b"<HTML>", NotJsonOrXml),
+        (b'{"a": "\xff"}', Malformed),
+        (b"<a>\xff</a>", Malformed),
+    ],
+)
+def test_what_is_no_event_says_so(body: bytes, what: type[EventError]) -> None:
+    assert type(refusal("CreateJob", body)) is what
+
+
+@pytest.mark.parametrize("root", ["p:AcceptanceDetails", "Title", "body.x", "Header", "html-job"])
+def test_a_root_that_begins_like_html_is_still_xml(root: str) -> None:
+    assert sniff(f"<{root}/>".encode()) is Format.XML
+
+
+# -- time ---------------------------------------------------------------------------------------------------
+
+# About a megabyte each, built against our own expressions and loops: a step more per byte and it takes hours.
+SLOW = {
+    "escaped quotes in a cut text": b'{"a": "' + b'\\"' * (MB // 2),
+    "escaped quotes in a scalar": b'"' + b'\\"' * (MB // 2),
+    "quotes": b'{"a": ' + b'"' * MB,
+    "backslashes": b'{"a": "' + b"\\" * MB,
+    "blanks": b" " * MB + b"x",
+    "blanks before a tag": b" " * MB + b"<",
+    "lines": b"{" + b"\n" * MB + b"x",
+    "digits": b"1" * MB + b"x",
+    "signs": b"-1" + b"e+-." * (MB // 4) + b"x",
+    "comments": b"<!---->" * (MB // 7),
+    "comment starts": b"<!-- " * (MB // 32) + b" " * MB,
+    "instructions": b"<?a?>" * (MB // 10) + b" " * (MB // 2),
+    "instruction starts": b"<?" * (MB // 8) + b" " * MB,
+    "blanks in a declaration": b"<?xml" + b" " * MB + b'encoding="x"?>\xff',
+    "one long name": b"<" + b"a" * MB + b">",
+    "one long name in JSON": b'{"' + b"a" * MB + b'": NaN}',
+    "namespaces": b"<Q " + b" ".join(b'xmlns:a%d="u%d"' % (n, n) for n in range(MB // 24)) + b"/>",
+    "the same attribute": b"<Q" + b' a="1"' * (MB // 6),
+    "names": b"{" + b",".join(b'"a%d":1' % n for n in range(MB // 10)) + b"}",
+    "names in other cases": b"{"
+    + b",".join(
+        b'"%b":1' % n
+        for n in [
+            bytes(c ^ (32 * (n >> i & 1)) for i, c in enumerate(b"acceptanceproductdelivery"[:16]))
+            for n in range(40_000)
+        ]
+    )
+    + b"}",
+    "mixed text": b"<Q>" + b"<a/>x" * (MB // 6) + b"</Q>",
+    "character references": b"<Q>" + b"&#65;" * (MB // 5) + b"</Q>",
+    "digits in a number": b"<Q><TotalPrice>1." + b"0" * MB + b"1x</TotalPrice></Q>",
+    "blanks in a date": b"<Q><INVInvoiceDate>1/1/24 1:00" + b" " * MB + b"x</INVInvoiceDate></Q>",
+    "closing brackets": b'{"a": ' + b"[" * 90 + b"]" * MB,
+    "empty objects": b'{"Products": [' + b"{}," * (MB // 10) + b"{}]}",
+    "lists of lists": b'{"Products": [' + b"[[]]," * (MB // 16) + b"[]]}",
+}
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Pool]:
+    with get_context("spawn").Pool(1) as pool:
+        pool.apply_async(outcome, ("CreateJob", b"{}")).get(
+            60
+        )  # its imports are not what is waited for below
+        yield pool
+
+
+def outcome(event: str, body: bytes) -> str:
+    try:
+        return f"{len(read(event, body).data)} bytes of data"
+    except EventError as refused:
+        return str(refused)
+
+
+@pytest.mark.parametrize("event", ["CreateJob", "ExportInvoice"])
+@pytest.mark.parametrize("body", SLOW.values(), ids=list(SLOW))
+def test_no_megabyte_hangs(worker: Pool, event: str, body: bytes) -> None:
+    # Not a measurement: the least of them takes a fraction of a second or, if something is wrong, hours.
+    assert worker.apply_async(outcome, (event, body)).get(30)
