@@ -138,7 +138,7 @@ async def sweep_hot_folder(timer: func.TimerRequest) -> None:  # noqa: ARG001 - 
 
 
 @app.function_name("poll_ftp")
-@app.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
+@app.timer_trigger(arg_name="timer", schedule=settings().ftp_schedule, use_monitor=False)
 async def poll_ftp(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
     await ftp.poll(the_app())
 

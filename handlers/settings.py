@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     # Event Grid is all that Flex Consumption offers; elsewhere the host polls.
     hot_folder_source: Literal["EventGrid", "LogsAndContainerScan"] = "LogsAndContainerScan"
     ftp_sources: tuple[FtpSource, ...] = ()
+    ftp_schedule: str = "30 * * * * *"
     # Azure sets it; it names the app to whoever follows a link.
     website_hostname: str = "localhost:7071"
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError
 from handlers.app import App
 from handlers.channels.ftp_memory import Seen
-from handlers.channels.ftp_session import FtpRefusal, FtpSession, Listed, State, shown, wire
+from handlers.channels.ftp_session import FtpRefusal, FtpSession, Listed, shown, wire
 from handlers.channels.whole import PATIENCE, closes, is_temporary
 from handlers.ids import derived_id, time_of
 from handlers.problems import Refusal, problem_document
@@ -128,7 +128,7 @@ class Folder:
             file = await self._claim(session, file)
         fresh = not file.seen.taken
         if fresh:
-            if not _is_as_seen(await session.state(file.name), file.seen):
+            if not await self._is_what_was_read(session, file, body):
                 del self._files[file.name]  # replaced at the last moment: the next look finds the newer one
                 return False
             await self._receive(session, file, body)
@@ -153,6 +153,15 @@ class Folder:
             del self._files[file.name]  # it grew or shrank meanwhile: the next look begins anew
             return None
         return body if given_up or await closes(body) else None
+
+    async def _is_what_was_read(self, session: FtpSession, file: "_File", body: bytes) -> bool:
+        state, seen = await session.state(file.name), file.seen
+        if state is None:
+            return False
+        if state.size is not None and state.time:
+            return (state.size, state.time) == (seen.size, seen.time)
+        # a server that tells little of a file: only reading it again shows that it is the same
+        return self._too_large(seen) or await session.read(file.name, seen.size) == body
 
     def _too_large(self, seen: Seen) -> bool:
         return seen.size > self._app.settings.max_body_bytes
@@ -256,10 +265,6 @@ class _File(NamedTuple):
     @property
     def claimed(self) -> bool:
         return self.name != self.own_name
-
-
-def _is_as_seen(state: State | None, seen: Seen) -> bool:
-    return state is not None and state.size in {None, seen.size} and state.time in {"", seen.time}
 
 
 async def _move_to(session: FtpSession, file: _File, target: str) -> None:

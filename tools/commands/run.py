@@ -1,25 +1,31 @@
 """Runs the app with the local host and Azurite until Ctrl-C."""
 
 import asyncio
+import json
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from events import EventType
 from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
 from tools.host.errors import HostError
+from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.http import bind
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / ".local"
 STORAGE_SETTINGS = (DEFAULT_STORAGE, "HOT_FOLDER")
+# A developer does not want to wait for a minute.
+_SOON = "*/10 * * * * *"
 _SAMPLE = "tests/corpus/CreateQuote/typical.json"
 
 
@@ -40,6 +46,10 @@ def main(  # noqa: PLR0913 an option each
     lease: Annotated[
         float, typer.Option(help="Seconds until a message is tried again if the host dies.")
     ] = 600,
+    ftp: Annotated[
+        bool, typer.Option("--ftp", help="Run an FTP server, too, with a folder for each event, and poll it.")
+    ] = False,
+    ftp_port: Annotated[int, typer.Option(help="Port for FTP.")] = 2121,
 ) -> None:
     """Run the app on this machine, with the storage it needs, until Ctrl-C."""
     configure_logging()
@@ -51,8 +61,13 @@ def main(  # noqa: PLR0913 an option each
         with console.status("Getting Azurite ready"):
             program = install(LOCAL / "azurite", console.print)
         console.print("Starting Azurite")
-        with Azurite(program, storage_port, data.resolve() / "azurite") as azurite:
+        with (
+            Azurite(program, storage_port, data.resolve() / "azurite") as azurite,
+            FtpServer(data.resolve() / "ftp", ftp_port) if ftp else nullcontext() as ftp_server,
+        ):
             _use(azurite, console)
+            if ftp_server:
+                _poll(ftp_server, console)
             asyncio.run(_run(options, azurite, console, core_tools))
             console.print("Stopping")
     except HostError as exc:
@@ -76,6 +91,24 @@ def _use(azurite: Azurite, console: Console) -> None:
             os.environ[name] = azurite.connection_string
         else:
             console.print(f"[yellow]{name} is set already: the app uses that storage, not Azurite.")
+
+
+def _poll(server: FtpServer, console: Console) -> None:
+    """Make a folder for each event, and have the app poll the server."""
+    for event in EventType:
+        (server.folder / event).mkdir(exist_ok=True)
+    source = {
+        "name": "local",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "user": USER,
+        "password": PASSWORD,
+        "tls": "none",
+    }
+    os.environ["FTP_SOURCES"] = json.dumps([source])
+    os.environ.setdefault("FTP_SCHEDULE", _SOON)
+    console.print(f"FTP server on ftp://{USER}:{PASSWORD}@127.0.0.1:{server.port}", soft_wrap=True)
+    console.print(f"  drop files into an event's folder there, or in {server.folder}", soft_wrap=True)
 
 
 def _welcome(console: Console, listening: host.Listening, azurite: Azurite) -> None:

@@ -27,6 +27,7 @@ class FtpServer:
         """Serve with another handler class of pyftpdlib's, for example one with TLS."""
         self.folder = folder
         self.port = port
+        self.authorizer = DummyAuthorizer()
         self._handler = handler
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="ftp-server", daemon=True)
@@ -35,9 +36,8 @@ class FtpServer:
         """Start it. Raises PortTakenError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
-        authorizer = DummyAuthorizer()
-        authorizer.add_user(USER, PASSWORD, str(self.folder), perm=_EVERYTHING)
-        handler = type("Handler", (self._handler,), {"authorizer": authorizer})
+        self.authorizer.add_user(USER, PASSWORD, str(self.folder), perm=_EVERYTHING)
+        handler = type("Handler", (self._handler,), {"authorizer": self.authorizer})
         self._loop = IOLoop()
         self._server = FTPServer(bind(self.port, PORT_OPTION), handler, ioloop=self._loop, backlog=20)
         self._thread.start()

@@ -43,6 +43,13 @@ class Shop:
     async def rows(self, table: TableName = TableName.DELIVERIES) -> list[Row]:
         return [row async for row in self.app.stores.tables.query(table, "PartitionKey ne 'open'")]
 
+    async def rows_in_time(self, count: int) -> list[Row]:
+        """Wait for so many rows in the ledger of an app that runs elsewhere."""
+        async with asyncio.timeout(30):
+            while len(rows := await self.rows()) < count:  # noqa: ASYNC110 - another process writes them
+                await asyncio.sleep(0.1)
+        return rows
+
     async def row(self) -> Row:
         """Return the one row of the ledger."""
         (row,) = await self.rows()

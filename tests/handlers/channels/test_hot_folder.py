@@ -391,12 +391,8 @@ def test_the_running_app_takes_what_is_dropped(storage: str, start_host: StartHo
     async def story(shop: Shop) -> None:
         for name, body in zip(names, bodies, strict=True):
             await shop.drop(name, body)
-        for _ in range(300):
-            rows = {row["file"]: row["status"] for row in await shop.rows()}
-            if len(rows) == len(names):
-                break
-            await asyncio.sleep(0.1)
-        assert rows == dict.fromkeys(names, "sent")
+        rows = await shop.rows_in_time(len(names))
+        assert {row["file"]: row["status"] for row in rows} == dict.fromkeys(names, "sent")
         assert await shop.in_folder() == []
 
     start_host(ROOT)
