@@ -196,20 +196,24 @@ def run(storage: str, story: Callable[[Shop], Awaitable[None]], server: FtpServe
 def test_a_file_is_taken_only_when_two_looks_see_the_same(
     storage: str, server: FtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    genuine = ftp_folder.Folder.look
+    growing = iter((QUOTE + b"\n", QUOTE + b"\n\n"))
+
+    async def look(*arguments: Any) -> bool:  # noqa: ANN401 - as the genuine one
+        new = await genuine(*arguments)
+        if body := next(growing, None):
+            put(server, f"{QUOTES}/q.json", body)
+        return new
+
     async def story(shop: Shop) -> None:
-        file = put(server, f"{QUOTES}/q.json", QUOTE)
-
-        async def sleep(_: float) -> None:
-            file.write_bytes(QUOTE + b"\n")  # it grows between the two looks
-
-        with monkeypatch.context() as patched:
-            patched.setattr(asyncio, "sleep", sleep)
-            await ftp.poll(shop.app)
+        put(server, f"{QUOTES}/q.json")
+        monkeypatch.setattr(ftp_folder.Folder, "look", look)
+        await ftp.poll(shop.app)  # looks twice, and sees it grow
         assert files(server) == [f"{QUOTES}/q.json"]
         await ftp.poll(shop.app)
         assert files(server) == []
         await shop.work_off()
-        assert await shop.blob((await shop.row())["raw"]) == QUOTE + b"\n"
+        assert await shop.blob((await shop.row())["raw"]) == QUOTE + b"\n\n"
 
     run(storage, story, server)
 
