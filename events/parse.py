@@ -118,7 +118,8 @@ def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
 
 
 def _knows_more(model: type[Payload], inner: dict[str, Any], outer: dict[str, Any]) -> bool:
-    return len(_known(inner, model)) >= len(_known(outer, model))
+    beside = [name for name in _known(outer, model) if name.lower() not in _ENVELOPE]
+    return len(_known(inner, model)) >= len(beside)
 
 
 def _with_beside(

@@ -143,15 +143,15 @@ def plan(model: type[Part]) -> Plan:
 _NO_KEY = {"", "-1", "0", "00000000-0000-0000-0000-000000000000"}
 # A text beyond this is no key, and would not fit into a message.
 _LONGEST_KEY = 4096
-# CloudEvents forbids these in a subject.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# What CloudEvents forbids in a subject: control characters and what Unicode reserves as no character.
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]+")
 
 
 def key(*candidates: object) -> str | None:
     """Return the first candidate that can serve as a business key: in one line, trimmed."""
     for candidate in candidates:
         if isinstance(candidate, str | int) and not isinstance(candidate, bool):
-            text = _CONTROLS.sub(" ", str(candidate)).strip()
+            text = _FORBIDDEN.sub(" ", str(candidate)).strip()
             if text not in _NO_KEY and len(text) <= _LONGEST_KEY:
                 return text
     return None
