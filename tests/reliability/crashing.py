@@ -81,7 +81,7 @@ def _child(step: Step, settings: Settings, at: Crash | None, writing: int) -> No
             os._exit(_CRASHED)
         return response
 
-    AioHttpTransport.send = crashing  # type: ignore[method-assign]
+    AioHttpTransport.send = crashing
 
     async def run() -> None:
         app = App.start(settings)

@@ -5,7 +5,7 @@ Requests go through unchanged (a shared key signs path and headers, not the addr
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,7 +64,7 @@ class FaultyStorage:
             await runner.cleanup()
         await self._session.close()
 
-    def _handler(self, target: str) -> Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]:
+    def _handler(self, target: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             self.seen += 1
             body = await request.read()
@@ -74,17 +74,28 @@ class FaultyStorage:
             if self.fault is not None and (answer := self.fault(request)) is not None:
                 return answer
             headers = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
-            async with self._session.request(
-                request.method,
-                URL(f"{target}{request.raw_path}", encoded=True),
-                data=body or None,
-                headers=headers,
-                skip_auto_headers=_NOT_ADDED,
-            ) as response:
-                content = await response.read()
-                kept = {n: v for n, v in response.headers.items() if n not in _NOT_FORWARDED}
-                if self.cut and request.transport is not None:
+            try:
+                return await self._forwarded(request, target, body, headers)
+            except aiohttp.ClientError:  # storage ended in the middle: so does this connection
+                if request.transport is not None:
                     request.transport.abort()
-                return web.Response(status=response.status, body=content, headers=kept)
+                return web.Response(status=502)
 
-        return handle  # type: ignore[return-value]
+        return handle
+
+    async def _forwarded(
+        self, request: web.Request, target: str, body: bytes, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        async with self._session.request(
+            request.method,
+            URL(f"{target}{request.raw_path}", encoded=True),
+            data=body or None,
+            headers=headers,
+            skip_auto_headers=_NOT_ADDED,
+        ) as response:
+            content = await response.read()
+            left_out = _NOT_FORWARDED - ({"Content-Length"} if request.method == "HEAD" else set())
+            kept = {name: value for name, value in response.headers.items() if name not in left_out}
+            if self.cut and request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=response.status, body=content, headers=kept)

@@ -117,7 +117,7 @@ async def test_a_delivery_waits_out_a_fault_and_then_arrives_whole(
 ) -> None:
     storage, app = storage_and_app
     work = Work.of(delivery(quote("Q1")))
-    storage.fault = fault  # type: ignore[assignment]
+    storage.fault = fault
     await process(message(work), app)
     assert await app.stores.queues.depth(inbox.QUEUE) == 1
 

@@ -1,9 +1,11 @@
 """Runs every check of the project, as CI does."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,8 +15,23 @@ ROOT = Path(__file__).parents[2]
 CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
-def main(context: typer.Context) -> None:
+def main(
+    context: typer.Context,
+    *,
+    soak: Annotated[
+        int | None, typer.Option(help="Instead, send so many events while everything fails, and count them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --soak: the same seed does the same harm.")] = 1,
+) -> None:
     """Check style, types and imports, and run the tests. More arguments go to pytest: test -k webhook -x."""
+    if soak is not None:
+        command = [
+            sys.executable,
+            str(ROOT / "tests" / "reliability" / "soak.py"),
+            str(soak),
+            f"--seed={seed}",
+        ]
+        raise typer.Exit(subprocess.run(command, env=_with_project_on_path(), check=False).returncode)
     python = [sys.executable, "-m"]
     steps = {
         "Style (ruff check)": [*python, "ruff", "check"],
@@ -36,3 +53,7 @@ def main(context: typer.Context) -> None:
     console.rule("Summary", align="left")
     console.print(summary)
     raise typer.Exit(1 if failed else 0)
+
+
+def _with_project_on_path() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,15 @@
+"""A short soak; `python3 dev.py test --soak 20000` is a long one."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from soak import Soak
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_nothing_is_lost_while_everything_around_the_app_fails(tmp_path: Path) -> None:
+    said = io.StringIO()
+    assert await Soak(150, 3, tmp_path, Console(file=said, width=120)).run(), said.getvalue()
