@@ -5,8 +5,10 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from sample import SAMPLE_APP, SETTINGS
@@ -20,7 +22,7 @@ NOWHERE = connection_string(1)
 IMPORT = "import azure.functions as func\napp = func.FunctionApp()\n"
 
 
-def refusal(app: Path, port: int = 0, **settings: str) -> str:
+def refusal(app: Path, port: int = 0, settings: Mapping[str, str] = MappingProxyType({})) -> str:
     """Start a host that must refuse, and return what it says."""
     done = subprocess.run(
         [sys.executable, "-m", "tools.host", f"--app={app}", f"--port={port}"],
@@ -49,7 +51,7 @@ def test_a_taken_port_is_one_line_that_names_the_option() -> None:
 
 
 def test_a_missing_connection_is_named() -> None:
-    assert "The setting DROPS is missing" in refusal(SAMPLE_APP, **{**SETTINGS, "DROPS": ""})
+    assert "The setting DROPS is missing" in refusal(SAMPLE_APP, settings={**SETTINGS, "DROPS": ""})
 
 
 @pytest.mark.parametrize(
