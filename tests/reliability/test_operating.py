@@ -1,0 +1,270 @@
+"""What operators do: check the account, replay, keep no longer than they may, erase a person."""
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bench import Bench, delivery, quote
+from looking import look, work_off
+
+from events import EventError, Kind, Subject
+from handlers import account, erasure, retention
+from handlers.erasure import Person
+from handlers.ids import newest_first
+from handlers.ledger import OPEN, day
+from handlers.queries import Filter
+from handlers.receive import receive
+from handlers.replay import NotReplayable, Wish, dismiss, replay, replay_many
+from handlers.stores import ContainerName, TableName
+
+pytestmark = pytest.mark.anyio
+
+BROKEN = b'{"QuoteNo": "Q7", '
+
+
+async def arrived(bench: Bench, *bodies: bytes, event: str = "CreateQuote") -> list[str]:
+    """Have bodies received and worked off; return their ids."""
+    ids = []
+    for body in bodies:
+        each = delivery(body, event)
+        with contextlib.suppress(EventError):  # refused: it is in custody all the same
+            await receive(each, bench.app)
+        ids.append(each.id)
+    await work_off(bench.app)
+    return ids
+
+
+async def findings(bench: Bench) -> list[tuple[str, str]]:
+    return [(finding.id, finding.what) for finding in (await account.verify(bench.app.stores)).findings]
+
+
+# the account
+
+
+async def test_an_account_of_good_and_bad_deliveries_is_balanced(bench: Bench) -> None:
+    await arrived(bench, quote("Q1"), BROKEN, quote("Q2"))
+    checked = await account.verify(bench.app.stores)
+    assert checked.balanced
+    assert dict(checked.by_status) == {"sent": 2, "quarantined": 1}
+    assert (checked.open, checked.waiting, checked.poison) == (1, 0, 0)
+
+
+async def test_messages_that_wait_are_counted(bench: Bench) -> None:
+    await receive(delivery(quote("Q1")), bench.app)
+    assert (await account.verify(bench.app.stores)).waiting == 1
+
+
+async def test_bytes_that_went_missing_are_named(bench: Bench) -> None:
+    (lost,) = await arrived(bench, quote("Q1"))
+    raw = str((await bench.row(lost))["raw"])
+    await bench.app.stores.blobs.delete(ContainerName.ARCHIVE, raw.partition("/")[2])
+    assert await findings(bench) == [(lost, f"its bytes are not at {raw}")]
+
+
+async def test_a_row_that_went_missing_is_named_and_its_bytes_can_be_handed_on_again(bench: Bench) -> None:
+    (lost,) = await arrived(bench, quote("Q1"))
+    await bench.app.stores.tables.delete(TableName.DELIVERIES, day(lost), newest_first(lost))
+    (finding,) = (await account.verify(bench.app.stores)).findings
+    assert finding.id == lost
+    assert finding.unknown is not None
+    await account.adopt(bench.app.stores, finding.unknown)
+    await work_off(bench.app)
+    assert await findings(bench) == []
+    assert (await bench.row(lost))["status"] == "sent"
+
+
+@pytest.mark.parametrize(
+    ("table", "partition", "row", "what"),
+    [
+        (TableName.TIMELINE, "quote|Q1", None, "the timeline of quote Q1 does not tell of it"),
+        (TableName.RECORDS, "quote", "Q1", "there is no record of quote Q1"),
+    ],
+)
+async def test_a_missing_row_of_timeline_or_records_is_named(
+    bench: Bench, table: TableName, partition: str, row: str | None, what: str
+) -> None:
+    (each,) = await arrived(bench, quote("Q1"))
+    await bench.app.stores.tables.delete(table, partition, row or newest_first(each))
+    assert await findings(bench) == [(each, what)]
+
+
+async def test_what_is_neither_open_nor_dealt_with_is_named(bench: Bench) -> None:
+    (each,) = await arrived(bench, BROKEN)
+    await bench.app.stores.tables.delete(TableName.DELIVERIES, OPEN, newest_first(each))
+    assert await findings(bench) == [(each, "it was neither replayed nor dismissed, and yet is not open")]
+
+
+# replay
+
+
+async def test_a_replay_keeps_the_id_of_its_message_and_names_what_it_repeats(bench: Bench) -> None:
+    (first,) = await arrived(bench, quote("Q1"))
+    again = await replay(first, bench.app)
+    await work_off(bench.app)
+    one, two = await bench.sent()
+    assert one["id"] == two["id"] == first
+    assert (two["replayof"], two["time"]) == (first, one["time"])
+    assert "duplicateof" not in two
+    assert (await bench.row(first))["replayedBy"] == again.id
+    assert (await bench.row(again.id))["status"] == "sent"
+
+
+async def test_a_replay_of_a_replay_still_keeps_the_first_id(bench: Bench) -> None:
+    (first,) = await arrived(bench, quote("Q1"))
+    again = await replay(first, bench.app)
+    await work_off(bench.app)
+    await replay(again.id, bench.app)
+    await work_off(bench.app)
+    assert {message["id"] for message in await bench.sent()} == {first}
+
+
+async def test_an_old_state_that_is_replayed_does_not_become_the_latest(bench: Bench) -> None:
+    first, second = await arrived(bench, quote("Q1", 1), quote("Q1", 2))
+    await replay(first, bench.app)
+    await work_off(bench.app)
+    (record,) = await bench.rows("records")
+    assert record["order"] == second
+
+
+async def test_a_replay_goes_only_to_the_queues_that_are_named(bench: Bench) -> None:
+    two_queues = '[queues.one-queue]\nevents = ["*"]\n[queues.two-queue]\nevents = ["*"]'
+    app = bench.start(SUBSCRIPTIONS=two_queues)
+    each = delivery(quote("Q1"))
+    await receive(each, app)
+    await work_off(app)
+    await replay(each.id, app, Wish(queues=("two-queue",)))
+    await work_off(app)
+    assert (len(await bench.sent("one-queue")), len(await bench.sent("two-queue"))) == (1, 2)
+
+
+async def test_a_replay_to_a_queue_that_nobody_subscribed_is_refused_with_the_choice(bench: Bench) -> None:
+    (each,) = await arrived(bench, quote("Q1"))
+    with pytest.raises(NotReplayable, match="It goes to printiq-events"):
+        await replay(each, bench.app, Wish(queues=("printiq-evnts",)))
+
+
+async def test_what_was_quarantined_is_replayed_as_the_event_that_it_is(bench: Bench) -> None:
+    (each,) = await arrived(bench, quote("Q1"), event="CreateQuotes")
+    with pytest.raises(NotReplayable, match="replay as"):
+        await replay(each, bench.app)
+    await replay(each, bench.app, Wish(event="CreateQuote"))
+    await work_off(bench.app)
+    (message,) = await bench.sent()
+    assert (message["type"], message["id"]) == ("com.printiq.CreateQuote", each)
+    assert not await bench.is_open(each)
+
+
+async def test_a_filter_is_counted_first_and_replayed_once(bench: Bench) -> None:
+    await arrived(bench, quote("Q1"), quote("Q2"), BROKEN)
+    sent = Filter(event="CreateQuote", end=datetime.now(UTC) + timedelta(hours=1))
+    counted = await replay_many(sent, bench.app, dry_run=True)
+    assert (counted.matched, counted.replayed) == (3, ())
+    done = await replay_many(sent, bench.app)
+    await work_off(bench.app)
+    again = await replay_many(sent, bench.app)
+    # what was replayed is passed over; the broken one failed again, and its replay is a replay
+    assert (len(done.replayed), again.matched) == (3, 0)
+    assert await findings(bench) == []
+
+
+async def test_a_dismissal_needs_a_reason_and_closes(bench: Bench) -> None:
+    (each,) = await arrived(bench, BROKEN)
+    with pytest.raises(NotReplayable, match="reason"):
+        await dismiss(each, " ", bench.app)
+    await dismiss(each, "sent by hand", bench.app)
+    assert (await bench.row(each))["dismissed"] == "sent by hand"
+    assert not await bench.is_open(each)
+    assert await findings(bench) == []
+
+
+# retention
+
+
+async def aged(bench: Bench, *bodies: bytes) -> list[str]:
+    """Have bodies arrive that were received two years ago."""
+    long_ago = datetime.now(UTC) - timedelta(days=730)
+    ids = []
+    for number, body in enumerate(bodies):
+        each = delivery(body, at=long_ago + timedelta(seconds=number))
+        with contextlib.suppress(EventError):
+            await receive(each, bench.app)
+        ids.append(each.id)
+    await work_off(bench.app)
+    return ids
+
+
+async def test_what_is_past_its_time_is_removed_from_every_table(bench: Bench) -> None:
+    await aged(bench, quote("Q1"), quote("Q2"))
+    (kept,) = await arrived(bench, quote("Q3"))
+    assert await retention.retain(bench.app) == 2
+    for table in ("deliveries", "timeline", "records"):
+        (row,) = await bench.rows(table)
+        assert kept in row.values()
+
+
+async def test_what_is_open_stays_with_its_bytes_however_old_it_is(bench: Bench) -> None:
+    (each,) = await aged(bench, BROKEN)
+    assert await retention.retain(bench.app) == 0
+    assert await bench.blob(str((await bench.row(each))["raw"])) == BROKEN
+
+
+async def test_what_was_dismissed_goes_with_its_bytes_when_its_time_has_come(bench: Bench) -> None:
+    (each,) = await aged(bench, BROKEN)
+    await dismiss(each, "no longer wanted", bench.app)
+    assert await retention.retain(bench.app) == 1
+    assert await bench.rows("deliveries") == []
+    assert await bench.blobs() == []
+
+
+async def test_a_newer_state_of_an_old_subject_stays(bench: Bench) -> None:
+    await aged(bench, quote("Q1"))
+    (newer,) = await arrived(bench, quote("Q1", 2))
+    await retention.retain(bench.app)
+    (record,) = await bench.rows("records")
+    assert record["delivery"] == newer
+
+
+# erasure
+
+
+async def erased(bench: Bench, person: Person) -> list[str]:
+    ids = []
+    async for row in erasure.deliveries_of(person, bench.app):
+        await erasure.erase(row, "asked for on the phone", person, bench.app)
+        ids.append(str(row["id"]))
+    await erasure.record(ids, "asked for on the phone", bench.app)
+    return ids
+
+
+CONTACT = b'{"ContactKey": 1042, "FirstName": "Hemi", "Email": "hemi@example.com", "CustomerCode": "KOWSEED"}'
+
+
+async def test_a_persons_deliveries_are_erased_and_a_record_of_it_is_kept(bench: Bench) -> None:
+    (theirs,) = await arrived(bench, CONTACT, event="CreateCustomerContact")
+    (other,) = await arrived(bench, quote("Q1"))
+    assert await erased(bench, Person(subject=Subject(Kind.CONTACT, "1042"))) == [theirs]
+    seen = await look(bench.app)
+    everything = repr(seen.rows) + repr(seen.blobs)
+    assert "hemi" not in everything.lower()
+    assert "1042" not in everything
+    assert other in everything
+    row = await bench.row(theirs)
+    assert row["erasedBecause"] == "asked for on the phone"
+    assert (row["event"], "subject" in row) == ("CreateCustomerContact", False)
+    (noted,) = await bench.rows("deliveries", PartitionKey="erasures")
+    assert noted["deliveries"] == 1
+    assert await findings(bench) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+async def test_a_person_is_found_by_a_text_in_any_body(bench: Bench, encoding: str) -> None:
+    mention = quote("Q1", ContactEmail="Hemi@Example.com").decode().encode(encoding)
+    (theirs, _) = await arrived(bench, mention, quote("Q2"))
+    assert await erased(bench, Person(text="hemi@example.com")) == [theirs]
+
+
+async def test_what_is_quarantined_is_erased_too(bench: Bench) -> None:
+    (theirs,) = await arrived(bench, b'{"Email": "hemi@example.com", ')
+    assert await erased(bench, Person(text="hemi@example.com")) == [theirs]
+    assert await bench.blobs() == []
+    assert not await bench.is_open(theirs)
