@@ -14,8 +14,10 @@ from handlers.app import App
 from handlers.channels import ftp
 from handlers.channels import hot_folder as drops
 from handlers.channels.webhook import webhook as receive_webhook
-from handlers.inbox import POISON_QUEUE, QUEUE, Message
-from handlers.process import bring_back, process
+from handlers.heartbeat import beat
+from handlers.inbox import QUEUE, Message
+from handlers.process import process
+from handlers.retention import retain
 from handlers.settings import settings
 
 # the SDK logs every request at this level
@@ -149,10 +151,16 @@ async def inbox(message: func.QueueMessage) -> None:
     await process(_message(message), the_app())
 
 
-@app.function_name("inbox_poison")
-@app.queue_trigger(arg_name="message", queue_name=POISON_QUEUE, connection="AzureWebJobsStorage")
-async def inbox_poison(message: func.QueueMessage) -> None:
-    await bring_back(_message(message), the_app())
+@app.function_name("heartbeat")
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=False)
+async def heartbeat(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+    await beat(the_app())
+
+
+@app.function_name("retention")
+@app.timer_trigger(arg_name="timer", schedule="0 20 3 * * *")
+async def retention(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+    await retain(the_app())
 
 
 def _message(message: func.QueueMessage) -> Message:

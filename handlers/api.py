@@ -16,9 +16,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from events import Delivery, EventError, Kind, Problem, Subject, timestamp
-from handlers import archive, inbox, queries, replay, stats, views
+from handlers import archive, queries, replay, stats, views
 from handlers.answers import Answer, answer, attachment, problem
 from handlers.app import App
+from handlers.backlog import backlogs
 from handlers.ids import time_of
 from handlers.inbox import Place
 from handlers.ledger import Status
@@ -204,20 +205,17 @@ def _period(asked: views.Period) -> tuple[datetime, datetime]:
 
 
 async def _queues(app: App) -> list[views.Queue]:
-    names = {
-        inbox.QUEUE: "inbox",
-        inbox.POISON_QUEUE: "poison",
-        **dict.fromkeys(app.subscriptions.queues, "result"),
-    }
-    return await asyncio.gather(*(_queue(name, role, app) for name, role in names.items()))
-
-
-async def _queue(name: str, role: str, app: App) -> views.Queue:
-    messages, oldest = await asyncio.gather(app.stores.queues.depth(name), app.stores.queues.oldest(name))
-    age = max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else None
-    return views.Queue.model_validate(
-        {"name": name, "role": role, "messages": messages, "oldestSeconds": age}
-    )
+    return [
+        views.Queue.model_validate(
+            {
+                "name": each.queue,
+                "role": each.role,
+                "messages": each.messages,
+                "oldestSeconds": each.oldest_seconds,
+            }
+        )
+        for each in await backlogs(app)
+    ]
 
 
 @_answers

@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
+from time import monotonic
 
 from events import MAX_SUBJECT, Channel, Envelope, Event, EventError, Payload, cloud_event
-from handlers import archive, inbox, ledger, repeats
+from handlers import archive, arrivals, inbox, ledger, repeats, telemetry
 from handlers.app import App
 from handlers.ids import time_of
-from handlers.inbox import Message, Place, Work
+from handlers.inbox import POISON_QUEUE, Message, Place, Work
 from handlers.ledger import Outcome, Status
 from handlers.problems import Refusal, problem_document
 from handlers.stores import ContainerName, NotFound, StorageFault
-from handlers.stores.queues import fits
+from handlers.stores.queues import Received, fits
 from handlers.subscriptions import Subscription
 from handlers.understand import understand
 
@@ -23,6 +25,8 @@ _log = logging.getLogger("printiq.process")
 MAX_ATTEMPTS = 5
 _FIRST_DELAY = 10
 _LONGEST_DELAY = 3600
+# Less than the time to the next heartbeat.
+_BRINGING_BACK_SECONDS = 240
 
 
 def delay_after(attempt: int) -> int:
@@ -43,11 +47,27 @@ async def process(message: Message, app: App) -> None:
         await _try_again(work, error, app)
 
 
-async def bring_back(message: Message, app: App) -> None:
-    """Put a message of the poison queue back: work on it ended, five times, before it could say why."""
-    await _try_again(
-        Work.read(message), CrashedError("The process ended while working on this, five times."), app
-    )
+async def bring_back(app: App) -> None:
+    """Put the messages of the poison queue back: work on each ended, five times, before it could say why.
+
+    Raises StorageFault; the next run goes on.
+    """
+    deadline = monotonic() + _BRINGING_BACK_SECONDS
+    async for batch in app.stores.queues.receive(POISON_QUEUE):
+        outcomes = await asyncio.gather(*(_bring_back(each, app) for each in batch), return_exceptions=True)
+        for received, error in zip(batch, outcomes, strict=True):
+            if isinstance(error, StorageFault) or (error and not isinstance(error, Exception)):
+                raise error
+            if error:
+                _log.error("Message %s stays in %s for now", received.id, POISON_QUEUE, exc_info=error)
+        if monotonic() > deadline:
+            return
+
+
+async def _bring_back(received: Received, app: App) -> None:
+    work = Work.read(Message(received.id, received.inserted_at, received.text))
+    await _try_again(work, CrashedError("The process ended while working on this, five times."), app)
+    await app.stores.queues.delete(POISON_QUEUE, received)
 
 
 class CrashedError(Exception):
@@ -86,8 +106,7 @@ async def _work(work: Work, app: App) -> None:
         raw=raw,
         data_ref=data_ref,
     )
-    await ledger.record(app.stores.tables, work, outcome, event)
-    _log.info("%s %s %s: %s", event.type, work.id, outcome.status, ", ".join(queues) or "no queue")
+    await _record(work, outcome, app, event)
 
 
 async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> None:
@@ -104,8 +123,7 @@ async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> No
         "application/problem+json",
     )
     outcome = Outcome(status=Status.QUARANTINED, error=refusal.detail, raw=raw)
-    await ledger.record(app.stores.tables, work, outcome)
-    _log.warning("%s %s quarantined: %s", archive.folder(work.event), work.id, refusal.title)
+    await _record(work, outcome, app)
 
 
 async def _store_raw(work: Work, body: bytes, container: ContainerName, extension: str, app: App) -> Place:
@@ -191,6 +209,7 @@ async def _try_again(work: Work, error: Exception, app: App) -> None:
         return
     with contextlib.suppress(StorageFault):  # the message tells it too, and the next try writes again
         await ledger.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=said))
+    _tell(work, Status.FAILING)
     again = work.model_copy(update={"attempt": work.attempt + 1})
     await inbox.put_back(app.stores, again, delay=delay_after(work.attempt))
 
@@ -206,4 +225,16 @@ async def _give_up(work: Work, said: str, app: App) -> None:
         raw = work.blob
     else:
         raw = await _store_raw(work, body, ContainerName.QUARANTINE, archive.extension(body), app)
-    await ledger.record(app.stores.tables, work, Outcome(status=Status.FAILED, error=said, raw=raw))
+    await _record(work, Outcome(status=Status.FAILED, error=said, raw=raw), app)
+
+
+async def _record(work: Work, outcome: Outcome, app: App, event: Event[Payload] | None = None) -> None:
+    """Write to the ledger what came of a delivery, and tell it."""
+    await ledger.record(app.stores.tables, work, outcome, event)
+    await arrivals.note(app.stores.tables, work)
+    _tell(work, outcome.status)
+
+
+def _tell(work: Work, status: Status) -> None:
+    took = datetime.now(UTC) - work.received_at
+    telemetry.delivery(work.id, work.event, work.channel, status, seconds=took.total_seconds())

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from events import EventError, EventType
+from handlers import telemetry
 from handlers.app import App
 from handlers.channels.ftp_folder import Folder
 from handlers.channels.ftp_memory import Memory, NotRemembered
@@ -40,7 +41,9 @@ async def _poll(source: FtpSource, app: App) -> None:
     try:
         async with app.stores.blobs.hold(ContainerName.FTP, blob) as held:
             memory = await Memory.recall(held)
-            if not memory.pausing:
+            if memory.pausing:
+                telemetry.ftp(source.name, reachable=False)
+            else:
                 async with asyncio.timeout(_LONGEST_RUN_SECONDS):
                     await _Run(source, app, held, memory).run()
     except Conflict:
@@ -89,6 +92,7 @@ class _Run:
                     await self._work(session)
             except FtpTrouble as trouble:
                 if not connected or connection == _CONNECTIONS:
+                    telemetry.ftp(self.source.name, reachable=False)
                     _log.error(
                         "FTP source %s cannot be polled at %s: %s (%s)",
                         self.source.name,
@@ -100,6 +104,7 @@ class _Run:
                 self._leave_out(trouble)
             else:
                 break
+        telemetry.ftp(self.source.name, reachable=True)
         if self.memory.failures:
             _log.info("FTP source %s can be polled again", self.source.name)
             self.memory.recovered()

@@ -2,10 +2,12 @@
 
 import base64
 import contextlib
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from handlers.stores.faults import NotFound, storage_call
@@ -21,6 +23,25 @@ def fits(body: bytes, encoding: Encoding) -> bool:
     """Tell whether a message can hold this."""
     size = len(body) if encoding == "none" else (len(body) + 2) // 3 * 4
     return size <= MAX_MESSAGE_BYTES
+
+
+LEASE_SECONDS = 60
+_BATCH = 32
+
+
+class Received(NamedTuple):
+    """Hold a message that was received; `receipt` is what it can be deleted with."""
+
+    id: str
+    inserted_at: datetime
+    text: str
+    receipt: str
+
+
+def _received(message: QueueMessage) -> Received:
+    assert message.inserted_on is not None
+    assert message.pop_receipt is not None
+    return Received(message.id, message.inserted_on, message.content, message.pop_receipt)
 
 
 class Queues:
@@ -55,6 +76,30 @@ class Queues:
         """Create the queue if it is missing."""
         with storage_call(f"create queue {queue}"):
             await self._create(self._client(queue))
+
+    async def receive(self, queue: str) -> AsyncIterator[list[Received]]:
+        """Yield the messages that can be seen, some at a time, until there are none.
+
+        Nobody else sees one for LEASE_SECONDS; who has not deleted it by then will receive it again.
+        """
+        client = self._client(queue)
+        while True:
+            try:
+                with storage_call(f"receive from queue {queue}"):
+                    found = client.receive_messages(
+                        messages_per_page=_BATCH, max_messages=_BATCH, visibility_timeout=LEASE_SECONDS
+                    )
+                    batch = [_received(each) async for each in found]
+            except NotFound:
+                return
+            if not batch:
+                return
+            yield batch
+
+    async def delete(self, queue: str, received: Received) -> None:
+        """Delete a message, unless its lease ended and somebody else has received it."""
+        with contextlib.suppress(NotFound), storage_call(f"delete a message of {queue}"):
+            await self._client(queue).delete_message(received.id, received.receipt)
 
     async def depth(self, queue: str) -> int:
         """Tell about how many messages wait, those being worked on included; none if no such queue."""

@@ -12,12 +12,13 @@ from handlers.stores.tables import Tables
 
 @dataclass(frozen=True)
 class Stores:
-    """Hold the app's storage; `drops` is the hot folder's own account."""
+    """Hold the app's storage; `drops` and `drop_queues` are in the hot folder's own account."""
 
     blobs: Blobs
     queues: Queues
     tables: Tables
     drops: Blobs
+    drop_queues: Queues
     _clients: tuple[Clients, ...]
 
     @classmethod
@@ -29,6 +30,7 @@ class Stores:
             Queues(main.queues()),
             Tables(main.tables()),
             Blobs(drops.blobs()),
+            Queues(drops.queues()),
             (main, drops),
         )
 

@@ -26,6 +26,7 @@ class TableName(StrEnum):
     TIMELINE = "timeline"
     RECORDS = "records"
     REPEATS = "repeats"
+    ARRIVALS = "arrivals"
 
 
 # Azure's limit is 1 KiB for a key, in UTF-16.

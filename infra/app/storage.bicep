@@ -47,6 +47,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 
     resource archive 'containers' = { name: 'archive' }
     resource quarantine 'containers' = { name: 'quarantine' }
+    // What is remembered of each FTP source from one poll to the next.
+    resource ftp 'containers' = { name: 'ftp' }
     // What Flex Consumption runs: each deployment replaces the package.
     resource package 'containers' = { name: 'app-package' }
     // Notifications that Event Grid could not deliver; the sweep of the hot folder needs none of them.
@@ -67,6 +69,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource timeline 'tables' = { name: 'timeline' }
     resource records 'tables' = { name: 'records' }
     resource repeats 'tables' = { name: 'repeats' }
+    resource arrivals 'tables' = { name: 'arrivals' }
   }
 
   // Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.

@@ -54,6 +54,13 @@ resource "azurerm_storage_container" "quarantine" {
   storage_account_id = azurerm_storage_account.main.id
 }
 
+# What is remembered of each FTP source from one poll to the next.
+resource "azurerm_storage_container" "ftp" {
+  # checkov:skip=CKV2_AZURE_21: deletion is audited by a diagnostic setting, which this check does not know
+  name               = "ftp"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
 # What Flex Consumption runs: each deployment replaces the package.
 resource "azurerm_storage_container" "package" {
   # checkov:skip=CKV2_AZURE_21: deletion is audited by a diagnostic setting, which this check does not know
@@ -106,6 +113,12 @@ resource "azurerm_storage_table" "records" {
 resource "azurerm_storage_table" "repeats" {
   # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
   name               = "repeats"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_table" "arrivals" {
+  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
+  name               = "arrivals"
   storage_account_id = azurerm_storage_account.main.id
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from published import wheel
+from infra.published import wheel
 
 type Value = str | int | bool | Code | list[Value] | dict[str, Value]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tree_sitter_bicep
-from arm_types import Code, Value
 from tree_sitter import Language, Node, Parser
+
+from infra.arm_types import Code, Value
 
 PARSER = Parser(Language(tree_sitter_bicep.language()))
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from provider_schema import azapi, azurerm
-from published import INFRA
-from terraform_core import Outcome, serving, terraform
+
+from infra.provider_schema import azapi, azurerm
+from infra.published import INFRA
+from infra.terraform_core import Outcome, serving, terraform
 
 type State = dict[str, Any]
 type Apply = Callable[[Path], dict[str, State]]

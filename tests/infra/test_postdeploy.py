@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from published import INFRA
+
+from infra.published import INFRA
 
 SCRIPT = INFRA / "scripts" / "postdeploy.py"
 OUTPUTS = {
@@ -137,7 +138,7 @@ def test_outputs_that_are_not_given_are_named(cli: Cli) -> None:
 
 
 def test_the_template_gets_its_parameters(cli: Cli) -> None:
-    from bicep_source import parameters  # noqa: PLC0415 - only this test compares with Bicep
+    from infra.bicep_source import parameters  # noqa: PLC0415 - only this test compares with Bicep
 
     cli.run()
     call = next(call for call in cli.get("calls") if "deployment" in call)

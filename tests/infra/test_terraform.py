@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import arm_types
 import pytest
-from published import INFRA
-from terraform_core import Outcome
+
+from infra import arm_types
+from infra.published import INFRA
+from infra.terraform_core import Outcome
 
 FOLDERS = [INFRA / "terraform", INFRA / "terraform" / "hot_folder_events"]
 type Run = Callable[..., Outcome]

@@ -18,7 +18,7 @@ from handlers import account, erasure, retention
 from handlers.app import App
 from handlers.channels import hot_folder
 from handlers.ids import derived_id, time_of
-from handlers.inbox import Message, Place, Replay, Work
+from handlers.inbox import POISON_QUEUE, Message, Place, Replay, Work
 from handlers.process import bring_back, process
 from handlers.receive import receive
 from handlers.replay import dismiss, replay
@@ -148,13 +148,21 @@ def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_setti
     interrupted_everywhere(processing(work), new_settings, findings=1)
 
 
-def test_bringing_back_a_poison_message_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
-    message = Message("poison", MORNING, Work.of(INVOICE).encode().decode())
+def test_bringing_back_a_poison_message_has_one_outcome_wherever_it_ends(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def poisoned(app: App) -> None:
+        await app.stores.queues.send(POISON_QUEUE, Work.of(INVOICE).encode())
 
     async def step(app: App) -> None:
-        await bring_back(message, app)
+        while await app.stores.queues.depth(
+            POISON_QUEUE
+        ):  # the next heartbeat goes on once a lease has ended
+            await bring_back(app)
+            await asyncio.sleep(0.1)
 
-    interrupted_everywhere(step, new_settings)
+    monkeypatch.setattr("handlers.stores.queues.LEASE_SECONDS", 1)
+    interrupted_everywhere(step, new_settings, after=poisoned)
 
 
 def test_a_repeat_has_one_outcome_wherever_its_processing_ends(new_settings: NewSettings) -> None:

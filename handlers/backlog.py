@@ -1,0 +1,41 @@
+"""How full the queues are, and how old the oldest message in each."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from handlers.app import App
+from handlers.inbox import POISON_QUEUE, QUEUE
+from handlers.stores import Queues
+
+# In the hot folder's account; the platform names here the files that its Blob trigger failed with five times.
+DROPS_POISON_QUEUE = "webjobs-blobtrigger-poison"
+
+type Role = Literal["inbox", "poison", "result"]
+
+
+class Backlog(NamedTuple):
+    """Tell how full a queue is; `oldest_seconds` is None where no message can be seen."""
+
+    queue: str
+    role: Role
+    messages: int
+    oldest_seconds: float | None
+
+
+async def backlogs(app: App) -> list[Backlog]:
+    """Look at every queue that the app writes to or is responsible for. Raises StorageFault."""
+    queues = app.stores.queues
+    results = [_look(queues, name, "result") for name in app.subscriptions.queues]
+    return await asyncio.gather(
+        _look(queues, QUEUE, "inbox"),
+        _look(queues, POISON_QUEUE, "poison"),
+        _look(app.stores.drop_queues, DROPS_POISON_QUEUE, "poison"),
+        *results,
+    )
+
+
+async def _look(queues: Queues, name: str, role: Role) -> Backlog:
+    messages, oldest = await asyncio.gather(queues.depth(name), queues.oldest(name))
+    age = max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else None
+    return Backlog(name, role, messages, age)
