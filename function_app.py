@@ -8,6 +8,7 @@ import azure.functions as func
 from azure.functions import BlobSource
 
 from handlers import api, contracts
+from handlers import console as console_
 from handlers import health as health_
 from handlers.answers import Answer
 from handlers.app import App
@@ -104,6 +105,12 @@ async def stats(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await api.statistics(req.params, the_app()))
 
 
+@app.function_name("drift")
+@app.route(route="drift", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def drift(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+    return _response(await api.drifted(the_app()))
+
+
 @app.function_name("schemas")
 @app.route(route="schemas", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def schemas(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
@@ -120,6 +127,12 @@ async def schema(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
     return _response(await contracts.openapi(the_app()))
+
+
+@app.function_name("console")
+@app.route(route="console/{file?}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def console(req: func.HttpRequest) -> func.HttpResponse:
+    return _response(console_.console(req.route_params.get("file"), req.headers.get("If-None-Match")))
 
 
 @app.function_name("hot_folder")

@@ -5,6 +5,7 @@ Pure: no I/O, no clock, no environment, nothing of Azure.
 
 from events.catalogue import EventType
 from events.delivery import Channel, Delivery
+from events.differences import Differences, differences, fields
 from events.errors import (
     BodyTooLarge,
     EmptyBody,
@@ -29,6 +30,7 @@ __all__ = [
     "Channel",
     "DateOrder",
     "Delivery",
+    "Differences",
     "EmptyBody",
     "Envelope",
     "Event",
@@ -46,6 +48,8 @@ __all__ = [
     "Unprocessable",
     "WrongObject",
     "cloud_event",
+    "differences",
+    "fields",
     "parse",
     "sniff",
     "timestamp",

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from events import Delivery, EventError, Kind, Problem, Subject, timestamp
-from handlers import archive, queries, replay, stats, views
+from handlers import archive, drift, queries, replay, stats, views
 from handlers.answers import Answer, answer, attachment, problem
 from handlers.app import App
 from handlers.backlog import backlogs
@@ -216,6 +216,32 @@ async def _queues(app: App) -> list[views.Queue]:
         )
         for each in await backlogs(app)
     ]
+
+
+@_answers
+async def drifted(app: App) -> Answer:
+    """Answer where what printIQ sends differs from the models: some thirty rows in all."""
+    found = await drift.read(app.stores.tables)
+    shown = [
+        views.EventDrift(
+            event=carried.event,
+            object=carried.object,
+            deliveries=findings.deliveries,
+            first=findings.first,
+            last=findings.last,
+            unknown=_sightings(drift.still_unknown(carried, findings)),
+            unread=_sightings(findings.unread),
+            never_arrived=drift.never_arrived(carried, findings),
+            more=findings.more,
+        )
+        for carried, findings in found
+    ]
+    return answer(200, views.DriftReport(events=shown).members())
+
+
+def _sightings(seen: Mapping[str, drift.Sighting]) -> list[views.Sighting]:
+    often = sorted(seen.items(), key=lambda each: -each[1].count)
+    return [views.Sighting(field=place, **vars(sighting)) for place, sighting in often]
 
 
 @_answers

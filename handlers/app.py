@@ -1,8 +1,9 @@
-"""What every handler works with: settings, storage, subscriptions."""
+"""What every handler works with: settings, storage, subscriptions, the watch over fields."""
 
 from dataclasses import dataclass
 from typing import Self
 
+from handlers.drift import Drift
 from handlers.settings import Settings
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
@@ -13,11 +14,15 @@ class App:
     settings: Settings
     stores: Stores
     subscriptions: Subscriptions
+    drift: Drift
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
         """Put the app together. Raises SubscriptionsError."""
-        return cls(settings, Stores.connect(settings), Subscriptions.read(settings.subscriptions_text()))
+        stores = Stores.connect(settings)
+        subscriptions = Subscriptions.read(settings.subscriptions_text())
+        return cls(settings, stores, subscriptions, Drift(stores.tables))
 
     async def close(self) -> None:
+        await self.drift.close()
         await self.stores.close()

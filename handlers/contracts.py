@@ -231,6 +231,13 @@ ROUTES = (
         query=views.Period,
         problems=(400,),
     ),
+    Route(
+        "get",
+        "/drift",
+        "drift",
+        "Tell where what printIQ sends differs from the models.",
+        {200: views.DriftReport},
+    ),
     Route("get", "/schemas", "schemas", "List the events.", {200: views.Schemas}, anonymous=True),
     Route(
         "get",

@@ -107,6 +107,7 @@ async def _work(work: Work, app: App) -> None:
         data_ref=data_ref,
     )
     await _record(work, outcome, app, event)
+    app.drift.observe(event)
 
 
 async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> None:

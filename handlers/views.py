@@ -369,6 +369,36 @@ class Stats(_Shown):
     queues: list[Queue]
 
 
+class Sighting(_Shown):
+    """Show how often a field was seen, and the form of its first value: `X99999-99` for J29328-01."""
+
+    field: Annotated[str, Field(description="Its names joined by `/`, with `*` for any item of a list.")]
+    count: int
+    first: Timestamp
+    last: Timestamp
+    example: str
+
+
+class EventDrift(_Shown):
+    """Show where the deliveries of an event differ from the model of what it carries."""
+
+    event: str
+    object: str
+    deliveries: Annotated[int, Field(description="How many were compared.")]
+    first: Timestamp
+    last: Timestamp
+    unknown: Annotated[list[Sighting], Field(description="Fields that the model does not know.")]
+    unread: Annotated[list[Sighting], Field(description="Values that could only be kept as they came.")]
+    never_arrived: Annotated[list[str], Field(description="Fields that the model knows and that never came.")]
+    more: Annotated[bool, Field(description="There were more fields than are kept.")]
+
+
+class DriftReport(_Shown):
+    """Show where what printIQ sends differs from the models."""
+
+    events: list[EventDrift]
+
+
 class Schema(_Shown):
     """Name an event, what it carries and where its schema is."""
 

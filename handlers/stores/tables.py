@@ -27,6 +27,7 @@ class TableName(StrEnum):
     RECORDS = "records"
     REPEATS = "repeats"
     ARRIVALS = "arrivals"
+    DRIFT = "drift"
 
 
 # Azure's limit is 1 KiB for a key, in UTF-16.

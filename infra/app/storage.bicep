@@ -70,6 +70,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource records 'tables' = { name: 'records' }
     resource repeats 'tables' = { name: 'repeats' }
     resource arrivals 'tables' = { name: 'arrivals' }
+    resource drift 'tables' = { name: 'drift' }
   }
 
   // Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.

@@ -122,6 +122,12 @@ resource "azurerm_storage_table" "arrivals" {
   storage_account_id = azurerm_storage_account.main.id
 }
 
+resource "azurerm_storage_table" "drift" {
+  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
+  name               = "drift"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
 # Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.
 resource "azurerm_storage_management_policy" "main" {
   storage_account_id = azurerm_storage_account.main.id

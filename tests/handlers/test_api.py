@@ -323,6 +323,7 @@ def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:
             "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/raw",
             "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/data",
             "/api/stats",
+            "/api/drift",
             "/api/subjects?prefix=J1",
             "/api/subjects/job/J1",
         ]

@@ -8,6 +8,7 @@ from handlers import inbox
 from handlers.app import App
 from handlers.inbox import Message
 from handlers.process import process
+from handlers.stores import TableName
 
 # Differ from run to run, and say nothing of what came of a delivery.
 _VOLATILE = {"processedAt", "attempts", "dismissedAt", "erased", "erasedAt", "etag"}
@@ -34,6 +35,8 @@ async def look(app: App) -> Seen:
     tables, blobs, queues = app.stores.tables._service, app.stores.blobs._service, app.stores.queues._service
     rows: dict[str, dict[str, Any]] = {}
     async for table in tables.list_tables():
+        if table.name == TableName.DRIFT:  # counts what passes, each time that it passes
+            continue
         async for row in tables.get_table_client(table.name).list_entities():
             place = f"{table.name}: {row['PartitionKey']} {row['RowKey']}"
             rows[place] = {name: value for name, value in row.items() if name not in _VOLATILE}

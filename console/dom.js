@@ -1,0 +1,86 @@
+// Makes elements. Text is always text: nothing here, and nothing that uses it, parses HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Make an element: `h("a", { href: "#/", onclick: f }, "text", child)`. */
+export function h(tag, properties = {}, ...children) {
+  return filled(document.createElement(tag), properties, children);
+}
+
+/** Make an element of a drawing. */
+export function s(tag, properties = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), properties, children);
+}
+
+function filled(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  append(element, children);
+  return element;
+}
+
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child !== undefined && child !== null && child !== false) element.append(child);
+  }
+}
+
+/** Put these children in place of those there are. */
+export function fill(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+  return element;
+}
+
+const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const NUMBER = new Intl.NumberFormat();
+
+/** Show a moment in the reader's own time: today without the day. */
+export function moment(iso, { whole = false } = {}) {
+  const date = new Date(iso);
+  const today = date.toDateString() === new Date().toDateString();
+  const text = (whole ? WHOLE : today ? TIME : DAY_AND_TIME).format(date);
+  return h("time", { datetime: iso, title: `${WHOLE.format(date)} (${iso})` }, text);
+}
+
+export function number(value) {
+  return NUMBER.format(value);
+}
+
+export function bytes(size) {
+  if (size < 1024) return `${number(size)} bytes`;
+  if (size < 1024 * 1024) return `${number(Math.round(size / 102.4) / 10)} KiB`;
+  return `${number(Math.round(size / 104857.6) / 10)} MiB`;
+}
+
+/** Say how long something takes or waits: "3 min". */
+export function duration(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 120) return `${number(Math.round(seconds))} s`;
+  if (seconds < 7200) return `${number(Math.round(seconds / 60))} min`;
+  if (seconds < 172800) return `${number(Math.round(seconds / 3600))} h`;
+  return `${number(Math.round(seconds / 86400))} days`;
+}
+
+export function badge(status) {
+  return h("span", { class: `badge ${status}` }, status);
+}
+
+export function subjectLink(kind, key) {
+  return h("a", { href: `#/about/${encodeURIComponent(kind)}/${encodeURIComponent(key)}` }, key);
+}
+
+/** Offer bytes as a file, without ever opening them here. */
+export function save(blob, name) {
+  const address = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
+  const link = h("a", { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

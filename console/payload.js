@@ -1,0 +1,93 @@
+// Payloads as text: the raw one with the offending places marked, the normalised one laid out.
+
+import { h } from "./dom.js";
+
+const LONGEST_SHOWN = 200_000;
+const LONGEST_VALUE = 600;
+
+/** Show text with places marked: `marks` are offsets with a message each. */
+export function marked(text, marks) {
+  const shown = text.slice(0, LONGEST_SHOWN);
+  const parts = [];
+  let at = 0;
+  for (const { start, end, message } of [...marks].sort((one, other) => one.start - other.start)) {
+    if (start < at || start > shown.length) continue;
+    parts.push(shown.slice(at, start), h("mark", { title: message, tabindex: "0" }, shown.slice(start, end) || "⏎"));
+    at = end;
+  }
+  parts.push(shown.slice(at));
+  if (text.length > LONGEST_SHOWN) parts.push(h("span", { class: "cut" }, `\n… ${text.length - LONGEST_SHOWN} more characters: download it to see them`));
+  return h("pre", { tabindex: "0" }, parts);
+}
+
+/** Find where in a raw document the findings are: by line and column, else by the names of the pointer. */
+export function places(text, findings) {
+  return findings
+    .map(({ pointer, message }) => ({ ...(byLine(text, message) ?? byPointer(text, pointer)), message }))
+    .filter(({ start }) => start !== undefined);
+}
+
+function byLine(text, message) {
+  const found = /\(?line (\d+),? column (\d+)/.exec(message);
+  if (!found) return null;
+  let start = 0;
+  for (let line = 1; line < Number(found[1]); line += 1) {
+    const next = text.indexOf("\n", start);
+    if (next < 0) return null;
+    start = next + 1;
+  }
+  start = Math.min(start + Math.max(0, Number(found[2]) - 1), Math.max(0, text.length - 1));
+  const word = /^[\w.-]+|^[\s\S]?/.exec(text.slice(start, start + 60))[0];
+  return { start, end: start + Math.max(1, word.length) };
+}
+
+/** Follow the names of a JSON Pointer through the text, each behind the one before. */
+function byPointer(text, pointer) {
+  const names = pointer.split("/").slice(1).map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+  let place;
+  let from = 0;
+  for (const name of names) {
+    if (/^\d+$/.test(name)) continue;
+    const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const pattern = new RegExp(`"${escaped}"\\s*:|<(?:\\w+:)?${escaped}[\\s/>]`, "gi");
+    pattern.lastIndex = from;
+    const found = pattern.exec(text);
+    if (!found) return place ?? {};
+    place = { start: found.index, end: found.index + found[0].trimEnd().length };
+    from = found.index + 1;
+  }
+  return place ?? {};
+}
+
+/** Lay out a JSON value; fields that `findings` point at are marked. */
+export function laidOut(value, findings = []) {
+  const messages = new Map(findings.map(({ pointer, message }) => [pointer, message]));
+  return h("pre", { tabindex: "0" }, part(value, "", "", messages));
+}
+
+function part(value, pointer, indent, messages) {
+  if (value === null || typeof value !== "object") return scalar(value, messages.get(pointer));
+  const isList = Array.isArray(value);
+  const entries = isList ? value.map((item, index) => [index, item]) : Object.entries(value);
+  const [first, last] = isList ? "[]" : "{}";
+  if (!entries.length) return first + last;
+  const inner = `${indent}  `;
+  return [
+    first,
+    entries.map(([name, item], index) => {
+      const place = `${pointer}/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      const label = isList ? [] : [h("span", { class: item === null ? "name none" : "name" }, JSON.stringify(name)), ": "];
+      return ["\n", inner, label, part(item, place, inner, messages), index < entries.length - 1 ? "," : ""];
+    }),
+    "\n",
+    indent,
+    last,
+  ];
+}
+
+function scalar(value, message) {
+  let text = JSON.stringify(value);
+  if (text.length > LONGEST_VALUE) text = `${text.slice(0, 80)}… ${text.length - 2} characters"`;
+  if (message) return h("mark", { title: message, tabindex: "0" }, text);
+  return h("span", { class: value === null ? "none" : typeof value }, text);
+}

@@ -1,0 +1,116 @@
+// Search by job, quote, customer or invoice number: what begins so is offered while typing.
+
+import { json, query } from "./api.js";
+import { fill, h } from "./dom.js";
+
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function search(filter, signal) {
+  const offers = h("ul", { id: "offers", class: "offers", role: "listbox", "aria-label": "Found", hidden: true });
+  const input = h("input", {
+    type: "search",
+    value: filter.subject,
+    placeholder: "Job, quote, customer, invoice …",
+    "aria-label": "Search by job, quote, customer or invoice number",
+    autocomplete: "off",
+    spellcheck: "false",
+    role: "combobox",
+    "aria-controls": "offers",
+    "aria-expanded": "false",
+    "aria-autocomplete": "list",
+  });
+  let timer;
+  let asked = 0;
+  let offered = [];
+
+  function show(found) {
+    offered = found;
+    fill(
+      offers,
+      found.map(({ kind, key }, index) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `offer-${index}`,
+            "aria-selected": "false",
+            onmousedown: (event) => event.preventDefault(),
+            onclick: () => go(kind, key),
+          },
+          h("span", { class: "kind" }, kind),
+          " ",
+          key,
+        ),
+      ),
+    );
+    offers.hidden = !found.length;
+    input.setAttribute("aria-expanded", String(found.length > 0));
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  function go(kind, key) {
+    show([]);
+    location.hash = `#/about/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
+  }
+
+  function select(by) {
+    const options = [...offers.children];
+    const here = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    const next = options[(here + by + options.length) % options.length];
+    for (const option of options) option.setAttribute("aria-selected", String(option === next));
+    input.setAttribute("aria-activedescendant", next.id);
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  async function offer() {
+    const text = input.value.trim();
+    const turn = ++asked;
+    if (text.length < 2 || ID.test(text)) {
+      show([]);
+      return;
+    }
+    try {
+      // numbers are written in capitals, and typed without
+      const spellings = [...new Set([text, text.toUpperCase()])];
+      const answers = await Promise.all(spellings.map((prefix) => json(`subjects${query({ prefix })}`, { signal })));
+      if (turn === asked && document.activeElement === input) show(answers.flatMap(({ subjects }) => subjects).slice(0, 12));
+    } catch {
+      show([]);
+    }
+  }
+
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(offer, 200);
+  });
+  input.addEventListener("blur", () => show([]));
+  input.addEventListener("keydown", (event) => {
+    if ((event.key === "ArrowDown" || event.key === "ArrowUp") && !offers.hidden) {
+      select(event.key === "ArrowDown" ? 1 : -1);
+      event.preventDefault();
+    } else if (event.key === "Escape") {
+      if (offers.hidden) input.blur();
+      else show([]);
+      event.preventDefault();
+    }
+  });
+  return h(
+    "form",
+    {
+      class: "search",
+      role: "search",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const option = offers.querySelector('[aria-selected="true"]');
+        const text = input.value.trim();
+        const same = offered.find(({ key }) => key.toLowerCase() === text.toLowerCase());
+        if (option) option.click();
+        else if (same) go(same.kind, same.key);
+        else if (ID.test(text)) location.hash = `#/received/${text.toLowerCase()}`;
+        else location.hash = `#/${query({ ...filter, subject: text })}`;
+      },
+    },
+    input,
+    offers,
+  );
+}

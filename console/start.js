@@ -1,0 +1,38 @@
+// What an empty system says: what to do first.
+
+import { h } from "./dom.js";
+
+export function start() {
+  const address = `${location.origin}/api/webhooks/CreateQuote`;
+  return h(
+    "div",
+    { class: "start" },
+    h("h2", {}, "Nothing was received yet"),
+    h("p", {}, "The app is ready. Send it a first event; it appears here by itself."),
+    h(
+      "ol",
+      {},
+      h(
+        "li",
+        {},
+        h("h3", {}, "Try it with a sample"),
+        h("p", {}, "On your machine, in the project’s folder:"),
+        h("pre", {}, "python3 dev.py send CreateQuote"),
+        h("p", {}, "Or from anywhere:"),
+        h("pre", {}, `curl -H 'x-functions-key: <KEY>' -d '{"QuoteNo": "Q000001v1"}' ${address}`),
+      ),
+      h(
+        "li",
+        {},
+        h("h3", {}, "Let printIQ be connected"),
+        h("p", {}, "The printIQ team links each event to an address or a folder, on request. ", h("a", { href: "#/connect" }, "Write the request"), "."),
+      ),
+      h(
+        "li",
+        {},
+        h("h3", {}, "Read the results"),
+        h("p", {}, "Each event goes on as a CloudEvents message to the queues that subscribe to it: ", h("code", {}, "printiq-events"), " gets them all."),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,278 @@
+"""Field drift: what printIQ sends that the models do not know, know otherwise, or wait for in vain.
+
+Each event that was sent is compared with its model, and what is found is added up in memory. One row of the
+table `drift` for each event and object takes it: at once where something is new, else every few seconds, so
+that it does not cost a write an event. A crash loses the counts of those seconds, never a field that was
+new. Nothing that goes wrong here harms the delivery.
+
+Examples show the form of a value, not the value: letters and digits are replaced, so that no personal data
+stands here.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from events import Event, EventType, Payload, differences, fields, timestamp
+from handlers.stores import NotFound, StorageFault, TableName, Tables
+from handlers.stores.faults import Conflict
+
+_log = logging.getLogger("printiq.drift")
+
+_FLUSH_SECONDS = 10
+_TRIES = 10
+# The fields that were seen first are kept: so many, and what fits into a column.
+MAX_FIELDS = 100
+_MAX_BYTES = 64_000
+_MAX_PLACE = 150
+_MAX_EXAMPLE = 40
+
+
+@dataclass
+class Sighting:
+    """Hold how often a field was seen, since when, until when, and what its first value looked like."""
+
+    count: int
+    first: str
+    last: str
+    example: str
+
+    def add(self, other: "Sighting") -> None:
+        self.count += other.count
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+
+
+@dataclass
+class Findings:
+    """Add up what was found in the deliveries of one event that carried one object."""
+
+    deliveries: int = 0
+    first: str = ""
+    last: str = ""
+    unknown: dict[str, Sighting] = field(default_factory=dict)
+    unread: dict[str, Sighting] = field(default_factory=dict)
+    arrived: set[str] = field(default_factory=set)
+    more: bool = False
+
+    def add(self, other: "Findings") -> None:
+        self.deliveries += other.deliveries
+        self.first = min(self.first or other.first, other.first or self.first)
+        self.last = max(self.last, other.last)
+        self.arrived |= other.arrived
+        self.more |= (
+            other.more | self._add(self.unknown, other.unknown) | self._add(self.unread, other.unread)
+        )
+
+    @staticmethod
+    def _add(mine: dict[str, Sighting], theirs: Mapping[str, Sighting]) -> bool:
+        """Add sightings to those of the same place; tell whether some had no room."""
+        left_out = False
+        for place, sighting in theirs.items():
+            if place in mine:
+                mine[place].add(sighting)
+            elif len(mine) < MAX_FIELDS:
+                mine[place] = Sighting(**vars(sighting))
+            else:
+                left_out = True
+        return left_out
+
+
+class Carried(NamedTuple):
+    """Name an event and the object that it carried."""
+
+    event: EventType
+    object: str
+
+
+class Drift:
+    """Watch what passes, and keep the account of it in the table `drift`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._waiting: dict[Carried, Findings] = {}
+        self._known: dict[Carried, set[str]] = {}
+        self._due: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+
+    def observe(self, event: Event[Payload]) -> None:
+        """Take note of an event that was sent. Raises nothing."""
+        try:
+            self._observe(event, timestamp(event.delivery.received_at))
+        except Exception:  # noqa: BLE001 - a fault here must not make the delivery fail
+            _log.exception("The fields of %s could not be compared with the model.", event.delivery.id)
+
+    def _observe(self, event: Event[Payload], moment: str) -> None:
+        carried = Carried(event.type, event.payload.OBJECT)
+        found = differences(event.payload)
+        self._waiting.setdefault(carried, Findings()).add(
+            Findings(
+                deliveries=1,
+                first=moment,
+                last=moment,
+                unknown=_sightings(found.unknown, moment),
+                unread=_sightings(found.unread, moment),
+                arrived=found.arrived,
+            )
+        )
+        known = self._known.setdefault(carried, set())
+        new = (found.arrived | found.unknown.keys() | found.unread.keys()) - known
+        known |= new if len(known) < 10 * MAX_FIELDS else set()
+        self._flush_in(0 if new else _FLUSH_SECONDS)
+
+    def _flush_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._due is not None:
+            if self._due.when() <= loop.time() + seconds:
+                return
+            self._due.cancel()
+        self._due = loop.call_later(seconds, self._begin_flush)
+
+    def _begin_flush(self) -> None:
+        self._due = None
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.get_running_loop().create_task(self._flush_in_background())
+        else:
+            self._flush_in(_FLUSH_SECONDS)
+
+    async def _flush_in_background(self) -> None:
+        try:
+            await self.flush()
+        except StorageFault as error:
+            _log.warning("What was found of fields could not be stored, and is kept until it can: %s", error)
+            self._flush_in(_FLUSH_SECONDS)
+
+    async def flush(self) -> None:
+        """Store what was found so far. Raises StorageFault; then it is kept."""
+        while self._waiting:
+            carried, findings = self._waiting.popitem()
+            try:
+                await _store(self._tables, carried, findings)
+            except StorageFault:
+                self._waiting.setdefault(carried, Findings()).add(findings)
+                raise
+
+    async def close(self) -> None:
+        """Stop watching; what was not stored is given up."""
+        if self._due is not None:
+            self._due.cancel()
+        if self._flushing is not None:
+            self._flushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flushing
+
+
+def _sightings(values: Mapping[str, object], moment: str) -> dict[str, Sighting]:
+    return {
+        place[:_MAX_PLACE]: Sighting(1, moment, moment, masked(value))
+        for place, value in list(values.items())[:MAX_FIELDS]
+    }
+
+
+def masked(value: object) -> str:
+    """Show the form of a value: `J29328-01` becomes `X99999-99`; of structure, what it consists of."""
+    if isinstance(value, dict):
+        return _shortened(f"object: {', '.join(map(str, value))}")
+    if isinstance(value, list | tuple):
+        return f"list of {len(value)}"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    text = str(value)
+    return _shortened("".join(map(_masked, text[: _MAX_EXAMPLE + 1])))
+
+
+def _masked(character: str) -> str:
+    if character.isdigit():
+        return "9"
+    if character.isalpha():
+        return "X" if character.isupper() else "x"
+    return character if character.isprintable() else " "
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_EXAMPLE else text[:_MAX_EXAMPLE] + "…"
+
+
+async def _store(tables: Tables, carried: Carried, findings: Findings) -> None:
+    for _ in range(_TRIES):
+        stored, etag = Findings(), None
+        try:
+            row = await tables.get(TableName.DRIFT, *carried)
+            stored, etag = _read(row), row.etag
+        except NotFound:
+            pass
+        stored.add(findings)
+        entity = {"PartitionKey": carried.event.value, "RowKey": carried.object, **_columns(stored)}
+        try:
+            if etag is None:
+                await tables.insert(TableName.DRIFT, entity)
+            else:
+                await tables.replace(TableName.DRIFT, entity, etag=etag)
+        except (Conflict, NotFound):  # another instance was first
+            await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
+            continue
+        return
+    raise StorageFault("could not store what was found of fields: too many instances at once")
+
+
+def _columns(findings: Findings) -> dict[str, Any]:
+    return {
+        "deliveries": findings.deliveries,
+        "first": findings.first,
+        "last": findings.last,
+        "unknown": _written(findings.unknown),
+        "unread": _written(findings.unread),
+        "arrived": json.dumps(sorted(findings.arrived)),
+        "more": findings.more,
+    }
+
+
+def _written(seen: Mapping[str, Sighting]) -> str:
+    kept = [(place, vars(sighting)) for place, sighting in seen.items()]
+    while len((text := json.dumps(dict(kept), ensure_ascii=False)).encode("utf-16-le")) > _MAX_BYTES:
+        kept.pop()
+    return text
+
+
+def _read(row: Mapping[str, Any]) -> Findings:
+    return Findings(
+        deliveries=row["deliveries"],
+        first=row["first"],
+        last=row["last"],
+        unknown={place: Sighting(**seen) for place, seen in json.loads(row["unknown"]).items()},
+        unread={place: Sighting(**seen) for place, seen in json.loads(row["unread"]).items()},
+        arrived=set(json.loads(row["arrived"])),
+        more=row["more"],
+    )
+
+
+async def read(tables: Tables) -> list[tuple[Carried, Findings]]:
+    """Return what was found of each event: a row for each event and object, some thirty in all."""
+    rows = [row async for row in tables.query(TableName.DRIFT, "PartitionKey ne ''")]
+    return [(Carried(EventType.named(row["PartitionKey"]), row["RowKey"]), _read(row)) for row in rows]
+
+
+def still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
+    """Return what the models of today do not know either."""
+    known = set(_fields_of(carried))
+    return {place: seen for place, seen in findings.unknown.items() if place not in known}
+
+
+def never_arrived(carried: Carried, findings: Findings) -> list[str]:
+    """Return the known fields that never came; of one that holds others, only itself."""
+    missing: list[str] = []
+    for place in _fields_of(carried):
+        inside_missing = any(place.startswith(f"{each}/") for each in missing[-1:])
+        if place not in findings.arrived and not inside_missing:
+            missing.append(place)
+    return missing
+
+
+def _fields_of(carried: Carried) -> list[str]:
+    model = next(payload for payload in carried.event.payloads if carried.object == payload.OBJECT)
+    return list(fields(model))
