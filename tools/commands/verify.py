@@ -85,7 +85,7 @@ def _as_members(found: Account) -> dict[str, object]:
 
 
 def _show(found: Account, console: Console) -> None:
-    table = Table("status", "deliveries", title=f"The account of {found.days} days")
+    table = Table("status", "deliveries", title=f"The account, by days: {found.days}")
     table.columns[1].justify = "right"
     for status, count in sorted(found.by_status.items()):
         table.add_row(status, f"{count:,}")
@@ -101,4 +101,4 @@ def _show(found: Account, console: Console) -> None:
             f"{found.waiting} messages wait in the inbox: ask again when it is empty.", style="yellow"
         )
     if found.balanced and not found.waiting:
-        console.print("It adds up: nothing is missing, nothing is there twice.", style="green")
+        console.print("It adds up: nothing is missing.", style="green")

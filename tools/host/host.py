@@ -69,6 +69,8 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
     with contextlib.closing(bind(options.port, PORT_OPTION)) as listener:
         config = load_host_config(app)
         load_app_settings(app)
+        # as Azure and Core Tools do: the app's own address
+        os.environ.setdefault("WEBSITE_HOSTNAME", f"127.0.0.1:{listener.getsockname()[1]}")
         worker = await Worker.start(app, config.function_timeout)
         names = [function.name for function in worker.functions if function.kind == "httpTrigger"]
         keys = Keys.load(state / "keys.json", names) if options.keys else None
@@ -96,6 +98,8 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
             _log.warning("Cut off what was still running after %s s", options.grace)
         for task in tasks:
             task.cancel()
+        # What an app keeps open for its whole life, it cannot close: the worker tells it nothing of its end.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
