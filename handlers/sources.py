@@ -40,6 +40,8 @@ class FtpSource(BaseModel):
     folders: dict[str, str] = Field(default_factory=dict)
     """Instead of `folder`: paths, and the event for which each stands."""
     after: Literal["remove", "move", "keep"] = "remove"
+    connections: int = Field(4, ge=1, le=10)
+    """How many at most while many files wait."""
     processed: str = Field("processed", min_length=1)
     failed: str = Field("failed", min_length=1)
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from events import EventError, EventType
@@ -27,6 +28,7 @@ _RUN_SECONDS = 50
 _LONGEST_RUN_SECONDS = 540
 # A server that breaks off at one file is connected to again, and that file left for the next run.
 _CONNECTIONS = 3
+_FILES_PER_CONNECTION = 20
 _SAVE_EVERY_SECONDS = 10
 _PROGRESS_EVERY = 500
 
@@ -70,8 +72,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     saved: bytes = b""
     saved_at: float = field(default_factory=time.monotonic)
-    at_work_on: tuple[str, str] | None = None
-    left: set[tuple[str, str]] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
     taken: int = 0
 
     async def run(self) -> None:
@@ -101,7 +102,7 @@ class _Run:
                         self.memory.failed(),
                     )
                     return
-                self._leave_out(trouble)
+                _log.info("FTP source %s: connecting again", self.source.name)
             else:
                 break
         telemetry.ftp(self.source.name, reachable=True)
@@ -109,14 +110,7 @@ class _Run:
             _log.info("FTP source %s can be polled again", self.source.name)
             self.memory.recovered()
 
-    def _leave_out(self, trouble: FtpTrouble) -> None:
-        at = f" at {'/'.join(map(shown, self.at_work_on))}" if self.at_work_on else ""
-        _log.warning("FTP source %s: the connection broke%s: %s", self.source.name, at, trouble)
-        if self.at_work_on:
-            self.left.add(self.at_work_on)
-
     async def _work(self, session: FtpSession) -> None:
-        self.at_work_on = None
         folders = await self._folders(session)
         fresh = [folder for folder in folders if await self._look(session, folder)]
         await self._save()
@@ -127,8 +121,7 @@ class _Run:
                 await self._look(session, folder)
             if waiting := folder.waiting():
                 await session.enter(folder.path)
-                if not await self._take(session, folder, waiting):
-                    return
+                await self._take(session, folder, waiting)
 
     async def _folders(self, session: FtpSession) -> list[Folder]:
         if self.source.folders:
@@ -176,28 +169,56 @@ class _Run:
             _log.error("FTP source %s: %s", self.source.name, said)
             return False
 
-    async def _take(self, session: FtpSession, folder: Folder, waiting: list[str]) -> bool:
-        """Take one file after the other; tell whether there was time for all of them."""
-        for number, name in enumerate(waiting):
-            if time.monotonic() - self.started > _RUN_SECONDS or self.held.lost:
-                more = len(waiting) - number
-                _log.info(
-                    "FTP source %s: %d files wait in %s for the next run", self.source.name, more, folder.path
-                )
-                return False
-            if (folder.path, name) in self.left:
+    async def _take(self, session: FtpSession, folder: Folder, waiting: list[str]) -> None:
+        """Take one file after the other, over more connections if there are many, while there is time."""
+        names = deque(waiting)
+        more = min(self.source.connections - 1, len(names) // _FILES_PER_CONNECTION)
+        helpers = [asyncio.create_task(self._help(folder, names)) for _ in range(more)]
+        try:
+            await self._take_each(session, folder, names)
+            await asyncio.gather(*helpers)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+        if names:
+            left = len(names)
+            _log.info(
+                "FTP source %s: %d files wait in %s for the next run", self.source.name, left, folder.path
+            )
+
+    async def _help(self, folder: Folder, names: deque[str]) -> None:
+        try:
+            async with FtpSession.open(self.source) as session:
+                await session.enter(folder.path)
+                await self._take_each(session, folder, names)
+        except (FtpTrouble, FtpRefusal) as trouble:
+            _log.info("FTP source %s: one connection less: %s", self.source.name, trouble)
+
+    async def _take_each(self, session: FtpSession, folder: Folder, names: deque[str]) -> None:
+        while names and not self._over:
+            name = names.popleft()
+            place = f"{folder.path}/{shown(name)}"
+            if place in self.left:
                 continue
-            self.at_work_on = (folder.path, name)
             try:
                 taken = await folder.take(session, name)
             except FtpRefusal as refusal:
-                said = f"{folder.path}/{shown(name)} could not be taken: {refusal}"
-                _log.warning("FTP source %s: %s. It is tried again in a minute.", self.source.name, said)
+                said = f"{place} could not be taken: {refusal}. It is tried again in a minute"
+                _log.warning("FTP source %s: %s.", self.source.name, said)
+            except FtpTrouble as trouble:
+                self.left.add(place)
+                _log.warning(
+                    "FTP source %s: the connection broke at %s: %s", self.source.name, place, trouble
+                )
+                raise
             else:
-                self._count(taken, len(waiting) - number - 1)
+                self._count(taken, len(names))
             await self._save(every=_SAVE_EVERY_SECONDS)
-        self.at_work_on = None
-        return True
+
+    @property
+    def _over(self) -> bool:
+        return time.monotonic() - self.started > _RUN_SECONDS or self.held.lost
 
     def _count(self, taken: bool, waiting: int) -> None:  # noqa: FBT001 - what came of one file
         self.taken += taken

@@ -35,7 +35,9 @@ class FtpServer:
     def __enter__(self) -> Self:
         """Start it. Raises PortTakenError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
+        logger = logging.getLogger("pyftpdlib")
+        logger.setLevel(logging.WARNING)
+        logger.addHandler(logging.NullHandler())  # else it would set up logging of its own
         self.authorizer.add_user(USER, PASSWORD, str(self.folder), perm=_EVERYTHING)
         handler = type("Handler", (self._handler,), {"authorizer": self.authorizer})
         self._loop = IOLoop()

@@ -30,6 +30,7 @@ from ftp_servers import (
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
 from shop import Shop, tell
 
 from events import Channel, Delivery, EventType, Subject, parse
@@ -717,3 +718,19 @@ def test_two_sources_have_two_names() -> None:
         Settings.model_validate(
             {"AzureWebJobsStorage": "x", "HOT_FOLDER": "x", "FTP_SOURCES": [server, server]}
         )
+
+
+def test_a_server_that_grants_one_connection_is_served_by_one(
+    storage: str, server: FtpServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(FTPServer, "max_cons_per_ip", 1)
+
+    async def story(shop: Shop) -> None:
+        for number in range(50):
+            put(server, f"{QUOTES}/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
+        await ftp.poll(shop.app)
+        assert files(server) == []
+
+    with caplog.at_level(logging.INFO):
+        run(storage, story, server)
+    assert "one connection less" in caplog.text
