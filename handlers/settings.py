@@ -5,11 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from events import DateOrder
-from handlers.sources import FtpSource
 
 SUBSCRIPTIONS_FILE = Path(__file__).parent.parent / "subscriptions.toml"
 
@@ -53,7 +52,9 @@ class Settings(BaseSettings):
     subscriptions: str = ""
     # Event Grid is all that Flex Consumption offers; elsewhere the host polls.
     hot_folder_source: Literal["EventGrid", "LogsAndContainerScan"] = "LogsAndContainerScan"
-    ftp_sources: tuple[FtpSource, ...] = ()
+    # Read when the sources are polled: what is wrong in it, or in the vault that it may come from, must not
+    # keep the app from receiving what comes by other ways.
+    ftp_sources: SecretStr = SecretStr("")
     ftp_schedule: str = "30 * * * * *"
     # Azure sets it; it names the app to whoever follows a link.
     website_hostname: str = "localhost:7071"
@@ -86,14 +87,6 @@ class Settings(BaseSettings):
                 )
         return self
 
-    @field_validator("ftp_sources")
-    @classmethod
-    def _told_apart(cls, sources: tuple[FtpSource, ...]) -> tuple[FtpSource, ...]:
-        names = [source.name.lower() for source in sources]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two sources are named {', '.join(twice)}: give each a name of its own")
-        return tuple(_with_password(source) for source in sources)
-
     @property
     def url(self) -> str:
         """The app's own address."""
@@ -105,13 +98,9 @@ class Settings(BaseSettings):
         return self.subscriptions.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
 
 
-def _with_password(source: FtpSource) -> FtpSource:
-    if not source.password_setting:
-        return source
-    password = os.environ.get(source.password_setting)
-    if password is None:
-        raise ValueError(f"{source.name}: there is no setting {source.password_setting} with its password")
-    return source.model_copy(update={"password": SecretStr(password)})
+def named(name: str) -> str | None:
+    """Look up a setting that another one names."""
+    return os.environ.get(name)
 
 
 @cache

@@ -1,27 +1,33 @@
 """The FTP servers that are polled, as the setting FTP_SOURCES describes them."""
 
 import re
+from collections.abc import Callable
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from events import EventError, EventType
 
+_UNRESOLVED = "@Microsoft.KeyVault("
+
+
+class SourcesError(ValueError):
+    """Say what is wrong in the setting FTP_SOURCES, and nothing of what stands in it."""
+
 
 class FtpSource(BaseModel):
-    """Describe one server: how to reach it, which folders hold which events, and what becomes of a file.
+    """Describe one server: how to reach it, which folders hold which events, what becomes of a file."""
 
-    Nothing of it is ever shown in an error: it holds a password.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(min_length=1)
     port: int = Field(0, ge=0, le=65535)
@@ -58,7 +64,7 @@ class FtpSource(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.password.get_secret_value() and self.password_setting:
-            raise ValueError("give either password or passwordSetting, not both")
+            raise ValueError("give either password or password_setting, not both")
         if not self.name:
             return self.model_copy(update={"name": re.sub(r"[^A-Za-z0-9._-]", "-", self.host)})
         return self
@@ -68,3 +74,41 @@ class FtpSource(BaseModel):
         """The server as a log may name it."""
         port = self.port or (990 if self.tls == "implicit" else 21)
         return f"{self.host}:{port}"
+
+    def with_password(self, setting: Callable[[str], str | None]) -> Self:
+        """Look the password up where it stands in a setting of its own. Raises SourcesError."""
+        if not self.password_setting:
+            return self
+        password = setting(self.password_setting)
+        if password is None:
+            raise SourcesError(f"{self.name}: there is no setting {self.password_setting}")
+        if password.startswith(_UNRESOLVED):
+            raise SourcesError(f"{self.name}: {self.password_setting} {_NOT_RESOLVED}")
+        return self.model_copy(update={"password": SecretStr(password)})
+
+
+_NOT_RESOLVED = (
+    "is a Key Vault reference that Azure could not resolve. Is the secret there, and may the app's identity "
+    "read it?"
+)
+_SOURCES = TypeAdapter(tuple[FtpSource, ...])
+
+
+def read_sources(text: str, setting: Callable[[str], str | None]) -> tuple[FtpSource, ...]:
+    """Read the JSON of FTP_SOURCES; `setting` looks up others by name. Raises SourcesError."""
+    if not text.strip():
+        return ()
+    if text.startswith(_UNRESOLVED):
+        raise SourcesError(f"it {_NOT_RESOLVED}")
+    try:
+        sources = _SOURCES.validate_json(text)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}".removeprefix(": ")
+            for each in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise SourcesError(wrong) from None  # the cause holds passwords
+    names = [source.name.lower() for source in sources]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SourcesError(f"two sources are named {', '.join(twice)}: give each a name of its own")
+    return tuple(source.with_password(setting) for source in sources)

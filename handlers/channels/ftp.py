@@ -1,6 +1,7 @@
 """FTP: every minute the folders of each configured server are looked at, and what is whole is taken."""
 
 import asyncio
+import json
 import logging
 import time
 from collections import deque
@@ -13,7 +14,8 @@ from handlers.channels.ftp_folder import Folder
 from handlers.channels.ftp_memory import Memory, NotRemembered
 from handlers.channels.ftp_session import FtpRefusal, FtpSession, FtpTrouble, shown
 from handlers.receive import NoCustody
-from handlers.sources import FtpSource
+from handlers.settings import named
+from handlers.sources import FtpSource, SourcesError, read_sources
 from handlers.stores import ContainerName, StorageFault
 from handlers.stores.blobs import Held
 from handlers.stores.faults import Conflict
@@ -35,7 +37,12 @@ _PROGRESS_EVERY = 500
 
 async def poll(app: App) -> None:
     """Poll every source. One that fails is no hindrance to the others."""
-    await asyncio.gather(*(_poll(source, app) for source in app.settings.ftp_sources))
+    try:
+        sources = read_sources(app.settings.ftp_sources.get_secret_value(), named)
+    except SourcesError as error:
+        _log.error("No FTP source is polled, because the setting FTP_SOURCES is wrong: %s", error)
+        return
+    await asyncio.gather(*(_poll(source, app) for source in sources))
 
 
 async def _poll(source: FtpSource, app: App) -> None:
@@ -48,6 +55,8 @@ async def _poll(source: FtpSource, app: App) -> None:
             else:
                 async with asyncio.timeout(_LONGEST_RUN_SECONDS):
                     await _Run(source, app, held, memory).run()
+            # what the alert on an FTP source reads
+            _log.info("printiq.ftp %s", json.dumps({"source": source.name, "reachable": not memory.failures}))
     except Conflict:
         _log.info("FTP source %s: another instance is polling it", source.name)
     except NotRemembered as error:
