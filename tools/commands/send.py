@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from events import EventType, UnknownEvent
+from tools.commands import _check
 from tools.commands._target import (
     DEFAULT_STORAGE_PORT,
     DEFAULT_URL,
@@ -77,6 +78,13 @@ def main(  # noqa: PLR0913 - an option each
     hot_folder: Annotated[
         bool, typer.Option("--hot-folder", help="Upload it into the hot folder instead of posting it.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="After a deployment: check each part, with an event that is harmless, by every way in.",
+        ),
+    ] = False,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
@@ -85,6 +93,9 @@ def main(  # noqa: PLR0913 - an option each
     """Send an event to the app and show what came of it.
 
     What came of it is read from the app's storage; of an app elsewhere (--url) through its API.
+
+    --check says of each part whether it does its work, and exits with 0 if all do, else with 1. Its event is
+    that the quote SMOKE-TEST, which does not exist, expired; it goes to every queue that subscribes.
 
     Exit codes: 0 it arrived and was sent on; 1 it was refused; 2 the command line is wrong; 3 the app or its
     storage does not answer; 4 no result came in time, or working on it fails.
@@ -95,6 +106,10 @@ def main(  # noqa: PLR0913 - an option each
         raise typer.BadParameter(
             "set HOT_FOLDER to a connection string of that app's hot folder", param_hint="--hot-folder"
         )
+    if check:
+        if event is not None or file is not None or send_all or hot_folder:
+            raise typer.BadParameter("it chooses what to send: name nothing else", param_hint="--check")
+        raise typer.Exit(_checked(target, console, as_json=as_json))
     outgoing = [(name, path, path.read_bytes()) for name, path in _chosen(event, file, send_all=send_all)]
     shown = _Printer(console, target)
     try:
@@ -114,6 +129,26 @@ def main(  # noqa: PLR0913 - an option each
         arrived = sum(each.outcome is Outcome.ARRIVED for each in sent)
         console.print(f"{arrived} of {len(sent)} arrived.")
     raise typer.Exit(max(each.outcome or Outcome.ARRIVED for each in sent))
+
+
+def _checked(target: Target, console: Console, *, as_json: bool) -> Outcome:
+    findings = []
+    try:
+        for found in _check.check(target):
+            findings.append(found)
+            if as_json:
+                print(json.dumps(found._asdict(), ensure_ascii=False))
+            else:
+                mark = {True: "[green]good", False: "[red]bad ", None: "[yellow]?   "}[found.good]
+                console.print(f"{mark}[/]  {found.part:<12}{escape(found.told)}", soft_wrap=True)
+    except UnreachableError as error:
+        console.print(f"[red]{escape(str(error))}", soft_wrap=True)
+        return Outcome.UNREACHABLE
+    bad = [found.part for found in findings if found.good is False]
+    console.print(
+        f"[red]Not as it should be: {', '.join(bad)}." if bad else "[green]All that was checked works."
+    )
+    return Outcome.REFUSED if bad else Outcome.ARRIVED
 
 
 def _name(outcome: Outcome | None) -> str | None:

@@ -1,0 +1,106 @@
+"""`dev.py send --check` tells an operator whether a deployment works, and what does not."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from receiver import Receiver
+
+from tools.host.testing import HostProcess, StartHost
+
+ROOT = Path(__file__).parents[2]
+# Another name of this machine: the command takes the app for one elsewhere, and asks its API.
+ELSEWHERE = "127.1"
+
+
+def check(
+    url: str, *options: str, settings: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any], str]:
+    """Run the command; return its exit code, its findings by part, and what else it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools", "send", "--check", "--json", f"--url={url}", *options],
+        cwd=ROOT,
+        env={**os.environ, **(settings or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return done.returncode, {line["part"]: line for line in lines}, done.stderr
+
+
+def elsewhere(host: HostProcess) -> str:
+    return host.url.replace("127.0.0.1", ELSEWHERE)
+
+
+@pytest.fixture
+def guarded(start_host: StartHost) -> HostProcess:
+    """Start the app so that it asks for keys."""
+    return start_host(ROOT, "--keys")
+
+
+def test_an_app_that_works_is_good_in_every_part(receiver: Receiver) -> None:
+    settings = {"AzureWebJobsStorage": receiver.storage, "HOT_FOLDER": receiver.storage}
+    code, findings, said = check(receiver.host.url, settings=settings)
+    assert code == 0, (findings, said)
+    assert list(findings) == ["health", "functions", "API", "webhook", "hot folder"]
+    assert all(found["good"] for found in findings.values())
+    rows = [row for row in receiver.rows("timeline") if row["subject"] == "SMOKE-TEST"]
+    assert {(row["event"], row["status"], row["channel"]) for row in rows} == {
+        ("ExpireQuote", "sent", "webhook"),
+        ("ExpireQuote", "sent", "hot-folder"),
+    }
+
+
+def test_an_app_elsewhere_is_asked_through_its_api(guarded: HostProcess) -> None:
+    code, findings, said = check(elsewhere(guarded), f"--key={guarded.ready['keys']['host']}")
+    assert code == 0, (findings, said)
+    assert findings["keys"]["good"]
+    assert "went to printiq-events" in findings["webhook"]["told"]
+    assert findings["hot folder"]["good"] is None
+    assert "HOT_FOLDER" in findings["hot folder"]["told"]
+
+
+@pytest.mark.parametrize("key", ["wrong", None])
+def test_a_key_that_does_not_fit_is_said_to_be_so(guarded: HostProcess, key: str | None) -> None:
+    code, findings, _ = check(elsewhere(guarded), *([f"--key={key}"] if key else []))
+    assert code == 1
+    assert list(findings) == ["health", "functions", "API"]
+    assert "key" in findings["API"]["told"]
+
+
+def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> None:
+    code, findings, said = check(elsewhere(receiver.host), "--key=some")
+    assert code == 1
+    assert findings["keys"]["good"] is False
+    assert findings["webhook"]["good"]
+    assert "Not as it should be: keys." in said
+
+
+def test_storage_that_does_not_answer_is_said_to_be_so(start_host: StartHost, storage: str) -> None:
+    dead = ";".join(
+        "QueueEndpoint=http://127.0.0.1:9/a" if part.startswith("QueueEndpoint") else part
+        for part in storage.split(";")
+    )
+    host = start_host(ROOT, settings={"AzureWebJobsStorage": dead})
+    code, findings, _ = check(elsewhere(host))
+    assert code == 1
+    assert findings["health"]["good"] is False
+    assert "storage" in findings["health"]["told"]
+
+
+def test_nobody_there_is_an_exit_code_of_its_own() -> None:
+    code, findings, said = check("http://127.0.0.1:9")
+    assert (code, findings) == (3, {})
+    assert "does not answer" in said
+
+
+def test_the_check_chooses_its_event_itself() -> None:
+    code, _, said = check("http://127.0.0.1:9", "CreateJob")
+    assert code == 2
+    assert "name nothing else" in " ".join(said.split())
