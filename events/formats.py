@@ -30,7 +30,7 @@ from events.errors import EmptyBody, Malformed, NotJsonOrXml, pointer
 
 MAX_DEPTH = 100
 # Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice.
-MAX_VALUES = 250_000
+MAX_VALUES = 100_000
 MAX_ATTRIBUTES = 1_000
 
 
