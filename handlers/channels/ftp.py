@@ -1,7 +1,6 @@
 """FTP: every minute the folders of each configured server are looked at, and what is whole is taken."""
 
 import asyncio
-import json
 import logging
 import time
 from collections import deque
@@ -50,13 +49,10 @@ async def _poll(source: FtpSource, app: App) -> None:
     try:
         async with app.stores.blobs.hold(ContainerName.FTP, blob) as held:
             memory = await Memory.recall(held)
-            if memory.pausing:
-                telemetry.ftp(source.name, reachable=False)
-            else:
+            if not memory.pausing:
                 async with asyncio.timeout(_LONGEST_RUN_SECONDS):
                     await _Run(source, app, held, memory).run()
-            # what the alert on an FTP source reads
-            _log.info("printiq.ftp %s", json.dumps({"source": source.name, "reachable": not memory.failures}))
+            telemetry.ftp(source.name, reachable=not memory.failures)
     except Conflict:
         _log.info("FTP source %s: another instance is polling it", source.name)
     except NotRemembered as error:
@@ -102,7 +98,6 @@ class _Run:
                     await self._work(session)
             except FtpTrouble as trouble:
                 if not connected or connection == _CONNECTIONS:
-                    telemetry.ftp(self.source.name, reachable=False)
                     _log.error(
                         "FTP source %s cannot be polled at %s: %s (%s)",
                         self.source.name,
@@ -114,7 +109,6 @@ class _Run:
                 _log.info("FTP source %s: connecting again", self.source.name)
             else:
                 break
-        telemetry.ftp(self.source.name, reachable=True)
         if self.memory.failures:
             _log.info("FTP source %s can be polled again", self.source.name)
             self.memory.recovered()
