@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run the app on this machine, with the storage it needs.",
     "send": "Send an event to the app and show what came of it.",
     "watch": "Follow the ledger and the result queues, live.",
+    "replay": "Send deliveries through again: one, or all that a filter selects.",
     "verify": "Show that nothing is lost: archive, quarantine and ledger against each other.",
     "erase": "Erase what is held of one person, and keep a record that it was done.",
     "test": "Check style, types and imports, and run the tests.",

@@ -8,8 +8,6 @@ from handlers.app import App
 from handlers.settings import Settings
 from tools.host.azurite import connection_string
 
-STORAGE_PORT = 10000
-
 
 def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int) -> T:
     """Run `work` on the storage that AzureWebJobsStorage names; without that setting on the local Azurite."""

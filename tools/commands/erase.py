@@ -11,7 +11,8 @@ from handlers import erasure
 from handlers.app import App
 from handlers.erasure import Person
 from handlers.stores import StorageFault
-from tools.commands._storage import STORAGE_PORT, with_app
+from tools.commands._storage import with_app
+from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 
 _UNREACHABLE = 3
 
@@ -27,8 +28,8 @@ def main(  # noqa: PLR0913 - one for each option
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept, so name nobody.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only show what would be.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    storage_port: Annotated[int, typer.Option(help="Port of the local storage.")] = STORAGE_PORT,
+    as_json: JsonOption = False,
+    storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
 ) -> None:
     """Erase the deliveries that hold something of one person, and keep a record that it was done.
 

@@ -12,7 +12,8 @@ from handlers import account
 from handlers.account import Account
 from handlers.app import App
 from handlers.stores import StorageFault
-from tools.commands._storage import STORAGE_PORT, with_app
+from tools.commands._storage import with_app
+from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 
 _MISMATCH, _UNREACHABLE, _INEXACT = 1, 3, 4
 
@@ -23,8 +24,8 @@ def main(
     repair: Annotated[
         bool, typer.Option("--repair", help="Put bytes that the ledger does not know into the inbox.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    storage_port: Annotated[int, typer.Option(help="Port of the local storage.")] = STORAGE_PORT,
+    as_json: JsonOption = False,
+    storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
 ) -> None:
     """Reconcile archive, quarantine and ledger, and name each delivery that does not add up.
 

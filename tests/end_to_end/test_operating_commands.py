@@ -1,0 +1,90 @@
+"""`dev.py replay`, `verify` and `erase` on a running app: what they do, say, and end with."""
+
+import json
+from typing import Any
+
+import pytest
+import typer
+from bench import quote
+from receiver import Receiver
+from typer.testing import CliRunner, Result
+
+from tools.commands import erase, replay, verify
+
+
+@pytest.fixture(scope="module")
+def own(start_receiver: Any) -> Receiver:  # noqa: ANN401 - a function
+    """Return an app of these tests' own: its account is theirs."""
+    receiver: Receiver = start_receiver({})
+    return receiver
+
+
+def called(receiver: Receiver, main: Any, *arguments: str) -> Result:  # noqa: ANN401 - a command
+    command = typer.Typer()
+    command.command()(main)
+    environment = {"AzureWebJobsStorage": receiver.storage, "HOT_FOLDER": receiver.storage, "COLUMNS": "200"}
+    return CliRunner().invoke(command, list(arguments), env=environment)
+
+
+def test_one_delivery_is_replayed_under_its_old_id(own: Receiver) -> None:
+    first = own.accepted("CreateQuote", quote("Q-replay"))
+    own.row(first)
+    done = called(own, replay.main, first, "--url", own.host.url, "--json")
+    assert done.exit_code == 0, done.stderr
+    (replayed,) = json.loads(done.stdout)["replayed"]
+    own.row(replayed["id"])
+    one, two = own.messages(first)
+    assert "replayof" not in one
+    assert two["replayof"] == first
+
+
+def test_a_filter_is_counted_before_it_is_replayed(own: Receiver) -> None:
+    own.row(own.accepted("AcceptQuote", quote("Q-many")))
+    counted = called(own, replay.main, "--event", "AcceptQuote", "--dry-run", "--url", own.host.url)
+    assert "1 deliveries would be replayed" in counted.stdout
+    done = called(own, replay.main, "--event", "AcceptQuote", "--url", own.host.url)
+    assert "1 replayed" in done.stdout
+    again = called(own, replay.main, "--event", "AcceptQuote", "--url", own.host.url)
+    assert "0 replayed" in again.stdout
+
+
+def test_a_replay_that_cannot_be_is_refused_with_the_reason(own: Receiver) -> None:
+    done = called(own, replay.main, "01a20c85-28f3-7725-98fa-0ae6b24c90ff", "--url", own.host.url)
+    assert done.exit_code == 1
+    assert "No delivery has the id" in done.stdout
+
+
+def test_the_account_of_a_good_day_ends_with_0_and_says_so(own: Receiver) -> None:
+    own.row(own.accepted("CreateQuote", quote("Q-verify")))
+    done = called(own, verify.main, "--json")
+    told = json.loads(done.stdout)
+    assert (told["balanced"], told["findings"]) == (True, [])
+    assert done.exit_code in {0, 4}  # 4: another test's message still waits
+
+
+def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) -> None:  # noqa: ANN401 - a function
+    receiver: Receiver = start_receiver({})
+    lost = receiver.accepted("CreateQuote", quote("Q-lost"))
+    container, _, name = receiver.row(lost)["raw"].partition("/")
+    receiver.blobs.get_blob_client(container, name).delete_blob()
+    done = called(receiver, verify.main)
+    assert done.exit_code == 1
+    assert f"{lost}: its bytes are not at archive/" in done.stdout
+
+
+def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> None:
+    body = json.dumps({"ContactKey": 77, "Email": "aroha@example.com"}).encode()
+    theirs = own.accepted("CreateCustomerContact", body)
+    own.row(theirs)
+    shown = called(own, erase.main, "--subject", "contact/77")
+    assert theirs in shown.stdout
+    assert "1 deliveries would be erased" in shown.stdout
+    assert called(own, erase.main, "--subject", "contact/77", "--yes").exit_code == 2
+    done = called(own, erase.main, "--subject", "contact/77", "--yes", "--reason", "asked for")
+    assert "Erased 1 deliveries" in done.stdout
+    assert own.rows("records", PartitionKey="contact") == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--subject", "contact"], ["--subject", "person/7"]])
+def test_whom_to_erase_has_to_be_said(own: Receiver, arguments: list[str]) -> None:
+    assert called(own, erase.main, *arguments).exit_code == 2

@@ -1,0 +1,125 @@
+"""`dev.py replay`: send deliveries through again, one or all that a filter selects."""
+
+import json
+from enum import IntEnum
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+
+from tools.commands._target import (
+    DEFAULT_URL,
+    JsonOption,
+    KeyOption,
+    UnreachableError,
+    UrlOption,
+    app_answers,
+    hint,
+)
+
+# The app replays at most so many in one call, so that the call ends in time.
+_AT_ONCE = 500
+_SECONDS = 120
+
+
+class Outcome(IntEnum):
+    """Say what came of it: the exit codes."""
+
+    DONE = 0
+    REFUSED = 1
+    UNREACHABLE = 3
+
+
+def main(  # noqa: PLR0913 - one for each option
+    delivery: Annotated[str | None, typer.Argument(help="The id of one delivery.")] = None,
+    *,
+    event: Annotated[str | None, typer.Option(help="All of this event.")] = None,
+    status: Annotated[str | None, typer.Option(help="All with this status.")] = None,
+    subject: Annotated[str | None, typer.Option(help="All about this job, quote, customer, …")] = None,
+    since: Annotated[str | None, typer.Option(help="Received at this time or later: 2026-03-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Received before this time.")] = None,
+    only_open: Annotated[bool, typer.Option("--open", help="All that is quarantined or failed.")] = False,
+    as_event: Annotated[str | None, typer.Option("--as", help="Read it as this event instead.")] = None,
+    queue: Annotated[list[str] | None, typer.Option(help="Only to this queue; may be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    url: UrlOption = DEFAULT_URL,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send deliveries through again from their kept bytes: one, or all that a filter selects.
+
+    A replay keeps the id of its message, so that consumers can tell it. What was replayed before is passed
+    over when a filter selects it, so this can be interrupted and called again.
+
+    Exit codes: 0 done; 1 refused, with the reason; 2 the command line is wrong; 3 the app does not answer.
+    """
+    chosen = {"event": event, "status": status, "subject": subject, "from": since, "to": until}
+    selection: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    if only_open:
+        selection["open"] = True
+    if bool(delivery) == bool(selection):
+        raise typer.BadParameter("Name one delivery by its id, or say which with --event, --open, --since, …")
+    console = Console(stderr=as_json, highlight=False)
+    wish = {name: value for name, value in {"as": as_event, "queues": queue}.items() if value}
+    app = _App(url.rstrip("/"), key, console)
+    try:
+        done = app.one(delivery, wish) if delivery else app.all(selection, wish, dry_run=dry_run)
+    except UnreachableError as error:
+        console.print(str(error))
+        raise typer.Exit(Outcome.UNREACHABLE) from error
+    if as_json:
+        print(json.dumps(done))
+    else:
+        _tell(done, console, dry_run=dry_run)
+
+
+class _App:
+    """Ask an app for replays."""
+
+    def __init__(self, url: str, key: str | None, console: Console) -> None:
+        self._url = url
+        self._headers = {"x-functions-key": key} if key else {}
+        self._console = console
+
+    def one(self, delivery: str, wish: dict[str, Any]) -> dict[str, Any]:
+        answered = self._post(f"/api/deliveries/{delivery}/replay", wish)
+        return {"matched": 1, "replayed": [answered], "skipped": 0}
+
+    def all(self, selection: dict[str, Any], wish: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+        """Go on, call after call, until the last page."""
+        matched, skipped, replayed = 0, 0, list[dict[str, Any]]()
+        asked = {"filter": selection, "limit": _AT_ONCE, "dryRun": dry_run, **wish}
+        with self._console.status("Asking for replays …") as status:
+            while True:
+                answered = self._post("/api/replays", asked)
+                matched += answered["matched"]
+                skipped += answered["skipped"]
+                replayed += answered["replayed"]
+                status.update(f"{matched:,} found, {len(replayed):,} replayed, {skipped:,} passed over")
+                if not answered.get("cursor"):
+                    return {"matched": matched, "replayed": replayed, "skipped": skipped}
+                asked["cursor"] = answered["cursor"]
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        with app_answers(self._url):
+            answer = httpx.post(self._url + path, json=body, headers=self._headers, timeout=_SECONDS)
+        if answer.is_success:
+            members: dict[str, Any] = answer.json()
+            return members
+        if "problem+json" in answer.headers.get("Content-Type", ""):
+            for error in answer.json()["errors"]:
+                self._console.print(f"Refused: {error['message']}", style="red", soft_wrap=True)
+            raise typer.Exit(Outcome.REFUSED)
+        said = f"{self._url}{path} answered {answer.status_code}."
+        raise UnreachableError(f"{said} {hint(answer.status_code, key=bool(self._headers))}")
+
+
+def _tell(done: dict[str, Any], console: Console, *, dry_run: bool) -> None:
+    for each in done["replayed"]:
+        console.print(f"{each['replayOf']}  {each['event']}  replayed as {each['id']}", soft_wrap=True)
+    if dry_run:
+        console.print(f"{done['matched']:,} deliveries would be replayed. Leave out --dry-run to do it.")
+    else:
+        passed_over = f"; {done['skipped']:,} passed over: replayed before" if done["skipped"] else ""
+        console.print(f"{len(done['replayed']):,} replayed{passed_over}.")
