@@ -18,14 +18,13 @@ from events.errors import (
     Unprocessable,
     WrongObject,
 )
-from events.event import MAX_SUBJECT, Envelope, Event, cloud_event, timestamp
+from events.event import Envelope, Event, cloud_event, timestamp
 from events.formats import Format, sniff
 from events.models import Kind, Payload, Subject
 from events.parse import parse
 from events.values import DateOrder
 
 __all__ = [
-    "MAX_SUBJECT",
     "BodyTooLarge",
     "Channel",
     "DateOrder",

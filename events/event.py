@@ -13,9 +13,13 @@ from events.formats import Format
 from events.models import Payload, Subject
 
 # Queues carry messages in XML, which cannot hold these two at all; JSON can write them otherwise.
-_NOT_IN_XML = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
-# A key longer than this is shortened in `subject`; the data has all of it.
-MAX_SUBJECT = 1000
+_NOT_IN_XML = (("\ufffe", r"\ufffe"), ("\uffff", r"\uffff"))
+
+
+def _fit_for_xml(text: str) -> bytes:
+    for character, escape in _NOT_IN_XML:
+        text = text.replace(character, escape)
+    return text.encode()
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,7 @@ class Event[P: Payload]:
     @cached_property
     def data(self) -> bytes:
         """The payload in normal form, as JSON: the same bytes for the same object, in whichever format."""
-        data = self.payload.model_dump_json().encode()
-        for character, escape in _NOT_IN_XML:
-            data = data.replace(character, escape)
-        return data
+        return _fit_for_xml(self.payload.model_dump_json())
 
     @cached_property
     def digest(self) -> str:
@@ -82,7 +83,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "id": envelope.id,
         "source": envelope.source,
         "type": f"com.printiq.{event.type}",
-        "subject": event.subject.key[:MAX_SUBJECT] if event.subject else None,
+        "subject": event.subject.key if event.subject else None,
         "time": timestamp(envelope.time),
         "datacontenttype": "application/json",
         "dataschema": envelope.data_schema,
@@ -92,7 +93,8 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "replayof": envelope.replay_of,
         "dataref": envelope.data_ref,
     }
-    head = json.dumps({name: value for name, value in attributes.items() if value is not None})
+    present = {name: value for name, value in attributes.items() if value is not None}
+    head = _fit_for_xml(json.dumps(present, ensure_ascii=False))
     if envelope.data_ref is not None:
-        return head.encode()
-    return b"".join((head[:-1].encode(), b', "data": ', event.data, b"}"))
+        return head
+    return b"".join((head[:-1], b', "data": ', event.data, b"}"))

@@ -1,27 +1,39 @@
 """What every handler works with: settings, storage, subscriptions, the watch over fields."""
 
+import logging
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from handlers.drift import Drift
 from handlers.settings import Settings
 from handlers.stores import Stores
-from handlers.subscriptions import Subscriptions
+from handlers.subscriptions import Subscriptions, SubscriptionsError
+
+_log = logging.getLogger("printiq.app")
 
 
 @dataclass(frozen=True)
 class App:
     settings: Settings
     stores: Stores
-    subscriptions: Subscriptions
     drift: Drift
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
-        """Put the app together. Raises SubscriptionsError."""
+        """Put the app together; wrong subscriptions keep nobody from taking custody, and are logged."""
         stores = Stores.connect(settings)
-        subscriptions = Subscriptions.read(settings.subscriptions_text())
-        return cls(settings, stores, subscriptions, Drift(stores.tables))
+        app = cls(settings, stores, Drift(stores.tables))
+        try:
+            _ = app.subscriptions
+        except SubscriptionsError as error:
+            _log.error("%s. Events are received, but not sent on until this is mended.", error)
+        return app
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        """The subscriptions in force. Raises SubscriptionsError."""
+        return Subscriptions.read(self.settings.subscriptions_text())
 
     async def close(self) -> None:
         await self.drift.close()

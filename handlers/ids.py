@@ -1,10 +1,13 @@
 """Delivery ids: UUIDv7 (RFC 9562), which sort by time and carry it."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
+# In whole numbers: a float of seconds is a microsecond off now and then.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74
 _ALL_BITS = (1 << 128) - 1
 _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -26,7 +29,7 @@ def time_of(delivery_id: str) -> datetime:
     value = UUID(delivery_id)
     if value.version != 7:  # noqa: PLR2004 - RFC 9562's number
         raise ValueError(f"{delivery_id!r} is no UUIDv7")
-    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
+    return _EPOCH + (value.int >> 80) * _MILLISECOND
 
 
 def newest_first(delivery_id: str) -> str:
@@ -53,4 +56,4 @@ def _uuid7(moment: datetime, random: int) -> str:
 
 
 def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // _MILLISECOND

@@ -6,7 +6,7 @@ can be done again with the same outcome.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ OPEN = "open"
 # A text column holds 64 KiB in UTF-16; this counts bytes of UTF-8, which are never fewer than its units.
 MAX_TEXT = 32_000
 _TRIES = 30
+_AT_ONCE = 16
 
 
 class Status(StrEnum):
@@ -63,7 +64,18 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
         writes += [tables.merge(TableName.TIMELINE, each) for each in _timeline(row, event)]
         if event.subject is not None and outcome.status in {Status.SENT, Status.DUPLICATE}:
             writes.append(_record(tables, work, outcome, event, event.subject))
-    await asyncio.gather(*writes)
+    await _some_at_once(writes)
+
+
+async def _some_at_once(writes: Sequence[Awaitable[None]]) -> None:
+    """Write all of it; an event may be about hundreds of jobs, and a call that waits for its turn times out."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(write: Awaitable[None]) -> None:
+        async with gate:
+            await write
+
+    await asyncio.gather(*map(in_turn, writes))
 
 
 async def knows(tables: Tables, delivery_id: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
-from events import MAX_SUBJECT, Channel, Envelope, Event, EventError, Payload, cloud_event
+from events import Channel, Envelope, Event, EventError, Payload, cloud_event
 from handlers import archive, arrivals, inbox, ledger, repeats, telemetry
 from handlers.app import App
 from handlers.ids import time_of
@@ -16,12 +16,14 @@ from handlers.ledger import Outcome, Status
 from handlers.problems import Refusal, problem_document
 from handlers.stores import ContainerName, NotFound, StorageFault
 from handlers.stores.queues import Received, fits
-from handlers.subscriptions import Subscription
+from handlers.subscriptions import Subscription, SubscriptionsError
 from handlers.understand import understand
 
 _log = logging.getLogger("printiq.process")
 
-# An error that is not storage's gets so many tries; storage faults are tried for ever.
+# Tried for ever: storage comes back, and subscriptions are mended by whoever wrote them.
+_CAN_BE_MENDED = (StorageFault, SubscriptionsError)
+# Any other error gets so many tries.
 MAX_ATTEMPTS = 5
 _FIRST_DELAY = 10
 _LONGEST_DELAY = 3600
@@ -146,11 +148,11 @@ async def _data_blob(work: Work, event: Event[Payload], app: App) -> str | None:
 
 # The attributes around the data take less than this, but for the subject, whose characters are escaped.
 _ATTRIBUTES = 2048
-_ESCAPED = len(r"\ud83d\udda8")
+_ESCAPED = len(r"\ufffe")
 
 
 def _whole_fits(event: Event[Payload], queue: Subscription) -> bool:
-    subject = min(len(event.subject.key), MAX_SUBJECT) * _ESCAPED if event.subject else 0
+    subject = len(event.subject.key) * _ESCAPED if event.subject else 0
     return fits(event.data + bytes(_ATTRIBUTES + subject), queue.encoding)
 
 
@@ -202,8 +204,8 @@ async def _send_again(freed: repeats.Entry, event: Event[Payload], app: App) -> 
 
 async def _try_again(work: Work, error: Exception, app: App) -> None:
     """Note the error on the ledger and put the message back with a growing delay, or give up if due."""
-    lasting = not isinstance(error, StorageFault)
-    said = str(error) if isinstance(error, StorageFault) else f"{type(error).__name__}: {error}"
+    lasting = not isinstance(error, _CAN_BE_MENDED)
+    said = f"{type(error).__name__}: {error}" if lasting else str(error)
     _log.error("%s attempt %d failed: %s", work.id, work.attempt, said, exc_info=error if lasting else None)
     if lasting and work.attempt >= MAX_ATTEMPTS:
         await _give_up(work, said, app)

@@ -4,12 +4,31 @@ import tomllib
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from events import EventType
+from handlers.inbox import POISON_QUEUE, QUEUE
+
+
+def _no_queue_of_the_app(name: str) -> str:
+    if name in {QUEUE, POISON_QUEUE}:
+        raise ValueError("this queue is the app's own: results would come in again, for ever")
+    return name
+
 
 # A queue's name as Azure allows it.
-QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63)]
+QueueName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63),
+    AfterValidator(_no_queue_of_the_app),
+]
 
 
 class SubscriptionsError(ValueError):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
 from bench import Bench, Call
-from receiver import Receiver
+from receiver import Receiver, StartReceiver
 
 from handlers.settings import Settings
 from tools.host.azurite import Azurite, connection_string, install
@@ -106,9 +106,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
     monkeypatch.setattr(AioHttpTransport, "send", noted)
     return made
-
-
-type StartReceiver = Callable[[Mapping[str, str]], Receiver]
 
 
 @pytest.fixture(scope="session")

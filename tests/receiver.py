@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ _SECONDS = 40
 
 
 def sample(event: str, variant: str = "typical") -> bytes:
-    """Return the bytes of a sample of the corpus, JSON where there are twins."""
-    return next(iter(sorted((CORPUS / event).glob(f"{variant}.[jx]*")))).read_bytes()
+    """Return the bytes of a sample of the corpus; without an extension, of the JSON where there are twins."""
+    pattern = variant if "." in variant else f"{variant}.[jx]*[ln]"
+    found = [path for path in (CORPUS / event).glob(pattern) if not path.name.endswith(".expected.json")]
+    return min(found).read_bytes()
 
 
 def marked(body: bytes, mark: str) -> bytes:
@@ -149,3 +151,6 @@ class Receiver:
             lambda: [event for event in self.taken(queue, encoding=encoding) if event["id"] == event_id],
             _SECONDS,
         )
+
+
+type StartReceiver = Callable[[Mapping[str, str]], Receiver]

@@ -38,6 +38,8 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
         return _accepted(await receive(delivery, app))
     except EmptyBody as error:
         return problem(Refusal.of(error))
+    except LengthRequired as error:  # never confirmed: the bytes are lost
+        return problem(Refusal.of(error), id=delivery.id)
     except EventError as error:
         return _refused(delivery, error, app)
     except NoCustody as error:

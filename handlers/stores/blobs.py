@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobType, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
 
-from handlers.stores.faults import Conflict, NotFound, StorageFault, storage_call
+from handlers.stores.faults import Conflict, NotFound, StorageFault, storage_call, storage_write
 
 
 class ContainerName(StrEnum):
@@ -112,7 +112,7 @@ class Blobs:
         """Write a blob; one of that name is replaced."""
         client = self._service.get_blob_client(container, name)
         settings = ContentSettings(content_type=content_type)
-        with storage_call(f"write {container}/{name}"):
+        with storage_write(f"write {container}/{name}"):
             try:
                 await client.upload_blob(body, overwrite=True, content_settings=settings)
             except ResourceNotFoundError:

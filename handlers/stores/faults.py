@@ -32,6 +32,8 @@ def storage_call(what: str) -> Iterator[None]:
     except ResourceNotFoundError as error:
         raise NotFound(f"could not {what}: it is not there") from error
     except (ResourceExistsError, ResourceModifiedError) as error:
+        if _code(error).endswith("BeingDeleted"):  # for half a minute it can neither be used nor made anew
+            raise StorageFault(f"could not {what}: it is being deleted") from error
         raise Conflict(f"could not {what}: it is there already, or changed") from error
     except HttpResponseError as error:
         if error.status_code == 412 or _code(error) == "LeaseAlreadyPresent":  # noqa: PLR2004 - Precondition Failed
@@ -41,6 +43,16 @@ def storage_call(what: str) -> Iterator[None]:
         ) from error
     except (AzureError, TimeoutError, OSError) as error:
         raise StorageFault(f"could not {what}: {type(error).__name__}") from error
+
+
+@contextmanager
+def storage_write(what: str) -> Iterator[None]:
+    """Do the same around a write that depends on nothing: that something is not there is a fault here."""
+    try:
+        with storage_call(what):
+            yield
+    except (NotFound, Conflict) as error:
+        raise StorageFault(str(error)) from error
 
 
 def _code(error: HttpResponseError) -> str:

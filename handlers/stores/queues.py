@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from handlers.stores.faults import NotFound, storage_call
+from handlers.stores.faults import NotFound, storage_call, storage_write
 
 # The service's limit for a message's text, in bytes of UTF-8.
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -61,7 +61,7 @@ class Queues:
         """Send a message, visible after `delay` seconds."""
         text = body.decode() if encoding == "none" else base64.b64encode(body).decode()
         client = self._client(queue)
-        with storage_call(f"send to queue {queue}"):
+        with storage_write(f"send to queue {queue}"):
             try:
                 await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
             except ResourceNotFoundError:

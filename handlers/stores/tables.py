@@ -13,7 +13,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from handlers.stores.faults import NotFound, storage_call
+from handlers.stores.faults import NotFound, StorageFault, storage_call
 
 type Value = str | int | bool | float | datetime
 type Entity = Mapping[str, Value]
@@ -102,8 +102,11 @@ class Tables:
                 await call()
         except NotFound:
             await self.ensure(table)
-            with storage_call(f"write to table {table}"):
-                await call()
+            try:
+                with storage_call(f"write to table {table}"):
+                    await call()
+            except NotFound as error:
+                raise StorageFault(str(error)) from error
 
     async def ensure(self, table: TableName) -> None:
         """Create the table if it is missing."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import typer
-from receiver import CORPUS, Receiver, marked, sample
+from receiver import CORPUS, Receiver, StartReceiver, marked, sample
 from typer.testing import CliRunner, Result
 
 from events import EventType
@@ -34,10 +34,9 @@ def _send(receiver: Receiver, *arguments: str, **environment: str | None) -> Res
 
 
 @pytest.fixture(scope="module")
-def own(start_receiver: Any) -> Receiver:  # noqa: ANN401 - a function
+def own(start_receiver: StartReceiver) -> Receiver:
     """Return an app of these tests' own: nobody takes messages from its queues."""
-    receiver: Receiver = start_receiver({})
-    return receiver
+    return start_receiver({})
 
 
 @pytest.fixture
