@@ -68,7 +68,7 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
 
 
 async def _some_at_once(writes: Sequence[Awaitable[None]]) -> None:
-    """Write all of it; an event may be about hundreds of jobs, and a call that waits for its turn times out."""
+    """Write all of it: an event may be about hundreds of jobs, and a call that waits too long times out."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def in_turn(write: Awaitable[None]) -> None:
