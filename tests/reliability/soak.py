@@ -82,9 +82,12 @@ class Consumed:
 
 
 class Soak:
-    """Run one soak."""
+    """Run one soak; harm is done after so many events, at least and at most."""
 
-    def __init__(self, count: int, seed: int, folder: Path, console: Console) -> None:
+    def __init__(
+        self, count: int, seed: int, folder: Path, console: Console, *, harm: tuple[int, int] = (40, 160)
+    ) -> None:
+        self.harm = harm
         self.count = count
         self.random = random.Random(seed)
         self.folder = folder
@@ -144,8 +147,9 @@ class Soak:
                     self._say(f"{number:,} of {self.count:,} sent, {dict(self.chaos)}")
             await work.join()
             self.sending = False
-            for task in (breaking, *senders):
+            for task in senders:
                 task.cancel()
+            await breaking  # what it has begun it ends: a host that it killed is started again
             self._say(
                 f"all {self.count:,} sent in {monotonic() - started:.0f} s; waiting for the app to finish"
             )
@@ -241,8 +245,13 @@ class Soak:
             "calls refused": self._refuse,
             "answers lost": self._lose_answers,
         }
-        while True:
-            await asyncio.sleep(self.random.uniform(2, 6))
+        while self.sending:
+            # by events, not by time: a slow machine does not do more harm
+            due = len(self.journal) + self.random.randint(*self.harm)
+            while len(self.journal) < due:
+                if not self.sending:
+                    return
+                await asyncio.sleep(0.1)
             name = self.random.choice(list(harm))
             self.chaos[name] += 1
             await harm[name]()  # type: ignore[misc]
