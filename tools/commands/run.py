@@ -17,7 +17,7 @@ from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
 from tools.host.errors import HostError
-from tools.host.ftp import PASSWORD, USER, FtpServer
+from tools.host.ftp import DEFAULT_PORT, PASSWORD, USER, FtpServer
 from tools.host.http import bind
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
 
@@ -49,7 +49,7 @@ def main(  # noqa: PLR0913 an option each
     ftp: Annotated[
         bool, typer.Option("--ftp", help="Run an FTP server, too, with a folder for each event, and poll it.")
     ] = False,
-    ftp_port: Annotated[int, typer.Option(help="Port for FTP.")] = 2121,
+    ftp_port: Annotated[int, typer.Option(help="Port for FTP.")] = DEFAULT_PORT,
 ) -> None:
     """Run the app on this machine, with the storage it needs, until Ctrl-C."""
     configure_logging()

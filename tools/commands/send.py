@@ -1,10 +1,13 @@
-"""Sends an event, by POST or into the hot folder, and shows what came of it."""
+"""Sends an event, by POST, into the hot folder or by FTP, and shows what came of it."""
 
+import ftplib
 import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,10 +34,14 @@ from tools.commands._target import (
     app_answers,
     hint,
 )
+from tools.host.ftp import DEFAULT_PORT as DEFAULT_FTP_PORT
+from tools.host.ftp import PASSWORD, USER
 
 CORPUS = ROOT / "tests" / "corpus"
 # An apparent repeat waits two seconds, the hot folder is looked at every half; the rest is patience.
 _SECONDS = 15
+# FTP is polled every ten seconds, and looked at twice.
+_FTP_SECONDS = 45
 _INTERVAL = 0.2
 _FINAL = {"sent", "duplicate", "quarantined", "failed"}
 
@@ -63,6 +70,7 @@ class Sent:
     messages: dict[str, Json | None] = field(default_factory=dict)
     outcome: Outcome | None = None
     trouble: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def main(  # noqa: PLR0913 - an option each
@@ -85,6 +93,10 @@ def main(  # noqa: PLR0913 - an option each
             help="After a deployment: check each part, with an event that is harmless, by every way in.",
         ),
     ] = False,
+    ftp: Annotated[
+        bool, typer.Option("--ftp", help="Upload it to the FTP server that `dev.py run --ftp` started.")
+    ] = False,
+    ftp_port: Annotated[int, typer.Option(help="The app's --ftp-port.")] = DEFAULT_FTP_PORT,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
@@ -107,19 +119,25 @@ def main(  # noqa: PLR0913 - an option each
             "set HOT_FOLDER to a connection string of that app's hot folder", param_hint="--hot-folder"
         )
     if check:
-        if event is not None or file is not None or send_all or hot_folder:
+        if event is not None or file is not None or send_all or hot_folder or ftp:
             raise typer.BadParameter("it chooses what to send: name nothing else", param_hint="--check")
         raise typer.Exit(_checked(target, console, as_json=as_json))
+    if ftp and hot_folder:
+        raise typer.BadParameter("choose one: --ftp or --hot-folder", param_hint="--ftp")
     outgoing = [(name, path, path.read_bytes()) for name, path in _chosen(event, file, send_all=send_all)]
     shown = _Printer(console, target)
     try:
         # all of them first: what the app does with one goes on while the others are sent
-        sent = [_send(name, path, body, target, hot_folder=hot_folder) for name, path, body in outgoing]
+        if ftp:
+            sent = [_upload(name, path, body, ftp_port) for name, path, body in outgoing]
+        else:
+            sent = [_send(name, path, body, target, hot_folder=hot_folder) for name, path, body in outgoing]
         account = target.account()
         for each in sent:
             _follow(each, account, console)
             if as_json:
-                print(json.dumps({**asdict(each), "outcome": _name(each.outcome)}, ensure_ascii=False))
+                told = {**asdict(each), "outcome": _name(each.outcome), "at": each.at.isoformat()}
+                print(json.dumps(told, ensure_ascii=False))
             else:
                 shown.show(each)
     except UnreachableError as error:
@@ -214,14 +232,43 @@ def _send(event: str, path: Path, body: bytes, target: Target, *, hot_folder: bo
     return sent
 
 
+def _upload(event: str, path: Path, body: bytes, port: int) -> Sent:
+    name = f"{event}/{time.time_ns()}-{path.name}"
+    file = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    sent = Sent(event, file, "ftp", f"ftp://127.0.0.1:{port}/{name}")
+    try:
+        with ftplib.FTP(timeout=10) as server:  # noqa: S321 - on this machine
+            server.connect("127.0.0.1", port)
+            server.login(USER, PASSWORD)
+            # under a name that is left alone until all of it is there
+            server.storbinary(f"STOR {name}.part", BytesIO(body))
+            server.rename(f"{name}.part", name)
+    except (OSError, EOFError) as error:
+        raise UnreachableError(
+            f"No FTP server answers on port {port}: {error}\nIs the app running with it (dev.py run --ftp)?"
+        ) from error
+    except ftplib.Error as error:
+        raise UnreachableError(f"The FTP server on port {port} did not take {name}: {error}") from error
+    return sent
+
+
+def _find(sent: Sent, account: Account) -> str | None:
+    """Look for the delivery of a file that went by FTP, whose id is known only once it is taken."""
+    lay_at = sent.to.partition("127.0.0.1:")[2].partition("/")[2]
+    rows = account.deliveries(sent.at)
+    return next((row["id"] for row in rows if str(row.get("file", "")).endswith(f"/{lay_at}")), None)
+
+
 def _follow(sent: Sent, account: Account, console: Console) -> None:
     """Wait until the ledger tells what came of it, and look for its messages."""
-    if sent.id is None:
+    by_ftp = sent.channel == "ftp"
+    if sent.id is None and not by_ftp:
         return
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + (_FTP_SECONDS if by_ftp else _SECONDS)
     with console.status(f"Waiting for what comes of {sent.event}"):
         while True:
-            sent.delivery = account.delivery(sent.id)
+            sent.id = sent.id or _find(sent, account)
+            sent.delivery = account.delivery(sent.id) if sent.id else None
             if sent.delivery is not None and sent.delivery["status"] in _FINAL:
                 break
             if time.monotonic() > deadline:
@@ -260,7 +307,7 @@ class _Printer:
             self._answer(sent)
         if sent.delivery is not None:
             self._delivery(sent, sent.delivery)
-        elif sent.id is not None:
+        elif sent.id is not None or sent.channel == "ftp":
             self._nothing_came(sent)
         self._console.print()
 
@@ -297,6 +344,10 @@ class _Printer:
             self._line("  bytes", row["raw"])
 
     def _nothing_came(self, sent: Sent) -> None:
+        if sent.channel == "ftp":
+            self._line("  ledger", f"nothing within {_FTP_SECONDS} s", "red")
+            self._line("", "Look at the app's log (dev.py run --ftp); is the file still there?")
+            return
         self._line("  ledger", f"nothing within {_SECONDS} s, id {sent.id}", "red")
         if sent.channel == "hot-folder":
             look = f"is {sent.to} still there? Then the app does not look into this hot folder."

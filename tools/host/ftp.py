@@ -15,6 +15,7 @@ from tools.host.http import bind
 # Known to everyone and good for nothing else: the server listens on this machine alone.
 USER = PASSWORD = "printiq"  # noqa: S105 - as said above
 PORT_OPTION = "--ftp-port"
+DEFAULT_PORT = 2121
 
 _EVERYTHING = "elradfmwMT"
 _TURN_SECONDS = 0.2
