@@ -138,9 +138,8 @@ def _too_deep() -> Malformed:
     return Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
-def _refuse_many(values: int) -> None:
-    if values > MAX_VALUES:
-        raise Malformed(f"The body holds more than {MAX_VALUES:,} values; no printIQ object has so many.")
+def _too_many() -> Malformed:
+    return Malformed(f"The body holds more than {MAX_VALUES:,} values; no printIQ object has so many.")
 
 
 def _with_line_ends(value: Any) -> Any:  # noqa: ANN401 - a tree
@@ -179,11 +178,12 @@ _JSON_STRING = re.compile(rb'"(?:\\.|[^"\\])*+"?+', re.DOTALL)
 
 
 def _refuse_many_json(utf8: bytes) -> None:
-    if _json_values(utf8) > MAX_VALUES:
-        _refuse_many(_json_values(_JSON_STRING.sub(b"", utf8)))
+    # most bodies need no look at where their texts are
+    if _marks(utf8) > MAX_VALUES and _marks(_JSON_STRING.sub(b"", utf8)) > MAX_VALUES:
+        raise _too_many()
 
 
-def _json_values(utf8: bytes) -> int:
+def _marks(utf8: bytes) -> int:
     return utf8.count(b",") + utf8.count(b"{") + utf8.count(b"[")
 
 
@@ -299,7 +299,7 @@ def read_xml(utf8: bytes) -> Document:
             "The XML has a document type declaration (DOCTYPE). It could define entities or fetch files: "
             "leave it out."
         )
-    _refuse_many(utf8.count(b"<") - utf8.count(b"</") + utf8.count(b"="))
+    _refuse_many_xml(utf8)
     xml = utf8.lstrip()  # blanks before an XML declaration are an error to libxml2, and to nobody else
     try:
         root = etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **_SAFELY))
@@ -314,6 +314,15 @@ def read_xml(utf8: bytes) -> Document:
         members = {} if value is None else {"#text": value}
     _add_attributes(members, root)
     return Document(Format.XML, _local(root.tag), members)
+
+
+_XML_VALUE = re.compile(rb"<(?!/)|=\s*+[\"']")
+
+
+def _refuse_many_xml(utf8: bytes) -> None:
+    # most bodies need no look at what their equals signs are
+    if utf8.count(b"<") + utf8.count(b"=") > MAX_VALUES and len(_XML_VALUE.findall(utf8)) > MAX_VALUES:
+        raise _too_many()
 
 
 # The one safe way to read XML: no DTD, no entities, no network. The encoding is ours: the bytes were made

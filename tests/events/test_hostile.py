@@ -156,6 +156,11 @@ def test_commas_and_brackets_inside_a_text_are_not_counted_as_values() -> None:
     assert len(data("CreateJobXml", f'{{"Extra": "{text}"}}')["Extra"]) == len(text) - 1
 
 
+def test_equals_signs_inside_a_text_are_not_counted_as_values() -> None:
+    text = "QQ==" * MAX_VALUES
+    assert data("CreateJobXml", f"<Job><Title>{text}</Title></Job>")["Title"] == text
+
+
 def test_a_million_attributes_are_refused() -> None:
     attributes = " ".join(f'a{number}="1"' for number in range(1_000_000))
     assert "values" in str(refusal("CreateJobXml", f"<Job {attributes}/>"))
