@@ -102,7 +102,7 @@ function choice(schema, write) {
   const element = h(
     "li",
     {},
-    h("label", {}, chosen, " ", h("b", {}, schema.event), h("span", { class: "note" }, `when ${schema.trigger}`)),
+    h("label", {}, chosen, " ", h("b", {}, schema.event), " ", h("span", { class: "note" }, `when ${schema.trigger}`)),
     way,
   );
   return { schema, chosen, way, element };

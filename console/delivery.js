@@ -146,7 +146,7 @@ function steps(row) {
       known.map(([text, time], index) =>
         h(
           "li",
-          {},
+          { class: index === known.length - 1 ? row.status : "" },
           h("span", { class: "step" }, text),
           moment(time),
           h("span", { class: "took" }, index ? `+ ${duration(Math.max(0, new Date(time) - new Date(known[index - 1][1])) / 1000)}` : ""),

@@ -6,8 +6,8 @@ can be done again with the same outcome.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -44,6 +44,8 @@ class Outcome:
     queues: tuple[str, ...] = ()
     raw: Place | None = None
     data_ref: str | None = None
+    # when each step was done
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 def day(delivery_id: str) -> str:
@@ -120,6 +122,7 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
         "queues": json.dumps(outcome.queues) if outcome.queues else None,
         "raw": str(outcome.raw) if outcome.raw else None,
         "dataRef": outcome.data_ref,
+        "steps": json.dumps(outcome.steps) if outcome.steps else None,
         "size": work.size,
         "contentType": work.content_type,
         "file": work.file,

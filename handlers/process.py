@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
-from events import Channel, Envelope, Event, EventError, Payload, cloud_event
+from events import Channel, Envelope, Event, EventError, Payload, cloud_event, timestamp
 from handlers import archive, arrivals, inbox, ledger, repeats, telemetry
 from handlers.app import App
 from handlers.ids import time_of
@@ -82,6 +82,7 @@ async def _work(work: Work, app: App) -> None:
         body = b"" if work.blob else (await work.delivery(app.stores)).body
         await _quarantine(work, body, work.refusal, app)
         return
+    steps = {"begun": _now()}
     delivery = await work.delivery(app.stores)
     try:
         event = await understand(delivery, app.settings)
@@ -89,6 +90,7 @@ async def _work(work: Work, app: App) -> None:
         await _quarantine(work, delivery.body, Refusal.of(error), app)
         return
     raw = await _store_raw(work, delivery.body, ContainerName.ARCHIVE, event.format, app)
+    steps["archived"] = _now()
     verdict = repeats.Verdict()
     if work.replay is None:
         verdict = await repeats.verdict(
@@ -99,17 +101,24 @@ async def _work(work: Work, app: App) -> None:
         )
     for freed in verdict.freed:
         await _send_again(freed, event, app)
+    steps["decided"] = _now()
     data_ref = await _data_blob(work, event, app)
     queues = await _send(work, event, verdict.duplicate_of, data_ref, app)
+    steps["sent"] = _now()
     outcome = Outcome(
         status=Status.DUPLICATE if verdict.duplicate_of else Status.SENT,
         duplicate_of=verdict.duplicate_of,
         queues=queues,
         raw=raw,
         data_ref=data_ref,
+        steps=steps,
     )
     await _record(work, outcome, app, event)
     app.drift.observe(event)
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))
 
 
 async def _quarantine(work: Work, body: bytes, refusal: Refusal, app: App) -> None:

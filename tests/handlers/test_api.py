@@ -35,6 +35,9 @@ def test_a_delivery_tells_what_it_was_and_who_got_it(storage: str) -> None:
         assert {"kind": told["kind"], "key": told["subject"]} in told["subjects"]
         assert told["size"] == len(sample("CreateQuote"))
         assert told["raw"].startswith("archive/CreateQuote/")
+        times = [told["receivedAt"], *told["steps"].values(), told["processedAt"]]
+        assert list(told["steps"]) == ["begun", "archived", "decided", "sent"]
+        assert times == sorted(times)
 
     tell(storage, story)
 

@@ -11,7 +11,7 @@ from handlers.process import process
 from handlers.stores import TableName
 
 # Differ from run to run, and say nothing of what came of a delivery.
-_VOLATILE = {"processedAt", "attempts", "dismissedAt", "erased", "erasedAt", "etag"}
+_VOLATILE = {"processedAt", "steps", "attempts", "dismissedAt", "erased", "erasedAt", "etag"}
 
 
 class Seen(NamedTuple):

@@ -1,0 +1,289 @@
+"""The console in a real browser, against the running app on real storage.
+
+The browser is Debian's Chromium (`apt install chromium`), driven by Playwright.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+
+from tools.host.azurite import Azurite, connection_string
+from tools.host.testing import HostProcess, StartHost, wait_until
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT / "tests" / "corpus"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium; skip the tests on a machine without it, but never in CI."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        missing = "The console was not tested: there is no Chromium here (Debian: apt install chromium)."
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    # Chromium's own sandbox does not work for root, which CI often is
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a page of a fresh browser session; an error in its scripts, or of its policy, fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    opened.on("dialog", lambda shown: faults.append(f"a script spoke: {shown.message}"))
+    yield opened
+    context.close()
+    assert not faults, faults
+
+
+@pytest.fixture(scope="module")
+def host(
+    azurite: Azurite, unused_accounts: Iterator[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HostProcess]:
+    """Run the app for all tests that do not mind what others sent."""
+    account = next(unused_accounts)
+    storage = connection_string(azurite.port, account, azurite.accounts[account])
+    settings = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}
+    running = HostProcess.start(ROOT, tmp_path_factory.mktemp("host"), settings=settings)
+    yield running
+    running.stop()
+
+
+def send(host: HostProcess, event: str, body: bytes | dict[str, object], key: str = "") -> str:
+    """Send an event and wait until the ledger tells of it; return its id."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with httpx.Client(base_url=f"{host.url}/api", headers={"x-functions-key": key}) as client:
+        delivery_id = str(client.post(f"/webhooks/{event}", content=content).json()["id"])
+        wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)
+    return delivery_id
+
+
+def keys_of(host: HostProcess) -> tuple[str, str]:
+    """Return a key that opens all, and the webhook's own."""
+    keys = json.loads((host.log_file.parent / "state" / "keys.json").read_text("utf-8"))
+    return keys["host"], keys["functions"]["webhook"]
+
+
+def test_an_empty_system_says_what_to_do_and_what_arrives_appears_by_itself(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT)
+    page.goto(f"{host.url}/api/console")
+    expect(page.get_by_text("Nothing was received yet")).to_be_visible()
+    expect(page.get_by_text("python3 dev.py send CreateQuote")).to_be_visible()
+    send(host, "CreateQuote", (CORPUS / "CreateQuote" / "typical.json").read_bytes())
+    expect(page.get_by_role("link", name="CreateQuote")).to_be_visible()
+    expect(page.get_by_text("Nothing was received yet")).to_be_hidden()
+    send(host, "CreateCustomer", {"Code": "KOWSEED"})
+    expect(page.locator("tbody tr").first).to_contain_text("KOWSEED")
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_the_key_is_asked_for_once_and_a_wrong_one_is_refused(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT, "--keys")
+    key, webhooks_own = keys_of(host)
+    send(host, "CreateCustomer", {"Code": "KOWSEED"}, key)
+    page.goto(f"{host.url}/api/console")
+    for wrong in ("guess", webhooks_own):
+        page.get_by_label("Key", exact=True).fill(wrong)
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_text("This key does not open the API")).to_be_visible()
+        expect(page.get_by_text("KOWSEED")).to_have_count(0)
+    page.get_by_label("Key", exact=True).fill(key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="KOWSEED")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("link", name="KOWSEED")).to_be_visible()
+    assert key not in page.url
+    assert page.evaluate("localStorage.length + document.cookie.length") == 0
+    page.get_by_role("button", name="Forget key").click()
+    expect(page.get_by_label("Key", exact=True)).to_be_visible()
+
+
+def test_a_job_is_found_by_its_number_and_shows_its_history(host: HostProcess, page: Page) -> None:
+    for event in ("CreateJob", "UpdateJobStatus", "CompleteJob"):
+        send(host, event, {"QuoteNo": "Q005218v2", "Products": [{"JobNo": "J29328-01"}]})
+    send(host, "CreateCustomer", {"Code": "KOWSEED"})
+    page.goto(f"{host.url}/api/console")
+    page.get_by_role("combobox", name="Search").fill("j29328")
+    page.locator("#offers").get_by_role("option", name="J29328-01").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("J29328-01")
+    expect(page.locator(".timeline li")).to_have_count(3)
+    expect(page.locator(".timeline li").first).to_contain_text("CompleteJob")
+    expect(page.get_by_text("Latest state")).to_be_visible()
+    page.goto(f"{host.url}/api/console#/?subject=J29328-01")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    page.goto(f"{host.url}/api/console#/?subject=J29328")
+    expect(page.get_by_text("Nothing was received about “J29328”")).to_be_visible()
+
+
+def test_what_was_sent_shows_its_steps_its_queues_and_both_forms(host: HostProcess, page: Page) -> None:
+    delivery_id = send(host, "CreateCustomer", {"Code": "KOWSEED", "Active": "Perhaps", "Name": ""})
+    page.goto(f"{host.url}/api/console#/received/{delivery_id}")
+    expect(page.locator(".steps li")).to_have_count(6)
+    expect(page.get_by_text("printiq-events")).to_be_visible()
+    raw, data = (page.locator(".payloads pre").nth(number) for number in range(2))
+    assert json.loads(raw.inner_text()) == {"Code": "KOWSEED", "Active": "Perhaps", "Name": ""}
+    assert json.loads(data.inner_text())["Name"] is None
+    expect(data.locator("mark")).to_have_text('"Perhaps"')
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download").first.click()
+    assert saved.value.suggested_filename == f"CreateCustomer-{delivery_id}.json"
+
+
+def test_what_was_refused_is_read_replayed_as_what_it_is_or_dismissed(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT)
+    broken = b'{\n  "QuoteNo": "Q1",\n  "QuoteNo": "Q2"\n}'
+    send(host, "CreateQuote", broken)
+    send(host, "CreateQoute", {"QuoteNo": "Q005218v2"})
+    page.goto(f"{host.url}/api/console#/open")
+    expect(page.locator("#open-count")).to_have_text("2")
+    page.get_by_role("link", name="CreateQoute").click()
+    expect(page.get_by_text("Did you mean CreateQuote")).to_be_visible()
+    page.get_by_role("button", name="Replay …").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("Choose the event it is.")
+    page.get_by_label("As event").select_option("CreateQuote")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_text("A replay of")).to_be_visible()
+    expect(page.locator("h1 + .about")).to_contain_text("Q005218v2")
+    expect(page.locator("#open-count")).to_have_text("1")
+    page.goto(f"{host.url}/api/console#/open")
+    page.get_by_role("link", name="CreateQuote").click()
+    expect(page.locator(".payloads mark")).to_have_count(1)
+    page.get_by_role("button", name="Dismiss …").click()
+    page.get_by_label("Why").fill("Sent by hand")
+    page.get_by_role("button", name="Dismiss", exact=True).click()
+    expect(page.get_by_text("Sent by hand")).to_be_visible()
+    page.goto(f"{host.url}/api/console#/open")
+    expect(page.get_by_text("Nothing is open")).to_be_visible()
+
+
+def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostProcess, page: Page) -> None:
+    send(host, "CreateCustomerContact", {"ContactKey": "7", "Nickname": "Jo Bloggs"})
+    wait_until(lambda: "Nickname" in httpx.get(f"{host.url}/api/drift").text)
+    page.goto(f"{host.url}/api/console#/fields")
+    row = page.get_by_role("row", name="Nickname")
+    expect(row).to_contain_text("Xx Xxxxxx")
+    expect(page.get_by_text("Jo Bloggs")).to_have_count(0)
+
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+def test_a_payload_that_contains_script_and_markup_is_text_everywhere(host: HostProcess, page: Page) -> None:
+    sent = send(host, "CreateCustomer", {"Code": HOSTILE, HOSTILE: HOSTILE, "Active": HOSTILE})
+    refused = send(host, "CreateQuote", f"<html>{HOSTILE}</html>".encode())
+    failed = send(
+        host, "ExportInvoice", f'{{"IsError": true, "ErrorMessage": {json.dumps(HOSTILE)}}}'.encode()
+    )
+    wait_until(lambda: "alert(2)" in httpx.get(f"{host.url}/api/drift").text)
+    page.goto(f"{host.url}/api/console")
+    expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
+    page.get_by_role("link", name=HOSTILE).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
+    for delivery_id in (sent, refused, failed):
+        page.goto(f"{host.url}/api/console#/received/{delivery_id}")
+        expect(page.locator(".payloads pre").first).to_contain_text("alert(2)")
+    page.goto(f"{host.url}/api/console#/fields")
+    expect(page.get_by_text("alert(2)").first).to_be_visible()
+    page.goto(f"{host.url}/api/console#/open")
+    expect(page.locator("tbody tr")).not_to_have_count(0)
+    page.get_by_role("link", name="Received").click()
+    page.get_by_role("combobox", name="Search").fill(HOSTILE)
+    expect(page.locator("#offers").get_by_role("option")).to_contain_text("alert(2)")
+    assert page.evaluate("document.querySelectorAll('img:not([src*=icon]), script:not([src])').length") == 0
+
+
+def test_nothing_comes_from_another_host_and_the_policy_holds(host: HostProcess, page: Page) -> None:
+    send(host, "CreateCustomer", {"Code": "POLICY"})
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    for place in ("", "#/open", "#/fields", "#/connect"):
+        answered = page.goto(f"{host.url}/api/console{place}")
+        page.wait_for_load_state("networkidle")
+        if answered is not None:
+            assert "default-src 'none'" in answered.headers["content-security-policy"]
+    assert asked == {urlsplit(host.url).netloc}
+    with pytest.raises(Error, match="TrustedHTML"):
+        page.evaluate("document.body.innerHTML = '<b>markup</b>'")
+
+
+def test_everything_can_be_done_by_keyboard(host: HostProcess, page: Page) -> None:
+    for number in ("FIRST", "SECOND"):
+        send(host, "CreateConsignment", {"ConsignmentNo": number})
+    page.goto(f"{host.url}/api/console#/?event=CreateConsignment")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1 + .about")).to_contain_text("FIRST")
+    page.keyboard.press("u")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.keyboard.press("/")
+    page.keyboard.type("seco")
+    expect(page.locator("#offers").get_by_role("option")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("SECOND")
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("f")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Fields")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, browser: Browser, scheme: str) -> None:
+    sent = send(host, "CreateJobXml", (CORPUS / "CreateJobXml" / "typical.xml").read_bytes())
+    send(host, "CreateQuote", b"x" * 5000)
+    phone = browser.new_context(
+        viewport={"width": 360, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page = phone.new_page()
+    for place in ("", "#/open", "#/fields", "#/connect", f"#/received/{sent}", "#/about/job/J29528-01"):
+        page.goto(f"{host.url}/api/console{place}")
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("main > *").first).to_be_attached()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
+    red = int(page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
+    assert (red < 64) == (scheme == "dark")
+    phone.close()
+
+
+def test_the_request_to_printiq_names_each_chosen_event_once_for_each_environment(
+    host: HostProcess, page: Page
+) -> None:
+    page.goto(f"{host.url}/api/console#/connect")
+    page.get_by_role("button", name="All or none").click()
+    page.get_by_label("ExportInvoice when").check()
+    page.get_by_label("CreateCustomer when").check()
+    page.get_by_label("Address of the app for UAT").fill("https://uat.example/")
+    text = page.get_by_label("The request").input_value()
+    assert "POST to https://uat.example/api/webhooks/ExportInvoice?code=<KEY>" in text
+    assert text.count("/hot-folder/CreateCustomer/") == 2
+    assert text.count("ExportInvoice (JSON)") == 2
+    assert "CreateJob" not in text
