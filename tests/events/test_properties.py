@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from events import EventError, EventType, Problem, parse, sniff
 from events.models._base import plan
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+relaxed = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 
 
 @relaxed
