@@ -81,9 +81,10 @@ async def test_the_age_of_a_queue_is_that_of_its_oldest_message(bench: Bench, to
 
 
 async def test_the_silence_of_an_event_counts_from_its_latest_delivery(bench: Bench, told: Told) -> None:
-    await come(bench, "CreateQuote", at=NOW - timedelta(hours=30), number="Q1")
-    await come(bench, "CreateQuote", at=NOW - timedelta(hours=5), number="Q2")
-    await come(bench, "AcceptQuote", at=NOW - timedelta(hours=50), number="Q2")
+    now = datetime.now(UTC)
+    await come(bench, "CreateQuote", at=now - timedelta(hours=30), number="Q1")
+    await come(bench, "CreateQuote", at=now - timedelta(hours=5), number="Q2")
+    await come(bench, "AcceptQuote", at=now - timedelta(hours=50), number="Q2")
     await beat(bench.app)
     silent = {line["event"]: line["silentHours"] for line in told("printiq.event")}
     assert silent == {"CreateQuote": pytest.approx(5, abs=0.1), "AcceptQuote": pytest.approx(50, abs=0.1)}
