@@ -16,8 +16,8 @@ from handlers.channels import ftp
 from handlers.channels import hot_folder as drops
 from handlers.channels.webhook import webhook as receive_webhook
 from handlers.heartbeat import beat
-from handlers.inbox import QUEUE, Message
-from handlers.process import process
+from handlers.inbox import POISON_QUEUE, QUEUE, Message
+from handlers.process import bring_back, process
 from handlers.retention import retain
 from handlers.settings import settings
 
@@ -162,6 +162,12 @@ async def poll_ftp(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trig
 @app.queue_trigger(arg_name="message", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def inbox(message: func.QueueMessage) -> None:
     await process(_message(message), the_app())
+
+
+@app.function_name("inbox_poison")
+@app.queue_trigger(arg_name="message", queue_name=POISON_QUEUE, connection="AzureWebJobsStorage")
+async def inbox_poison(message: func.QueueMessage) -> None:
+    await bring_back(_message(message), the_app())
 
 
 @app.function_name("heartbeat")

@@ -1,7 +1,7 @@
 """The heartbeat: every five minutes the alerts are told what they ask for, and what crashed is brought back.
 
-Azure's own metrics of a queue are hourly and know no age. The poison queues have no trigger, since one that
-fails there is left invisible for ten minutes, and after five tries for good: a timer can always try again.
+Azure's own metrics of a queue are hourly and know no age. A message that its trigger fails on five times in a
+poison queue is never handed out again, since that queue has no poison queue itself: a timer can always try.
 """
 
 import base64
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from handlers import arrivals, telemetry
 from handlers.app import App
 from handlers.backlog import DROPS_POISON_QUEUE, backlogs
-from handlers.process import bring_back
+from handlers.process import bring_back_stranded
 from handlers.stores import ContainerName, NotFound, StorageFault
 from handlers.stores.queues import Received
 
@@ -28,7 +28,7 @@ async def beat(app: App) -> None:
     A step that fails is no hindrance to the others.
     """
     telemetry.heartbeat()
-    for step in (_tell_queues, _tell_events, bring_back, forget_drops):
+    for step in (_tell_queues, _tell_events, bring_back_stranded, forget_drops):
         await _tried(step, app)
 
 

@@ -49,11 +49,19 @@ async def process(message: Message, app: App) -> None:
         await _try_again(work, error, app)
 
 
-async def bring_back(app: App) -> None:
-    """Put the messages of the poison queue back: work on each ended, five times, before it could say why.
+async def bring_back(message: Message, app: App) -> None:
+    """Put a message of the poison queue back: work on it ended, five times, before it could say why.
 
-    Raises StorageFault; the next run goes on.
+    Raises StorageFault. A poison queue has none of its own: what fails here five times is not handed out
+    again, and waits for `bring_back_stranded`.
     """
+    await _try_again(
+        Work.read(message), CrashedError("The process ended while working on this, five times."), app
+    )
+
+
+async def bring_back_stranded(app: App) -> None:
+    """Put back what the trigger of the poison queue could not. Raises StorageFault; the next run goes on."""
     deadline = monotonic() + _BRINGING_BACK_SECONDS
     async for batch in app.stores.queues.receive(POISON_QUEUE):
         outcomes = await asyncio.gather(*(_bring_back(each, app) for each in batch), return_exceptions=True)
@@ -67,8 +75,7 @@ async def bring_back(app: App) -> None:
 
 
 async def _bring_back(received: Received, app: App) -> None:
-    work = Work.read(Message(received.id, received.inserted_at, received.text))
-    await _try_again(work, CrashedError("The process ended while working on this, five times."), app)
+    await bring_back(Message(received.id, received.inserted_at, received.text), app)
     await app.stores.queues.delete(POISON_QUEUE, received)
 
 

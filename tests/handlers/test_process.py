@@ -11,7 +11,7 @@ from bench import RESULTS, Bench, Call, delivery, quote, without
 from events import Delivery
 from handlers import process as processing
 from handlers.inbox import POISON_QUEUE, QUEUE, Message, Place, Work
-from handlers.process import bring_back, delay_after, process
+from handlers.process import bring_back, bring_back_stranded, delay_after, process
 from handlers.receive import receive
 from handlers.stores import ContainerName
 
@@ -181,7 +181,7 @@ async def test_a_delivery_whose_blob_is_gone_is_failed_in_the_end_and_says_so(be
 async def test_a_crash_is_counted_and_its_message_comes_back_from_the_poison_queue(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     await bench.app.stores.queues.send(POISON_QUEUE, work_of(sent).encode())
-    await bring_back(bench.app)
+    await bring_back_stranded(bench.app)
     row = await bench.row(sent.id)
     assert (row["status"], row["attempts"]) == ("failing", 1)
     assert "The process ended while working on this" in row["error"]
@@ -189,10 +189,17 @@ async def test_a_crash_is_counted_and_its_message_comes_back_from_the_poison_que
     assert await bench.depth(POISON_QUEUE) == 0
 
 
+async def test_the_trigger_of_the_poison_queue_brings_a_message_back_at_once(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await bring_back(message(work_of(sent)), bench.app)
+    assert (await bench.row(sent.id))["status"] == "failing"
+    assert await bench.depth(QUEUE) == 1
+
+
 async def test_after_five_rounds_of_crashes_it_is_failed_with_its_bytes(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     await bench.app.stores.queues.send(POISON_QUEUE, work_of(sent, attempt=5).encode())
-    await bring_back(bench.app)
+    await bring_back_stranded(bench.app)
     row = await bench.row(sent.id)
     assert row["status"] == "failed"
     assert await bench.blob(row["raw"]) == sent.body
@@ -201,7 +208,7 @@ async def test_after_five_rounds_of_crashes_it_is_failed_with_its_bytes(bench: B
 
 async def test_a_foreign_message_in_the_poison_queue_is_no_trouble(bench: Bench) -> None:
     await bench.app.stores.queues.send(POISON_QUEUE, b"hello")
-    await bring_back(bench.app)
+    await bring_back_stranded(bench.app)
     (row,) = await bench.rows("deliveries")
     assert row["status"] == "failing"
 

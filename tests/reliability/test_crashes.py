@@ -19,7 +19,7 @@ from handlers.app import App
 from handlers.channels import hot_folder
 from handlers.ids import derived_id, time_of
 from handlers.inbox import POISON_QUEUE, Message, Place, Replay, Work
-from handlers.process import bring_back, process
+from handlers.process import bring_back_stranded, process
 from handlers.receive import receive
 from handlers.replay import dismiss, replay
 from handlers.settings import Settings
@@ -158,7 +158,7 @@ def test_bringing_back_a_poison_message_has_one_outcome_wherever_it_ends(
         while await app.stores.queues.depth(
             POISON_QUEUE
         ):  # the next heartbeat goes on once a lease has ended
-            await bring_back(app)
+            await bring_back_stranded(app)
             await asyncio.sleep(0.1)
 
     monkeypatch.setattr("handlers.stores.queues.LEASE_SECONDS", 1)
