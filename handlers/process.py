@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ _FIRST_DELAY = 10
 _LONGEST_DELAY = 3600
 # Less than the time to the next heartbeat.
 _BRINGING_BACK_SECONDS = 240
+# Less than the function's time-out.
+_PATIENCE_SECONDS = 480
 
 
 def delay_after(attempt: int) -> int:
@@ -52,12 +55,25 @@ async def process(message: Message, app: App) -> None:
 async def bring_back(message: Message, app: App) -> None:
     """Put a message of the poison queue back: work on it ended, five times, before it could say why.
 
-    Raises StorageFault. A poison queue has none of its own: what fails here five times is not handed out
-    again, and waits for `bring_back_stranded`.
+    A poison queue has none of its own: what its trigger fails on five times, ten minutes apart, is not handed
+    out again. So storage faults are waited out here for minutes; then StorageFault is raised, and
+    `bring_back_stranded` has to find the message.
     """
-    await _try_again(
-        Work.read(message), CrashedError("The process ended while working on this, five times."), app
-    )
+    deadline = monotonic() + _PATIENCE_SECONDS
+    for attempt in itertools.count(1):
+        try:
+            await _crashed(message, app)
+        except StorageFault:
+            if monotonic() > deadline:
+                raise
+            await asyncio.sleep(min(2.0**attempt, 60))
+        else:
+            return
+
+
+async def _crashed(message: Message, app: App) -> None:
+    error = CrashedError("The process ended while working on this, five times.")
+    await _try_again(Work.read(message), error, app)
 
 
 async def bring_back_stranded(app: App) -> None:
@@ -75,7 +91,7 @@ async def bring_back_stranded(app: App) -> None:
 
 
 async def _bring_back(received: Received, app: App) -> None:
-    await bring_back(Message(received.id, received.inserted_at, received.text), app)
+    await _crashed(Message(received.id, received.inserted_at, received.text), app)
     await app.stores.queues.delete(POISON_QUEUE, received)
 
 

@@ -13,7 +13,7 @@ from handlers import process as processing
 from handlers.inbox import POISON_QUEUE, QUEUE, Message, Place, Work
 from handlers.process import bring_back, bring_back_stranded, delay_after, process
 from handlers.receive import receive
-from handlers.stores import ContainerName
+from handlers.stores import ContainerName, StorageFault
 
 
 def message(work: Work) -> Message:
@@ -194,6 +194,15 @@ async def test_the_trigger_of_the_poison_queue_brings_a_message_back_at_once(ben
     await bring_back(message(work_of(sent)), bench.app)
     assert (await bench.row(sent.id))["status"] == "failing"
     assert await bench.depth(QUEUE) == 1
+
+
+async def test_the_trigger_of_the_poison_queue_waits_a_fault_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = bench.start(without(bench.storage, "Queue"))
+    monkeypatch.setattr("handlers.process._PATIENCE_SECONDS", 0)
+    with pytest.raises(StorageFault):
+        await bring_back(message(work_of(delivery(quote("Q1")))), app)
 
 
 async def test_after_five_rounds_of_crashes_it_is_failed_with_its_bytes(bench: Bench) -> None:
