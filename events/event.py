@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
 
+from pydantic_core import to_json
+
 from events.catalogue import EventType
 from events.delivery import Delivery
 from events.errors import Problem
@@ -13,13 +15,14 @@ from events.formats import Format
 from events.models import Payload, Subject
 
 # Queues carry messages in XML, which cannot hold these two at all; JSON can write them otherwise.
-_NOT_IN_XML = (("\ufffe", r"\ufffe"), ("\uffff", r"\uffff"))
+_NOT_IN_XML = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
 
 
-def _fit_for_xml(text: str) -> bytes:
-    for character, escape in _NOT_IN_XML:
-        text = text.replace(character, escape)
-    return text.encode()
+def _fit_for_xml(utf8: bytes) -> bytes:
+    if b"\xef" in utf8:  # one quick look for most of them
+        for character, escape in _NOT_IN_XML:
+            utf8 = utf8.replace(character, escape)
+    return utf8
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Event[P: Payload]:
     @cached_property
     def data(self) -> bytes:
         """The payload in normal form, as JSON: the same bytes for the same object, in whichever format."""
-        return _fit_for_xml(self.payload.model_dump_json())
+        return _fit_for_xml(to_json(self.payload))
 
     @cached_property
     def digest(self) -> str:
@@ -94,7 +97,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "dataref": envelope.data_ref,
     }
     present = {name: value for name, value in attributes.items() if value is not None}
-    head = _fit_for_xml(json.dumps(present, ensure_ascii=False))
+    head = _fit_for_xml(json.dumps(present, ensure_ascii=False).encode())
     if envelope.data_ref is not None:
         return head
     return b"".join((head[:-1], b', "data": ', event.data, b"}"))

@@ -68,6 +68,8 @@ _CODE_PAGE = re.compile(r"iso-8859-\d{1,2}|latin-?1|(windows-|cp)125\d", re.IGNO
 
 
 def _to_utf8(body: bytes) -> bytes:
+    if body.isascii() and 0 not in body[:2]:
+        return body
     for bom, encoding in _BOMS:
         if body.startswith(bom):
             return _transcode(body[len(bom) :], encoding)
@@ -156,7 +158,8 @@ def _with_line_ends(value: Any) -> Any:  # noqa: ANN401 - a tree
 
 
 def read_json(utf8: bytes) -> Document:
-    _refuse_many_json(utf8)
+    if len(utf8) > MAX_VALUES:  # it takes a byte at least for each
+        _refuse_many_json(utf8)
     try:
         value = jiter.from_json(
             utf8, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="decimal", cache_mode="keys"
@@ -168,8 +171,8 @@ def read_json(utf8: bytes) -> Document:
         raise Malformed(
             f"The body is {what}, but every printIQ event is one JSON object. Send the objects one by one."
         )
-    _refuse_depth(value)
-    if b"\\r" in utf8 or b"\\u000" in utf8:
+    _refuse_depth(value, utf8)
+    if b"\\" in utf8 and (b"\\r" in utf8 or b"\\u000" in utf8):
         value = _with_line_ends(value)
     return Document(Format.JSON, None, value)
 
@@ -187,7 +190,9 @@ def _marks(utf8: bytes) -> int:
     return utf8.count(b",") + utf8.count(b"{") + utf8.count(b"[")
 
 
-def _refuse_depth(value: dict[str, Any]) -> None:
+def _refuse_depth(value: dict[str, Any], utf8: bytes) -> None:
+    if utf8.count(b"{") + utf8.count(b"[") <= MAX_DEPTH:
+        return
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -299,13 +304,15 @@ def read_xml(utf8: bytes) -> Document:
             "The XML has a document type declaration (DOCTYPE). It could define entities or fetch files: "
             "leave it out."
         )
-    _refuse_many_xml(utf8)
+    if len(utf8) > MAX_VALUES:  # it takes a byte at least for each
+        _refuse_many_xml(utf8)
     xml = utf8.lstrip()  # blanks before an XML declaration are an error to libxml2, and to nobody else
     try:
         root = etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **_SAFELY))
     except etree.XMLSyntaxError as error:
         raise _xml_error(xml, utf8[: -len(xml)].count(b"\n"), error) from error
-    value = _value(root, MAX_DEPTH)
+    name = _local(root.tag)
+    value = _tree(root, xml)
     if isinstance(value, list):  # a root named like a list of what it holds
         members: dict[str, Any] = {_local(root[0].tag): value}
     elif isinstance(value, dict):
@@ -313,7 +320,7 @@ def read_xml(utf8: bytes) -> Document:
     else:
         members = {} if value is None else {"#text": value}
     _add_attributes(members, root)
-    return Document(Format.XML, _local(root.tag), members)
+    return Document(Format.XML, name, members)
 
 
 _XML_VALUE = re.compile(rb"<(?!/)|=\s*+[\"']")
@@ -339,7 +346,50 @@ _SAFELY: dict[str, Any] = {
 
 
 def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+    return tag.rpartition("}")[2] if "}" in tag else tag
+
+
+# any but the serializers' own on an empty element, which says no more than that it is empty
+_has_attributes = etree.XPath(
+    "boolean(/descendant::*/attribute::*[../node() or not("
+    + " or ".join(f"namespace-uri() = '{namespace.strip('{}')}'" for namespace in _OWN_NAMESPACES)
+    + ")])"
+)
+
+
+class _TextBesideElements(Exception):  # noqa: N818 - says what it is
+    """Say that a document is not of the common form."""
+
+
+def _tree(root: etree._Element, xml: bytes) -> Any:  # noqa: ANN401 - a tree
+    """Read a document the short way; the long one only where it has more than elements and their texts."""
+    if len(root) and not (b"&" in xml and b"&#" in xml) and not _has_attributes(root):
+        try:
+            return _common(root, _local(root.tag), MAX_DEPTH)
+        except _TextBesideElements:
+            pass
+    return _value(root, MAX_DEPTH)
+
+
+def _common(element: etree._Element, name: str, levels: int) -> Any:  # noqa: ANN401 - a tree
+    """Return what _value returns, where there are neither attributes nor escaped line ends."""
+    if not levels:
+        raise _too_deep()
+    if element.text:
+        raise _TextBesideElements
+    members: dict[str, Any] = {}
+    for child in element:
+        tag = child.tag
+        if "}" in tag:
+            tag = _local(tag)
+        value = _common(child, tag, levels - 1) if len(child) else child.text
+        if tag in members:
+            _add(members, tag, value)
+        else:
+            members[tag] = value
+        if child.tail:
+            raise _TextBesideElements
+    return _unless_list(members, name) if len(members) == 1 else members
 
 
 def _value(element: etree._Element, levels: int) -> Any:  # noqa: ANN401 - a tree
@@ -361,10 +411,15 @@ def _value(element: etree._Element, levels: int) -> Any:  # noqa: ANN401 - a tre
         texts.append(child.tail)
     if text := "".join(text for text in texts if text and not text.isspace()):
         members["#text"] = _text(text)
-    elif len(members) == 1:
-        ((item, value),) = members.items()
-        if _is_list_of(_local(element.tag), item):
-            return value if isinstance(value, _Repeated) else [value]
+        return members
+    return _unless_list(members, _local(element.tag)) if len(members) == 1 else members
+
+
+def _unless_list(members: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - a tree
+    """Return the one member, or the items alone where it is what a list of this name holds."""
+    ((item, value),) = members.items()
+    if name == f"{item}s" or _is_list_of(name, item):
+        return value if isinstance(value, _Repeated) else [value]
     return members
 
 

@@ -71,6 +71,7 @@ class _Layer(NamedTuple):
 
 # The members that printIQ's API answers have around the object; they are no part of it.
 _ENVELOPE = {"iserror", "errormessage", "iswarning", "warningmessage", "quoteaccepted"}
+_REPORT = {"iserror", "errormessage"}
 # SOAP's two, a response, its result and the object.
 _MAX_WRAPPING = 5
 
@@ -101,13 +102,10 @@ def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
     if any(_is_named(model, layer.name) for model in models):
         return None
     for model in models:
-        for name, value in layer.members.items():
+        for name in (each for each in layer.members if _is_named(model, each)):
+            value = layer.members[name]
             inner = value[0] if isinstance(value, list) and len(value) == 1 else value
-            if (
-                _is_named(model, name)
-                and isinstance(inner, dict)
-                and _knows_more(model, inner, layer.members)
-            ):
+            if isinstance(inner, dict) and _knows_more(model, inner, layer.members):
                 return _Layer(name, _with_beside(inner, layer.members, name, model), (*layer.path, name))
     if any(_known(layer.members, model) for model in models):
         return None
@@ -138,19 +136,18 @@ def _with_beside(
 
 
 def _is_named(model: type[Payload], name: str | None) -> bool:
-    return name is not None and name.lower() == model.OBJECT.lower()
+    return name is not None and len(name) == len(model.OBJECT) and name.lower() == model.OBJECT.lower()
 
 
-def _known(members: dict[str, Any], model: type[Payload]) -> list[str]:
-    names = plan(model).names
-    return [name for name in members if name.lower() in names]
+def _known(members: dict[str, Any], model: type[Payload]) -> tuple[str, ...]:
+    return plan(model).route(tuple(members)).known
 
 
 def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
-    folded = {name.lower(): (name, value) for name, value in layer.members.items()}
-    name, value = folded.get("iserror", ("", None))
-    if is_true(value) and not any("iserror" in plan(model).names for model in models):
-        message = folded.get("errormessage", ("", None))[1]
+    reported = {name.lower(): name for name in layer.members if name.lower() in _REPORT}
+    name = reported.get("iserror", "")
+    if is_true(layer.members.get(name)) and not any("iserror" in plan(model).names for model in models):
+        message = layer.members.get(reported.get("errormessage", ""))
         said = "no ErrorMessage" if is_blank(message) else f"ErrorMessage: {_quoted(message)}"
         raise ReportedFailure(
             f"This is an answer that reports a failure, not an event; {said}",

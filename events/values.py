@@ -1,8 +1,9 @@
 """The forms in which printIQ writes text, flags, numbers and dates, as annotated types.
 
-Each type takes the common form natively (pydantic-core, no Python call) and hands the rest to one function
-here. None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts it. The forms
-are those of printIQ's own documents and of integrators' code; "" and blank text are null everywhere.
+Each type takes the common forms of JSON and XML natively (pydantic-core, no Python call) and hands the rest
+to one function here. None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts
+it. The forms are those of printIQ's own documents and of integrators' code; "" and blank text are null
+everywhere.
 """
 
 import re
@@ -37,7 +38,7 @@ def keep_unread(value: object, info: ValidationInfo) -> Any:  # noqa: ANN401 - w
     """Leave a value that could not be read as it is, scalars as text as XML has them, and count it."""
     if isinstance(info.context, Reading):
         info.context.unread += 1
-    return as_text(value)
+    return plain(value) if isinstance(value, dict | list) else as_text(value)
 
 
 def as_text(value: object) -> Any:  # noqa: ANN401 - what is no scalar stays
@@ -45,6 +46,26 @@ def as_text(value: object) -> Any:  # noqa: ANN401 - what is no scalar stays
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
+        return str(value)
+    return value
+
+
+# A JSON number beyond these is read as something else by many consumers (RFC 7493, I-JSON).
+_INTEGERS = 2**63
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - a tree
+    """Bring an unknown value into normal form: blanks are null, numbers that would lose digits are text."""
+    if isinstance(value, str):
+        return value if value and not value.isspace() else None
+    if isinstance(value, dict):
+        return {name: plain(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if Decimal(repr(number)) == value else str(value)
+    if isinstance(value, int) and not -_INTEGERS <= value < _INTEGERS:
         return str(value)
     return value
 
@@ -85,20 +106,6 @@ def read_flag(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anythi
     return keep_unread(value, info) if known is None else known
 
 
-# More digits than this are no amount and no key. Written out they would fill memory (1e999999999).
-_MAX_DIGITS = 60
-
-
-def exact(number: Decimal) -> Decimal:
-    """Drop trailing zeros: .NET's JSON writes 40.0 where its XML writes 40."""
-    if not number:
-        return Decimal(0)
-    if not -_MAX_DIGITS < number.adjusted() < _MAX_DIGITS:
-        return number
-    text = format(number, "f")
-    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
-
-
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -107,7 +114,7 @@ def _decimal(value: object) -> Decimal | None:
     if not _NUMBER.fullmatch(text):
         return None
     try:
-        return exact(Decimal(text))
+        return Decimal(text)
     except InvalidOperation:  # an exponent beyond what the machine can hold
         return None
 
@@ -123,7 +130,8 @@ def read_integer(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - any
     if is_blank(value):
         return None
     number = _decimal(value)
-    if number is None or abs(number) >= _LARGEST or number != number.to_integral_value():
+    # copy_abs: a mere abs would fail on an exponent beyond those that the decimal module calculates with
+    if number is None or number.copy_abs() >= _LARGEST or number != number.to_integral_value():
         return keep_unread(value, info)
     return int(number)
 
@@ -193,16 +201,29 @@ def _microsoft(found: re.Match[str]) -> datetime:
     return moment
 
 
+# More digits than this are no amount and no key. Written out they would fill memory (1e999999999).
+_MAX_DIGITS = 60
+
+
 def write_number(value: object) -> object:
-    """Write a decimal without an exponent, which not every reader takes, unless it would be endless."""
-    written_out = isinstance(value, Decimal) and abs(value.adjusted()) < _MAX_DIGITS
-    return format(value, "f") if written_out else value
+    """Write a decimal in one form: .NET's JSON has 40.0 where its XML has 40.
+
+    It has no exponent, which not every reader takes, unless it would be endless without.
+    """
+    if not isinstance(value, Decimal):
+        return value
+    if not value:
+        return "0"
+    if abs(value.adjusted()) >= _MAX_DIGITS:
+        return str(value)
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Leaf(NamedTuple):
     """Annotate a scalar: what is read natively, what reads the rest, and what type a read value has."""
 
-    native: CoreSchema
+    native: tuple[CoreSchema, ...]
     otherwise: Callable[[Any, ValidationInfo], Any]
     types: tuple[type, ...]
     json_schema: JsonSchemaValue
@@ -212,7 +233,7 @@ class Leaf(NamedTuple):
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.nullable_schema(
             core_schema.union_schema(
-                [self.native, core_schema.with_info_plain_validator_function(self.otherwise)],
+                [*self.native, core_schema.with_info_plain_validator_function(self.otherwise)],
                 mode="left_to_right",
             ),
             serialization=self.written,
@@ -229,19 +250,24 @@ def _schema(form: JsonSchemaValue, description: str) -> JsonSchemaValue:
     return {"anyOf": [form, {"type": "null"}, True], "description": description}
 
 
+def _written(pattern: str, then: CoreSchema) -> CoreSchema:
+    """Read a text of this pattern, as XML and quoting senders write what is no text."""
+    return core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=pattern), then])
+
+
+_TEXT = core_schema.str_schema(strict=True, pattern=r"\S")
+
 Text = Annotated[
     str | None,
-    Leaf(
-        core_schema.str_schema(strict=True, pattern=r"\S"),
-        read_text,
-        (str,),
-        _schema({"type": "string"}, "Text."),
-    ),
+    Leaf((_TEXT,), read_text, (str,), _schema({"type": "string"}, "Text.")),
 ]
 Flag = Annotated[
     bool | str | None,
     Leaf(
-        core_schema.bool_schema(strict=True),
+        (
+            core_schema.bool_schema(strict=True),
+            _written("^(?i:true|false|yes|no|[yn01])$", core_schema.bool_schema()),
+        ),
         read_flag,
         (bool,),
         _schema({"type": "boolean"}, "A boolean; text where it could not be read."),
@@ -250,8 +276,11 @@ Flag = Annotated[
 Number = Annotated[
     Decimal | str | None,
     Leaf(
-        # Exact decimals: a pattern-checked text or a Decimal; both are brought into one form in Python.
-        core_schema.no_info_after_validator_function(exact, core_schema.decimal_schema(strict=True)),
+        (
+            # neither can be NaN: no time is spent on asking
+            _written(r"^-?[0-9]{1,28}(\.[0-9]{1,28})?$", core_schema.decimal_schema(allow_inf_nan=True)),
+            core_schema.decimal_schema(strict=True, allow_inf_nan=True),
+        ),
         read_number,
         (Decimal,),
         _schema(
@@ -264,7 +293,10 @@ Number = Annotated[
 Integer = Annotated[
     int | str | None,
     Leaf(
-        core_schema.int_schema(strict=True, gt=-_LARGEST, lt=_LARGEST),
+        (
+            core_schema.int_schema(strict=True, gt=-_LARGEST, lt=_LARGEST),
+            _written("^-?[0-9]{1,18}$", core_schema.int_schema()),
+        ),
         read_integer,
         (int,),
         _schema({"type": "integer"}, "A whole number; text where it could not be read."),
@@ -273,15 +305,12 @@ Integer = Annotated[
 Moment = Annotated[
     datetime | date | str | None,
     Leaf(
-        # .NET's own form; the pattern keeps a bare number from being taken for seconds since 1970.
-        core_schema.chain_schema(
-            [
-                core_schema.str_schema(
-                    strict=True,
-                    pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2})?$",
-                ),
+        (
+            # .NET's own form; the pattern keeps a bare number from being taken for seconds since 1970.
+            _written(
+                r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2})?$",
                 core_schema.datetime_schema(microseconds_precision="truncate"),
-            ]
+            ),
         ),
         read_moment,
         (datetime, date),
@@ -291,3 +320,28 @@ Moment = Annotated[
         ),
     ),
 ]
+
+
+class _AnythingInNormalForm:
+    """Annotate the value of an unknown field: the common ones natively, the rest by `plain`."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.union_schema(
+            [
+                _TEXT,
+                core_schema.none_schema(),
+                core_schema.bool_schema(strict=True),
+                core_schema.int_schema(strict=True, ge=-_INTEGERS, lt=_INTEGERS),
+                core_schema.no_info_plain_validator_function(plain),
+            ],
+            mode="left_to_right",
+            serialization=core_schema.simple_ser_schema("any"),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {}
+
+
+Unknown = Annotated[Any, _AnythingInNormalForm()]

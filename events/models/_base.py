@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from events.values import Leaf, is_blank, keep_unread
+from events.values import Leaf, Unknown, is_blank, keep_unread
 
 
 class Kind(StrEnum):
@@ -39,6 +39,8 @@ class Part(BaseModel):
     """Be an object inside a payload: its known fields typed, all others kept in `model_extra`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, serialize_by_alias=True)
+
+    __pydantic_extra__: dict[str, Unknown]
 
 
 class Payload(Part):
@@ -100,6 +102,23 @@ class Slot(NamedTuple):
     leaf: Leaf | None
 
 
+class Route(NamedTuple):
+    """Say what becomes of an object's members.
+
+    `names` pairs each name here with that in the model, `structures` lists the fields that hold one or `many`
+    of a part, and `known` the names that lead to a field, also those that another name wins over.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    structures: tuple[tuple[str, type[Part] | None, bool], ...]
+    known: tuple[str, ...]
+
+
+# Routes are kept for objects that such documents have again and again, not for whatever a sender thinks up.
+_MAX_ROUTES = 50
+_LONGEST_KEPT = 2_000
+
+
 class Plan:
     """Match names as they come to a model's fields: exact, under another known name, or in another case."""
 
@@ -118,9 +137,47 @@ class Plan:
 
         # all names that lead to a field, in lower case
         self.names = frozenset(self._folded)
+        self._routes: dict[tuple[str, ...], Route] = {}
 
     def slot(self, name: str) -> Slot | None:
         return self._exact.get(name) or self._folded.get(name.lower())
+
+    def route(self, names: tuple[str, ...]) -> Route:
+        """Say where an object with these names goes.
+
+        A name spelt exactly wins over one in another case, and that over an alias; what loses is kept under
+        its own name. Unknown names follow the known ones, sorted, so that equal content gives equal bytes.
+        """
+        route = self._routes.get(names)
+        if route is None:
+            route = self._route(names)
+            if sum(map(len, names)) <= _LONGEST_KEPT:
+                if len(self._routes) >= _MAX_ROUTES:
+                    self._routes.clear()
+                self._routes[names] = route
+        return route
+
+    def _route(self, names: tuple[str, ...]) -> Route:
+        chosen: dict[str, str] = {}
+        for name in names:
+            slot = self.slot(name)
+            if slot and (slot.name not in chosen or _rank(name, slot) < _rank(chosen[slot.name], slot)):
+                chosen[slot.name] = name
+        taken = set(chosen.values())
+        unknown = sorted(name for name in names if name not in taken)
+        return Route(
+            (*((name, field) for field, name in chosen.items()), *zip(unknown, unknown, strict=True)),
+            tuple(
+                (slot.name, slot.part, slot.many)
+                for slot in self.fields
+                if slot.name in chosen and (slot.many or slot.part)
+            ),
+            tuple(name for name in names if name.lower() in self.names),
+        )
+
+
+def _rank(name: str, slot: Slot) -> tuple[bool, bool, str]:
+    return name != slot.name, name.lower() != slot.name.lower(), name
 
 
 def _slots(model: type[Part]) -> Iterator[Slot]:
@@ -150,8 +207,9 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]+")
 def key(*candidates: object) -> str | None:
     """Return the first candidate that can serve as a business key: in one line, trimmed."""
     for candidate in candidates:
-        if isinstance(candidate, str | int) and not isinstance(candidate, bool):
-            text = _FORBIDDEN.sub(" ", str(candidate)).strip()
+        if isinstance(candidate, (str, int)) and not isinstance(candidate, bool):
+            text = str(candidate)
+            text = (text if text.isprintable() else _FORBIDDEN.sub(" ", text)).strip()
             if text not in _NO_KEY and len(text) <= _LONGEST_KEY:
                 return text
     return None
@@ -164,9 +222,10 @@ def likely(part: Part, *names: str) -> str | None:
     """
     extra = part.model_extra or {}
     levels = [extra, *(value for value in extra.values() if isinstance(value, dict))]
+    wanted = dict.fromkeys(name.lower() for name in names)
     for level in levels:
-        folded = {name.lower(): value for name, value in reversed(level.items())}
-        if found := key(*(folded.get(name.lower()) for name in names)):
+        folded = {lower: level[name] for name in reversed(level) if (lower := name.lower()) in wanted}
+        if folded and (found := key(*map(folded.get, wanted))):
             return found
     return None
 

@@ -1,0 +1,86 @@
+"""The short ways of the common form give what the long ones give, for whatever may come."""
+
+from typing import Any
+
+import pytest
+from deliveries import read, sample_id, samples
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from events import formats
+from events.catalogue import payload_types
+from events.models._base import Plan, plan
+
+XML = [path for path in samples() if path.read_bytes().lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<")]
+
+NAMES = st.sampled_from(["Job", "Jobs", "Part", "Parts", "int", "x:Job", "Key"])
+TEXTS = st.sampled_from(["", " ", "\n  ", "a", " a ", "&#13;\n", "&#xD;", "&amp;", "<![CDATA[b]]>"])
+ATTRIBUTES = st.sampled_from(
+    ["", "", "", ' a="1"', ' nil="true"', ' xsi:nil="true"', ' xsi:nil="false"', ' x:b=""', ' xsi:type="c"']
+)
+
+
+@st.composite
+def elements(draw: st.DrawFn, inside: st.SearchStrategy[str]) -> str:
+    name, children = draw(NAMES), draw(st.lists(st.tuples(inside, TEXTS), max_size=3))
+    content = draw(TEXTS) + "".join(child + tail for child, tail in children)
+    return f"<{name}{draw(ATTRIBUTES)}>{content}</{name}>"
+
+
+DOCUMENTS = st.recursive(st.just("<Leaf/>"), elements, max_leaves=8).map(
+    lambda inside: (
+        '<Root xmlns:x="urn:x" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">' + inside + "</Root>"
+    )
+)
+
+
+def the_long_way(xml: bytes) -> tuple[Any, Any]:
+    root = etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **formats._SAFELY))
+    return formats._tree(root, xml), formats._value(root, formats.MAX_DEPTH)
+
+
+@given(DOCUMENTS)
+def test_a_document_is_the_same_tree_by_either_way(document: str) -> None:
+    taken, long = the_long_way(document.encode())
+    assert taken == long
+
+
+@pytest.mark.parametrize("path", XML, ids=sample_id)
+def test_a_sample_is_the_same_tree_by_either_way(path: Any) -> None:  # noqa: ANN401 - a path
+    xml = formats._to_utf8(path.read_bytes())
+    taken, long = the_long_way(xml)
+    assert taken == long
+    assert list(taken) == list(long)
+
+
+FIELDS = sorted({name for model in payload_types() for name in plan(model).names})
+SPELT = st.sampled_from(FIELDS).flatmap(
+    lambda name: st.sampled_from([name, name.upper(), name.title(), f"{name}_"])
+)
+
+
+@given(st.sampled_from(list(payload_types())), st.lists(SPELT, max_size=8, unique=True), st.randoms())
+def test_a_route_that_is_remembered_is_the_one_that_is_found_anew(
+    model: Any,  # noqa: ANN401 - a class
+    names: list[str],
+    chance: Any,  # noqa: ANN401 - hypothesis's
+) -> None:
+    remembered = plan(model)
+    assert remembered.route(tuple(names)) == remembered.route(tuple(names)) == Plan(model).route(tuple(names))
+    others = chance.sample(names, len(names))
+    assert sorted(remembered.route(tuple(others)).names) == sorted(remembered.route(tuple(names)).names)
+
+
+def test_no_sender_can_fill_the_memory_with_names() -> None:
+    for number in range(1_000):
+        read("CreateQuote", f'{{"QuoteNo": "Q1", "Odd{number}": {{"{"x" * 3_000}": 1}}}}')
+    for model in payload_types():
+        assert len(plan(model)._routes) <= 50
+
+
+@pytest.mark.parametrize("exponent", ["999999999", "-999999999", "400", "-400", "99999999999999999999"])
+def test_an_endless_number_in_place_of_a_key_is_kept_as_it_came(exponent: str) -> None:
+    event = read("CreateQuote", f'{{"QuoteNo": "Q1", "EditingQQAdKey": "1e{exponent}"}}')
+    assert f'"EditingQQAdKey":"1e{exponent}"'.encode() in event.data
+    assert [warning.pointer for warning in event.warnings] == ["/EditingQQAdKey"]
