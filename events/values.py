@@ -341,7 +341,7 @@ class _AnythingInNormalForm:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {}
+        return True  # type: ignore[return-value] # JSON Schema's own word for anything
 
 
 Unknown = Annotated[Any, _AnythingInNormalForm()]
