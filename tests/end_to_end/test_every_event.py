@@ -99,13 +99,16 @@ def _check(receiver: Receiver, event: EventType, row: Json, body: bytes) -> None
     assert "duplicateof" not in message
     data = message["data"] if "data" in message else receiver.referred(message)
     assert data["SentAs"] in body.decode()
-    key = table_key(row["subject"])
-    (in_timeline,) = receiver.rows(
-        "timeline", PartitionKey=table_key(f"{row['kind']}|{row['subject']}"), id=delivery_id
-    )
+    partition = table_key(f"{row['kind']}|{row['subject']}")
+    (in_timeline,) = wait_until(lambda: receiver.rows("timeline", PartitionKey=partition, id=delivery_id))
     assert (in_timeline["status"], in_timeline["primary"]) == ("sent", True)
-    (record,) = receiver.rows("records", PartitionKey=row["kind"], RowKey=key)
-    assert record["order"] >= delivery_id
+
+    def is_in_records() -> bool:
+        found = receiver.rows("records", PartitionKey=row["kind"], RowKey=table_key(row["subject"]))
+        return [record for record in found if record["order"] >= delivery_id] != []
+
+    # the three tables are written at the same time: any of them may be the first to tell
+    wait_until(is_in_records)
 
 
 def test_the_answer_tells_what_was_understood(receiver: Receiver) -> None:
@@ -128,5 +131,5 @@ def test_a_job_of_several_stands_in_the_timeline_of_each(receiver: Receiver) -> 
     row = receiver.row(receiver.accepted("CreateJob", sample("CreateJob", "several-jobs")))
     subjects = json.loads(row["subjects"])
     assert len({subject["key"] for subject in subjects if subject["kind"] == "job"}) > 1
-    timelines = {each["PartitionKey"] for each in receiver.rows("timeline", id=row["id"])}
-    assert timelines == {table_key(f"{each['kind']}|{each['key']}") for each in subjects}
+    wanted = {table_key(f"{each['kind']}|{each['key']}") for each in subjects}
+    wait_until(lambda: {each["PartitionKey"] for each in receiver.rows("timeline", id=row["id"])} == wanted)

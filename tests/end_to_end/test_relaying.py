@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from receiver import Json, Receiver, StartReceiver, marked, sample
 
+from tools.host.testing import wait_until
+
 SUBSCRIPTIONS = """
 [queues.everything]
 events = ["*"]
@@ -105,9 +107,9 @@ def test_two_states_of_one_subject_at_once_leave_the_later_one_as_its_record(rel
         sent = list(pool.map(lambda price: relay.accepted("CreateQuote", quote("Q6", price)), range(12)))
     for each in sent:
         relay.row(each)
-    (record,) = relay.rows("records", PartitionKey="quote", RowKey="Q6")
-    assert record["delivery"] == max(sent)
-    assert len(relay.rows("timeline", PartitionKey="quote|Q6")) == 12
+    latest = {"PartitionKey": "quote", "RowKey": "Q6", "delivery": max(sent)}
+    assert wait_until(lambda: relay.rows("records", **latest))
+    wait_until(lambda: len(relay.rows("timeline", PartitionKey="quote|Q6")) == 12)
 
 
 def test_a_refused_event_is_confirmed_where_the_settings_say_so(relay: Receiver) -> None:
