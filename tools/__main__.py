@@ -12,6 +12,8 @@ COMMANDS: Mapping[str, str] = {
     "send": "Send an event to the app and show what came of it.",
     "watch": "Follow the ledger and the result queues, live.",
     "replay": "Send deliveries through again: one, or all that a filter selects.",
+    "drift": "Show where printIQ's fields differ from the models, and what a changed model would do.",
+    "adopt": "Save a payload as a sample of the corpus, its data replaced by invented data.",
     "verify": "Show that nothing is lost: archive, quarantine and ledger against each other.",
     "erase": "Erase what is held of one person, and keep a record that it was done.",
     "test": "Check style, types and imports, and run the tests.",

@@ -1,0 +1,119 @@
+"""`dev.py adopt`: a payload that printIQ sent becomes a sample of the corpus, without its data."""
+
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from events import Delivery, Differences, EventError, differences, parse, sniff
+from handlers.ids import time_of
+from tools.commands._api import Api
+from tools.commands._invented import Inventor
+from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UnreachableError, UrlOption
+
+CORPUS = ROOT / "tests" / "corpus"
+
+
+class Outcome(IntEnum):
+    """Say what came of it: the exit codes."""
+
+    ADOPTED = 0
+    REFUSED = 1
+    UNREACHABLE = 3
+
+
+class NotAdoptedError(Exception):
+    """Say why a payload cannot become a sample."""
+
+
+def main(
+    delivery: Annotated[str, typer.Argument(help="The id of a delivery.")],
+    *,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="What it shows: the sample's name.", show_default="adopted- and the id's beginning"
+        ),
+    ] = None,
+    corpus: Annotated[Path, typer.Option(help="Where samples lie.", show_default="tests/corpus")] = CORPUS,
+    url: UrlOption = DEFAULT_URL,
+    key: KeyOption = None,
+) -> None:
+    """Save a payload as it came as a sample of the corpus, its data replaced by invented data.
+
+    This is how the models learn a shop's own printIQ: the sample has the names, the structure, the encoding
+    and the forms of the values, but not one name, address, number or price of anybody. Read it all the same
+    before you commit it: names of fields are kept as they are.
+
+    Exit codes: 0 saved; 1 not possible, with the reason; 2 the command line is wrong; 3 the app does not
+    answer.
+    """
+    console = Console(highlight=False)
+    try:
+        with Api(url, key) as api:
+            path = _adopt(api, delivery, name, corpus)
+    except UnreachableError as error:
+        console.print(escape(str(error)))
+        raise typer.Exit(Outcome.UNREACHABLE) from None
+    except NotAdoptedError as error:
+        console.print(escape(str(error)))
+        raise typer.Exit(Outcome.REFUSED) from None
+    console.print(f"Saved {escape(str(path))}. Now:", soft_wrap=True)
+    console.print("  1. Read it: names of fields are kept, values are invented.")
+    console.print("  2. pytest tests/events/test_corpus.py --write-expected, and read what it wrote.")
+    console.print("  3. Teach the model its fields, and look at dev.py drift --backtest.")
+
+
+def _adopt(api: Api, delivery_id: str, name: str | None, corpus: Path) -> Path:
+    found = api.find(f"deliveries/{delivery_id}")
+    if found is None:
+        raise NotAdoptedError(f"The app knows no delivery {delivery_id}, or it is still waiting.")
+    row: dict[str, str] = found.json()
+    raw = api.find(f"deliveries/{delivery_id}/raw")
+    if raw is None:
+        raise NotAdoptedError("Its bytes are no longer kept.")
+    body = _invented(row, raw.content)
+    folder = corpus / row["event"]
+    path = folder / f"{name or f'adopted-{delivery_id[:13]}'}.{sniff(body)}"
+    if path.exists():
+        raise NotAdoptedError(f"There is a sample {path} already: give this one another --name.")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    return path
+
+
+def _invented(row: Any, body: bytes) -> bytes:  # noqa: ANN401 - JSON
+    """Return the payload with invented data. Raises NotAdoptedError where its form would change."""
+    try:
+        before = _form(row, body)
+    except EventError as error:
+        raise NotAdoptedError(
+            f"The models of this folder refuse it: {error.message} A sample shows what is accepted; "
+            "what must be refused stands in tests/corpus/_refused."
+        ) from error
+    try:
+        invented = Inventor().payload(body)
+        after = _form(row, invented)
+    except (UnicodeError, EventError) as error:
+        raise NotAdoptedError(f"Its data could not be replaced: {error}") from error
+    changed = [place for old, new in zip(before, after, strict=True) for place in set(old) ^ set(new)]
+    if changed:
+        raise NotAdoptedError(
+            f"With other data it would be read differently, at {', '.join(sorted(changed))}. "
+            "Adopt it by hand, as tests/corpus/README.md says."
+        )
+    return invented
+
+
+def _form(row: Any, body: bytes) -> Differences:  # noqa: ANN401 - JSON
+    came = Delivery(
+        id=row["id"],
+        event=row["event"],
+        body=body,
+        channel=row["channel"],
+        received_at=time_of(row["id"]),
+    )
+    return differences(parse(came).payload)

@@ -1,0 +1,206 @@
+"""`dev.py drift`: where printIQ's fields differ from the models, and what a changed model would do."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from events import DateOrder, Delivery, EventError, parse
+from handlers.ids import time_of
+from tools.commands._api import Api
+from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UnreachableError, UrlOption
+
+_PAGE = 100
+_SHOWN = 60
+_REFUSED = {"(refused)": True}
+
+
+class Outcome(IntEnum):
+    """Say what was found: the exit codes."""
+
+    AS_KNOWN = 0
+    DIFFERS = 1
+    UNREACHABLE = 3
+
+
+@dataclass
+class Change:
+    """Hold a place that would come out differently, how often, and the first example."""
+
+    before: Any
+    after: Any
+    delivery: str
+    count: int = 0
+
+
+@dataclass
+class Backtest:
+    """Sum up what was parsed anew, and what would come out differently, by event and place."""
+
+    parsed: int = 0
+    not_kept: int = 0
+    changes: dict[str, dict[str, Change]] = field(default_factory=dict)
+
+    def note(self, event: str, place: str, before: object, after: object, delivery: str) -> None:
+        changes = self.changes.setdefault(event, {})
+        changes.setdefault(place, Change(before, after, delivery)).count += 1
+
+
+def main(  # noqa: PLR0913 - an option each
+    *,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Parse archived payloads with the models of this folder.")
+    ] = False,
+    event: Annotated[str | None, typer.Option(help="Only this event.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="With --backtest: so many of the newest.")] = 200,
+    date_order: Annotated[
+        DateOrder, typer.Option(help="With --backtest: the app's setting DATE_ORDER.")
+    ] = DateOrder.DMY,
+    url: UrlOption = DEFAULT_URL,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where printIQ's fields differ from the models, and what a changed model would do.
+
+    Without --backtest: the fields that the app has seen and the models do not know, the values that could not
+    be read, and known fields that never came.
+
+    With --backtest: the newest payloads that the app keeps are parsed with the models of this folder, and
+    compared with what the app makes of them. Change a model, run this against production, and see what
+    consumers would receive differently, before you deploy it. Nothing is sent or stored.
+
+    Exit codes: 0 all is as known; 1 something differs; 2 the command line is wrong; 3 the app does not
+    answer.
+    """
+    console = Console(stderr=as_json, highlight=False)
+    try:
+        with Api(url, key) as api:
+            if backtest:
+                tested = _backtest(api, event, last, date_order, console)
+                differs = bool(tested.changes)
+                _tell_json(tested) if as_json else _tell_backtest(tested, console)
+            else:
+                found = [each for each in api.json("drift")["events"] if event in {None, each["event"]}]
+                differs = any(each["unknown"] or each["unread"] for each in found)
+                print(json.dumps(found)) if as_json else _tell(found, console)
+    except UnreachableError as error:
+        console.print(escape(str(error)))
+        raise typer.Exit(Outcome.UNREACHABLE) from None
+    raise typer.Exit(Outcome.DIFFERS if differs else Outcome.AS_KNOWN)
+
+
+def _tell(found: list[Any], console: Console) -> None:
+    if not found:
+        console.print("Nothing was compared yet: the app has not sent on any such event.")
+    for each in found:
+        console.print(f"[bold]{each['event']}[/] ({each['object']}, {each['deliveries']:,} compared)")
+        for title, seen in (("not known", each["unknown"]), ("not read", each["unread"])):
+            if seen:
+                table = _table(title, "like", "times", "first", "last")
+                for one in seen:
+                    days = one["first"][:10], one["last"][:10]
+                    cells = one["field"], one["example"], f"{one['count']:,}", *days
+                    table.add_row(*map(escape, cells))
+                console.print(table)
+        if each["neverArrived"]:
+            console.print(f"  never came: {escape(', '.join(each['neverArrived']))}", style="dim")
+
+
+def _backtest(api: Api, event: str | None, last: int, date_order: DateOrder, console: Console) -> Backtest:
+    found = Backtest()
+    rows = list(_newest(api, event, last))
+    for row in track(rows, "Parsing", console=console, transient=True, disable=not console.is_terminal):
+        raw = api.find(f"deliveries/{row['id']}/raw")
+        if raw is None:
+            found.not_kept += 1
+            continue
+        data = api.find(f"deliveries/{row['id']}/data")
+        before = data.json() if data is not None else _REFUSED
+        after = _parsed(row, raw.content, date_order)
+        found.parsed += 1
+        seen: set[str] = set()
+        for place, old, new in _differences(before, after):
+            if place not in seen:
+                seen.add(place)
+                found.note(row["event"], place, old, new, row["id"])
+    return found
+
+
+def _newest(api: Api, event: str | None, last: int) -> Iterator[Any]:
+    cursor: str | None = None
+    while last:
+        page = api.json("deliveries", event=event, size=str(min(last, _PAGE)), cursor=cursor)
+        yield from page["deliveries"]
+        last -= len(page["deliveries"])
+        cursor = page.get("cursor")
+        if cursor is None:
+            return
+
+
+def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:  # noqa: ANN401 - JSON
+    came = Delivery(
+        id=row["id"],
+        event=row["event"],
+        body=body,
+        channel=row["channel"],
+        received_at=time_of(row["id"]),
+    )
+    try:
+        return json.loads(parse(came, date_order=date_order).data)
+    except EventError:
+        return _REFUSED
+
+
+def _differences(before: Any, after: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
+    """Yield each place that differs, items of lists under `*`; what one side lacks is None there."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in {**before, **after}:
+            inner = f"{place}/{name}" if place else name
+            yield from _differences(before.get(name), after.get(name), inner)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for old, new in zip(before, after, strict=True):
+            yield from _differences(old, new, f"{place}/*")
+    elif before != after or type(before) is not type(after):
+        yield place, before, after
+
+
+def _tell_json(found: Backtest) -> None:
+    changes = [
+        {"event": event, "field": place, **vars(change)}
+        for event, places in found.changes.items()
+        for place, change in places.items()
+    ]
+    print(json.dumps({"parsed": found.parsed, "notKept": found.not_kept, "changes": changes}))
+
+
+def _tell_backtest(found: Backtest, console: Console) -> None:
+    for event, changes in sorted(found.changes.items()):
+        console.print(f"[bold]{event}[/]")
+        table = _table("field", "times", "now", "with these models", "first seen in")
+        for place, change in sorted(changes.items(), key=lambda each: -each[1].count):
+            cells = place, f"{change.count:,}", _brief(change.before), _brief(change.after), change.delivery
+            table.add_row(*map(escape, cells))
+        console.print(table)
+    if found.not_kept:
+        console.print(f"{found.not_kept:,} were left out: their bytes are no longer kept.")
+    verdict = "differently, as shown" if found.changes else "exactly as the app does it now"
+    console.print(f"{found.parsed:,} payloads parsed with the models of this folder come out {verdict}.")
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def _brief(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
