@@ -103,6 +103,8 @@ class Work(BaseModel):
     blob: Place | None = None
     refusal: Refusal | None = None
     attempt: int = Field(1, ge=1)
+    # of the attempts before, those that failed for a reason that time does not mend
+    errors: int = Field(0, ge=0)
     settled: bool = False
     replay: Replay | None = None
 

@@ -24,8 +24,8 @@ _log = logging.getLogger("printiq.process")
 
 # Tried for ever: storage comes back, and subscriptions are mended by whoever wrote them.
 _CAN_BE_MENDED = (StorageFault, SubscriptionsError)
-# Any other error gets so many tries.
-MAX_ATTEMPTS = 5
+# So many other errors end it.
+MAX_ERRORS = 5
 _FIRST_DELAY = 10
 _LONGEST_DELAY = 3600
 # Less than the time to the next heartbeat.
@@ -239,13 +239,14 @@ async def _try_again(work: Work, error: Exception, app: App) -> None:
     lasting = not isinstance(error, _CAN_BE_MENDED)
     said = f"{type(error).__name__}: {error}" if lasting else str(error)
     _log.error("%s attempt %d failed: %s", work.id, work.attempt, said, exc_info=error if lasting else None)
-    if lasting and work.attempt >= MAX_ATTEMPTS:
+    errors = work.errors + lasting
+    if errors >= MAX_ERRORS:
         await _give_up(work, said, app)
         return
     with contextlib.suppress(StorageFault):  # the message tells it too, and the next try writes again
         await ledger.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=said))
     _tell(work, Status.FAILING)
-    again = work.model_copy(update={"attempt": work.attempt + 1})
+    again = work.model_copy(update={"attempt": work.attempt + 1, "errors": errors})
     await inbox.put_back(app.stores, again, delay=delay_after(work.attempt))
 
 

@@ -152,7 +152,7 @@ async def test_more_poison_than_one_batch_comes_back_with_foreign_messages_among
 
 async def test_what_crashed_five_times_over_is_given_up_with_its_bytes_kept(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
-    work = Work.of(sent).model_copy(update={"attempt": 5})
+    work = Work.of(sent).model_copy(update={"attempt": 5, "errors": 4})
     await bench.app.stores.queues.send(POISON_QUEUE, work.encode())
     await beat(bench.app)
     assert await bench.depth(POISON_QUEUE) == await bench.depth(QUEUE) == 0
@@ -166,7 +166,7 @@ async def test_a_message_that_cannot_be_given_up_now_stays_and_the_others_come_b
 ) -> None:
     stuck, other = delivery(quote("Q1")), delivery(quote("Q2"))
     blob_less = bench.start(without(bench.storage, "Blob"))
-    given_up = Work.of(stuck).model_copy(update={"attempt": 5})
+    given_up = Work.of(stuck).model_copy(update={"attempt": 5, "errors": 4})
     for work in (given_up, Work.of(other)):
         await bench.app.stores.queues.send(POISON_QUEUE, work.encode())
     monkeypatch.setattr("handlers.stores.queues.LEASE_SECONDS", 1)

@@ -143,11 +143,11 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_another_error_is_failing_four_times_and_failed_the_fifth_with_its_bytes(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     for attempt in range(1, 5):
-        await process(message(work_of(sent, attempt=attempt)), bench.app)
+        await process(message(work_of(sent, attempt=attempt, errors=attempt - 1)), bench.app)
         row = await bench.row(sent.id)
         assert (row["status"], row["attempts"], row["error"]) == ("failing", attempt, "KeyError: 'a bug'")
     assert not await bench.is_open(sent.id)
-    await process(message(work_of(sent, attempt=5)), bench.app)
+    await process(message(work_of(sent, attempt=5, errors=4)), bench.app)
     row = await bench.row(sent.id)
     assert (row["status"], row["attempts"], row["error"]) == ("failed", 5, "KeyError: 'a bug'")
     assert await bench.is_open(sent.id)
@@ -156,11 +156,18 @@ async def test_another_error_is_failing_four_times_and_failed_the_fifth_with_its
 
 
 @pytest.mark.usefixtures("broken")
+async def test_faults_of_storage_do_not_count_towards_giving_up(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent, attempt=300)), bench.app)
+    assert (await bench.row(sent.id))["status"] == "failing"
+
+
+@pytest.mark.usefixtures("broken")
 async def test_a_large_delivery_that_failed_keeps_its_bytes_too(bench: Bench) -> None:
     sent = delivery(quote("Q1", Noise=os.urandom(60_000).hex()))
     await receive(sent, bench.app)
     (waiting,) = await bench.waiting()
-    work = Work.read(waiting).model_copy(update={"attempt": 5})
+    work = Work.read(waiting).model_copy(update={"attempt": 5, "errors": 4})
     assert work.blob is not None
     await process(message(work), bench.app)
     row = await bench.row(sent.id)
@@ -171,7 +178,7 @@ async def test_a_large_delivery_that_failed_keeps_its_bytes_too(bench: Bench) ->
 async def test_a_delivery_whose_blob_is_gone_is_failed_in_the_end_and_says_so(bench: Bench) -> None:
     gone = Place(ContainerName.ARCHIVE, "CreateQuote/2025/01/01/gone.json")
     sent = delivery(b"")
-    work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5})
+    work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5, "errors": 4})
     await process(message(work), bench.app)
     row = await bench.row(sent.id)
     assert row["status"] == "failed"
@@ -207,7 +214,7 @@ async def test_the_trigger_of_the_poison_queue_waits_a_fault_out(
 
 async def test_after_five_rounds_of_crashes_it_is_failed_with_its_bytes(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
-    await bench.app.stores.queues.send(POISON_QUEUE, work_of(sent, attempt=5).encode())
+    await bench.app.stores.queues.send(POISON_QUEUE, work_of(sent, attempt=5, errors=4).encode())
     await bring_back_stranded(bench.app)
     row = await bench.row(sent.id)
     assert row["status"] == "failed"

@@ -77,7 +77,7 @@ async def test_what_is_given_up_is_told_as_failed(bench: Bench, told: pytest.Log
     sent = delivery(quote("Q1"))
     gone = Place(ContainerName.ARCHIVE, "CreateQuote/gone.json")
     await bench.app.stores.blobs.ensure(ContainerName.ARCHIVE)
-    work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5})
+    work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5, "errors": 4})
     await process(Message("m", sent.received_at, work.encode().decode()), bench.app)
     (line,) = deliveries(told)
     assert (line["id"], line["status"]) == (sent.id, "failed")
