@@ -29,8 +29,11 @@ from lxml import etree
 from events.errors import EmptyBody, Malformed, NotJsonOrXml, pointer
 
 MAX_DEPTH = 100
-# Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice.
+# Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. So many values
+# are read of any body, and of a large one as many as it has room for at this size; a real value with its name
+# takes more.
 MAX_VALUES = 100_000
+BYTES_A_VALUE = 20
 MAX_ATTRIBUTES = 1_000
 
 
@@ -140,8 +143,12 @@ def _too_deep() -> Malformed:
     return Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
-def _too_many() -> Malformed:
-    return Malformed(f"The body holds more than {MAX_VALUES:,} values; no printIQ object has so many.")
+def _most_values(utf8: bytes) -> int:
+    return max(MAX_VALUES, len(utf8) // BYTES_A_VALUE)
+
+
+def _too_many(most: int) -> Malformed:
+    return Malformed(f"The body holds more than {most:,} values; no printIQ object of its size has so many.")
 
 
 def _with_line_ends(value: Any) -> Any:  # noqa: ANN401 - a tree
@@ -182,8 +189,9 @@ _JSON_STRING = re.compile(rb'"(?:\\.|[^"\\])*+"?+', re.DOTALL)
 
 def _refuse_many_json(utf8: bytes) -> None:
     # most bodies need no look at where their texts are
-    if _marks(utf8) > MAX_VALUES and _marks(_JSON_STRING.sub(b"", utf8)) > MAX_VALUES:
-        raise _too_many()
+    most = _most_values(utf8)
+    if _marks(utf8) > most and _marks(_JSON_STRING.sub(b"", utf8)) > most:
+        raise _too_many(most)
 
 
 def _marks(utf8: bytes) -> int:
@@ -328,8 +336,9 @@ _XML_VALUE = re.compile(rb"<(?!/)|=\s*+[\"']")
 
 def _refuse_many_xml(utf8: bytes) -> None:
     # most bodies need no look at what their equals signs are
-    if utf8.count(b"<") + utf8.count(b"=") > MAX_VALUES and len(_XML_VALUE.findall(utf8)) > MAX_VALUES:
-        raise _too_many()
+    most = _most_values(utf8)
+    if utf8.count(b"<") + utf8.count(b"=") > most and len(_XML_VALUE.findall(utf8)) > most:
+        raise _too_many(most)
 
 
 # The one safe way to read XML: no DTD, no entities, no network. The encoding is ours: the bytes were made

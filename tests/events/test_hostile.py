@@ -155,6 +155,11 @@ def test_more_values_than_any_object_has_are_refused(body: str) -> None:
     assert f"more than {MAX_VALUES:,} values" in str(refusal("CreateJobXml", body))
 
 
+def test_a_large_body_may_hold_as_many_values_as_it_has_room_for() -> None:
+    products = ",".join(f'{{"JobNo": "J{number:06}-01", "Title": "Leaflet"}}' for number in range(60_000))
+    assert len(data("CreateJob", f'{{"Products": [{products}]}}')["Products"]) == 60_000
+
+
 def test_commas_and_brackets_inside_a_text_are_not_counted_as_values() -> None:
     text = ",[{" * MAX_VALUES + '\\"'
     assert len(data("CreateJobXml", f'{{"Extra": "{text}"}}')["Extra"]) == len(text) - 1
