@@ -29,11 +29,10 @@ from lxml import etree
 from events.errors import EmptyBody, Malformed, NotJsonOrXml, pointer
 
 MAX_DEPTH = 100
-# Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. So many values
-# are read of any body, and of a large one as many as it has room for at this size; a real value with its name
-# takes more.
+# Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. So many are
+# read of any body, and of a large one as many as it has room for at this size; real ones with names take more.
 MAX_VALUES = 100_000
-BYTES_A_VALUE = 20
+BYTES_A_VALUE = 10
 MAX_ATTRIBUTES = 1_000
 
 
