@@ -30,7 +30,7 @@ from events.errors import EmptyBody, Malformed, NotJsonOrXml, pointer
 
 MAX_DEPTH = 100
 # Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. So many are
-# read of any body, and of a large one as many as it has room for at this size; real ones with names take more.
+# read of any body, and of a large one as many as it has room for at this size; real ones have names.
 MAX_VALUES = 100_000
 BYTES_A_VALUE = 10
 MAX_ATTRIBUTES = 1_000
