@@ -49,9 +49,10 @@ class Run:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return the folder of a project with these tools, an installed Azurite and the sample app."""
+    """Return the folder of a project with these tools, the events, an installed Azurite and the sample app."""
     program = install(ROOT / ".local" / "azurite", print)
-    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("tools", "events"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(SAMPLE_APP, tmp_path, dirs_exist_ok=True)
     (tmp_path / "sample_functions.py").rename(tmp_path / "function_app.py")
     (tmp_path / ".local").mkdir()
