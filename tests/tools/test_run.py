@@ -49,7 +49,7 @@ class Run:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return the folder of a project with these tools, the events, an installed Azurite and the sample app."""
+    """Return the folder of a project with these tools, an installed Azurite and the sample app."""
     program = install(ROOT / ".local" / "azurite", print)
     for folder in ("tools", "events"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
