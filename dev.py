@@ -2,7 +2,7 @@
 """Set up this project on a fresh machine and run its commands: `python3 dev.py --help`.
 
 Runs on any Python 3.9 or newer, with nothing but the standard library: finds Python 3.13 or newer, makes
-`.venv` with all that tools/requirements.txt names, and hands over to the package `tools` in there.
+`.venv` with all that the requirements name, and hands over to the package `tools` in there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
-REQUIREMENTS = [os.path.join(ROOT, "requirements.txt"), os.path.join(ROOT, "tools", "requirements.txt")]
-READY = os.path.join(VENV, "ready.json")
+# Each builds on the one before. Only the tests need the last, which is the largest.
+REQUIREMENTS = ["requirements.txt", "tools/requirements.txt", "tests/requirements.txt"]
+COMMANDS_FOR_ALL = ("test",)
 UNFINISHED = os.path.join(VENV, "unfinished")
 WINDOWS = sys.platform == "win32"
 OLDEST = (3, 13)
@@ -44,8 +45,9 @@ def main(arguments: list[str]) -> int:
     """Set up what is missing, then become the command that was asked for."""
     if sys.version_info < (3, 9):
         sys.exit("dev.py needs Python 3.9 or newer to start; this is %s." % sys.version.split()[0])
-    if not is_ready():
-        set_up()
+    needed = REQUIREMENTS if arguments[:1] and arguments[0] in COMMANDS_FOR_ALL else REQUIREMENTS[:-1]
+    if not is_ready(needed):
+        set_up(needed)
     command = [venv_python(), "-P", "-m", "tools", *arguments]
     environment = dict(
         os.environ, PYTHONPATH=os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
@@ -64,28 +66,32 @@ def venv_python() -> str:
     return os.path.join(VENV, "Scripts", "python.exe") if WINDOWS else os.path.join(VENV, "bin", "python")
 
 
-def wanted() -> dict[str, str]:
+def ready_file(needed: list[str]) -> str:
+    return os.path.join(VENV, "ready-%s.json" % os.path.dirname(needed[-1]))
+
+
+def wanted(needed: list[str]) -> dict[str, str]:
     """Return what a finished `.venv` was made from: the requirements and the Python."""
     digest = hashlib.sha256()
-    for path in REQUIREMENTS:
-        with open(path, "rb") as file:
+    for path in needed:
+        with open(os.path.join(ROOT, path), "rb") as file:
             digest.update(file.read())
     with open(os.path.join(VENV, "pyvenv.cfg"), encoding="utf-8") as file:
         return {"requirements": digest.hexdigest(), "python": file.read()}
 
 
-def is_ready() -> bool:
+def is_ready(needed: list[str]) -> bool:
     try:
-        with open(READY, encoding="utf-8") as file:
-            return json.load(file) == wanted() and os.path.exists(venv_python())
+        with open(ready_file(needed), encoding="utf-8") as file:
+            return json.load(file) == wanted(needed) and os.path.exists(venv_python())
     except (OSError, ValueError):
         return False
 
 
-def set_up() -> None:
+def set_up(needed: list[str]) -> None:
     """Make `.venv`, or bring it up to date; one process at a time, and again where it was interrupted."""
     with only_one(os.path.join(ROOT, ".local", "setup.lock")):
-        if is_ready():  # another dev.py did it meanwhile
+        if is_ready(needed):  # another dev.py did it meanwhile
             return
         if not is_usable():
             python = find_python(candidates(os.environ, os.path.expanduser("~")))
@@ -97,7 +103,7 @@ def set_up() -> None:
             with step("Making .venv with Python %s" % probe(python)) as show:
                 run([*python, "-m", "venv", VENV], show)
         mark_unfinished()
-        with step("Installing the packages that tools/requirements.txt names") as show:
+        with step("Installing the packages that %s names" % needed[-1]) as show:
             pip = [
                 venv_python(),
                 "-m",
@@ -107,9 +113,10 @@ def set_up() -> None:
                 "--progress-bar",
                 "off",
             ]
-            run([*pip, "-r", REQUIREMENTS[-1]], show)
-        with open(READY, "w", encoding="utf-8") as file:
-            json.dump(wanted(), file)
+            run([*pip, "-r", os.path.join(ROOT, needed[-1])], show)
+        for count in range(2, len(needed) + 1):
+            with open(ready_file(needed[:count]), "w", encoding="utf-8") as file:
+                json.dump(wanted(needed[:count]), file)
         os.remove(UNFINISHED)
 
 

@@ -65,6 +65,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "tools" / "__main__.py").write_text(ECHO)
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "tools" / "requirements.txt").write_text("-r ../requirements.txt\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "requirements.txt").write_text("-r ../tools/requirements.txt\n")
     return tmp_path
 
 
@@ -94,6 +96,13 @@ def test_two_first_starts_at_once_set_up_once_and_later_ones_only_what_changed(p
     changed = said(start(project))
     assert "Installing the packages" in changed
     assert "Making .venv" not in changed
+
+
+def test_what_only_the_tests_need_comes_with_the_first_test(project: Path) -> None:
+    assert "tools/requirements.txt names" in said(start(project, "run"))
+    assert "tests/requirements.txt names" in said(start(project, "test"))
+    assert said(start(project, "run")) == "arguments ['run']\n"
+    assert said(start(project, "test")) == "arguments ['test']\n"
 
 
 def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project: Path) -> None:
