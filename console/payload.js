@@ -37,6 +37,9 @@ function byLine(text, message) {
     start = next + 1;
   }
   start = Math.min(start + Math.max(0, Number(found[2]) - 1), Math.max(0, text.length - 1));
+  // a parser stops behind what it minds: the name or value before a space is meant
+  const before = /"[^"\n]*"\s*:?$/.exec(text.slice(Math.max(0, start - 200), start));
+  if (/\s/.test(text[start]) && before) return { start: start - before[0].length, end: start };
   const word = /^[\w.-]+|^[\s\S]?/.exec(text.slice(start, start + 60))[0];
   return { start, end: start + Math.max(1, word.length) };
 }
