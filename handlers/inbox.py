@@ -62,7 +62,7 @@ class Place(NamedTuple):
 class Replay(BaseModel):
     """Say what a replay repeats: the delivery, its CloudEvents id, and the queues that get it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     of: str
     origin: str
@@ -90,7 +90,7 @@ def _is_delivery_id(text: str) -> str:
 class Work(BaseModel):
     """Be one message of the inbox: a delivery, why it was refused if it was, and what was tried so far."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: Annotated[str, AfterValidator(_is_delivery_id)]
     event: str

@@ -11,7 +11,7 @@ from events import EventError, Problem
 class Refusal(BaseModel):
     """Say why a delivery was refused; `errors` is never empty."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     status: int
     title: str

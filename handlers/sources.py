@@ -27,7 +27,7 @@ class SourcesError(ValueError):
 class FtpSource(BaseModel):
     """Describe one server: how to reach it, which folders hold which events, what becomes of a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     host: str = Field(min_length=1)
     port: int = Field(0, ge=0, le=65535)
@@ -91,7 +91,7 @@ _NOT_RESOLVED = (
     "is a Key Vault reference that Azure could not resolve. Is the secret there, and may the app's identity "
     "read it?"
 )
-_SOURCES = TypeAdapter(tuple[FtpSource, ...])
+_SOURCES = TypeAdapter(tuple[FtpSource, ...], config=ConfigDict(defer_build=True))
 
 
 def read_sources(text: str, setting: Callable[[str], str | None]) -> tuple[FtpSource, ...]:

@@ -36,7 +36,7 @@ class SubscriptionsError(ValueError):
 
 
 class Subscription(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     events: tuple[str, ...]
     encoding: Literal["base64", "none"] = "base64"
@@ -55,7 +55,7 @@ class Subscription(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     queues: dict[QueueName, Subscription]
 

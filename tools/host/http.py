@@ -141,7 +141,8 @@ def bind(port: int, option: str) -> socket.socket:
 
     Raises PortTakenError, which names the `option` that chooses another port.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named, or asyncio does not set TCP_NODELAY, and every answer that has a body waits 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows would share the port with its present owner
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
     else:
