@@ -21,6 +21,10 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "corpus"
 
 
+# Patience, for a machine that has other work to do.
+_MILLISECONDS = 45_000
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start Chromium; skip the tests on a machine without it, but never in CI.
@@ -46,7 +50,8 @@ def page(browser: Browser) -> Iterator[Page]:
     """Open a page of a fresh browser session; an error in its scripts, or of its policy, fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
     opened = context.new_page()
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(_MILLISECONDS)
+    expect.set_options(timeout=_MILLISECONDS)
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
