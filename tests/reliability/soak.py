@@ -47,6 +47,8 @@ _SENDING_SECONDS = 300
 # Events, and the field that is the subject's key.
 _KEYED = (("CreateQuote", "QuoteNo"), ("ExportInvoice", "INVInvoiceNumber"), ("CreateCustomer", "Code"))
 _SETTLING_SECONDS = 1200
+_LOOK_EVERY = 25
+_MOST_WAITING = 300
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ class Soak:
             senders = [group.create_task(self._sender(work, client)) for _ in range(12)]
             for number in range(self.count):
                 await work.put(self._event(number))
+                if number % _LOOK_EVERY == 0:
+                    await self._not_too_fast()
                 if number % max(self.count // 20, 1) == 0:
                     self._say(f"{number:,} of {self.count:,} sent, {dict(self.chaos)}")
             await work.join()
@@ -154,6 +158,16 @@ class Soak:
                 f"all {self.count:,} sent in {monotonic() - started:.0f} s; waiting for the app to finish"
             )
             consuming.cancel()
+
+    async def _not_too_fast(self) -> None:
+        """Wait while much is waiting: Azurite slows with the length of its queues, and so would the soak."""
+        while True:
+            try:
+                if await self.app.stores.queues.depth(inbox.QUEUE) < _MOST_WAITING:
+                    return
+            except StorageFault:  # it is being frozen or restarted
+                pass
+            await asyncio.sleep(0.5)
 
     def _event(self, number: int) -> Sent:
         mark = f"S{number:07}"
