@@ -1,6 +1,5 @@
 """A delivery understood: its type, its typed payload, what it is about, and the CloudEvent it becomes."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -97,7 +96,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "dataref": envelope.data_ref,
     }
     present = {name: value for name, value in attributes.items() if value is not None}
-    head = _fit_for_xml(json.dumps(present, ensure_ascii=False).encode())
+    head = _fit_for_xml(to_json(present))
     if envelope.data_ref is not None:
         return head
-    return b"".join((head[:-1], b', "data": ', event.data, b"}"))
+    return b"".join((head[:-1], b',"data":', event.data, b"}"))

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "adopt": "Save a payload as a sample of the corpus, its data replaced by invented data.",
     "verify": "Show that nothing is lost: archive, quarantine and ledger against each other.",
     "erase": "Erase what is held of one person, and keep a record that it was done.",
+    "bench": "Measure the app beside its peers and limits.",
     "test": "Check style, types and imports, and run the tests.",
 }
 

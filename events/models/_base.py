@@ -29,6 +29,9 @@ class Kind(StrEnum):
     PRODUCT = "product"
     FAILURE = "failure"
 
+    # equal members are equal texts; an Enum's own, in Python, would cost more than all else about a subject
+    __hash__ = str.__hash__
+
 
 class Subject(NamedTuple):
     kind: Kind

@@ -1,0 +1,15 @@
+"""The least that takes a body into a queue, with the SDK as its documentation shows it."""
+
+import os
+
+import azure.functions as func
+from azure.storage.queue.aio import QueueClient
+
+app = func.FunctionApp()
+queue = QueueClient.from_connection_string(os.environ["AzureWebJobsStorage"], "documented")
+
+
+@app.route(route="webhooks/{event}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def webhook(req: func.HttpRequest) -> func.HttpResponse:
+    await queue.send_message(req.get_body().decode())
+    return func.HttpResponse(status_code=202)

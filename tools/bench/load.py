@@ -1,0 +1,49 @@
+"""Sends events over HTTP at a steady concurrency, and keeps the time of each."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+import aiohttp
+
+
+@dataclass(frozen=True)
+class Load:
+    """Hold what came of one run: its length in seconds and the latency of each request."""
+
+    seconds: float
+    latencies: Sequence[float]
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """Return a percentile of the latencies, in milliseconds."""
+        return quantiles(self.latencies, n=100, method="inclusive")[percent - 1] * 1000
+
+
+def post(url: str, bodies: Sequence[bytes], concurrency: int) -> Load:
+    """Post every body once. Raises aiohttp.ClientResponseError for an answer that is no 2xx."""
+    return asyncio.run(_post(url, bodies, concurrency))
+
+
+async def _post(url: str, bodies: Sequence[bytes], concurrency: int) -> Load:
+    latencies: list[float] = []
+    waiting = iter(bodies)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as session:
+
+        async def send() -> None:
+            for body in waiting:
+                started = time.perf_counter()
+                async with session.post(url, data=body) as answer:
+                    answer.raise_for_status()
+                    await answer.read()
+                latencies.append(time.perf_counter() - started)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(send() for _ in range(concurrency)))
+        return Load(time.perf_counter() - started, latencies)

@@ -1,0 +1,163 @@
+"""Measures the app beside its peers and limits, and keeps the results in docs/performance.md."""
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tools.bench import peers
+
+if TYPE_CHECKING:
+    from tools.bench.measure import Figure
+
+ROOT = Path(__file__).parents[2]
+_PEERS = ROOT / ".local" / "bench-peers"
+_DOCUMENT = ROOT / "docs" / "performance.md"
+_PLOTS = ROOT / "docs" / "performance"
+_VERSIONS = (
+    "pydantic", "pydantic_core", "lxml", "jiter", "azure-storage-queue", "azure-functions-runtime", "aiohttp",
+)  # fmt: skip
+NAMES = (
+    "json", "xml", "cloudevent", "import", "start", "writes", "webhook", "processing", "hot-folder",
+    "concurrency", "memory", "sizes", "subscriptions", "ledger", "counted",
+)  # fmt: skip
+
+
+def main(
+    *,
+    only: Annotated[list[str] | None, typer.Option(help=f"Measure these alone: {', '.join(NAMES)}.")] = None,
+    events: Annotated[int, typer.Option(help="How many events `counted` sends through the whole app.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the table and the plots into docs/performance.md.")
+    ] = False,
+) -> None:
+    """Measure the app beside its peers and limits. Everything takes less than ten minutes."""
+    console = Console(highlight=False, stderr=as_json)
+    unknown = set(only or ()) - set(NAMES)
+    if unknown:
+        raise typer.BadParameter(
+            f"There is no figure {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}."
+        )
+    peers.install(_PEERS, console.print)
+    machine = _machine()
+    console.print(machine)
+    figures: dict[str, list[Figure]] = {}
+    for name, measure in _measures(events).items():
+        if not only or name in only:
+            started = time.monotonic()
+            with console.status(f"Measuring {name}"):
+                figures[name] = list(measure())
+            console.print(_table(figures[name]))
+            console.print(f"{name}: {time.monotonic() - started:.0f} s")
+    rows = [_row(name, figure) for name, each in figures.items() for figure in each]
+    if as_json:
+        print(json.dumps({"machine": machine, "figures": rows}, indent=1))
+    if write:
+        _write(machine, [figure for each in figures.values() for figure in each])
+
+
+def _measures(events: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
+    # imported once the peers are there
+    from tools.bench import counted, growth, memory, parsing, processing, starting, webhook, writes  # noqa: PLC0415
+
+    measures = (
+        parsing.json_figures, parsing.xml_figures, parsing.cloud_event_figures,
+        starting.import_figures, starting.start_figures, writes.write_figures, webhook.webhook_figures,
+        processing.processing_figures, processing.hot_folder_figures, processing.concurrency_figures,
+        lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
+        growth.subscription_figures, growth.ledger_figures, lambda: counted.counted_figures(events),
+    )  # fmt: skip
+    return dict(zip(NAMES, measures, strict=True))
+
+
+def _machine() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
+        f"load {_load()}, Python {platform.python_version()}, {versions}"
+    )
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
+def _lines(figures: Iterable["Figure"]) -> Iterable[tuple[str, str, str, str, str, str]]:
+    """Yield title, ours, the peer's name, the peer's, the ratio and the aim with its verdict."""
+    for figure in figures:
+        ours = f"{figure.ours.median:.4g} {figure.ours.unit} ±{figure.ours.spread:.0%}"
+        for number, each in enumerate(figure.against):
+            ratio = figure.ratio(each)
+            verdict = f"{each.aim} {'met' if each.aim.is_met(ratio) else 'NOT met'}" if each.aim else ""
+            theirs = f"{each.peer.median:.4g} ±{each.peer.spread:.0%}"
+            title = figure.title if not number else ""
+            yield title, ours if not number else "", each.peer.name, theirs, f"{ratio:.2f}", verdict
+
+
+def _table(figures: Iterable["Figure"]) -> Table:
+    table = Table(box=None)
+    for name in ("figure", "ours", "against", "", "ratio", "aim"):
+        table.add_column(name, overflow="fold")
+    for line in _lines(figures):
+        style = "red" if line[-1].endswith("NOT met") else None
+        table.add_row(*line, style=style)
+    return table
+
+
+def _row(name: str, figure: "Figure") -> dict[str, Any]:
+    against = [
+        {
+            "name": each.peer.name,
+            "median": each.peer.median,
+            "spread": each.peer.spread,
+            "ratio": figure.ratio(each),
+            "aim": str(each.aim) if each.aim else None,
+            "met": each.aim.is_met(figure.ratio(each)) if each.aim else None,
+        }
+        for each in figure.against
+    ]
+    ours = {"median": figure.ours.median, "spread": figure.ours.spread, "unit": figure.ours.unit}
+    return {"name": name, "title": figure.title, **ours, "against": against, "note": figure.note}
+
+
+def _write(machine: str, figures: list["Figure"]) -> None:
+    from tools.bench import growth, parsing, webhook  # noqa: PLC0415 - imported once the peers are there
+    from tools.bench.plot import chart  # noqa: PLC0415 - as above
+
+    head = "| figure | ours | against | theirs | ratio | aim |\n|---|---|---|---|---|---|"
+    lines = [f"| {' | '.join(line)} |" for line in _lines(figures)]
+    notes = [f"- {figure.title}: {figure.note}." for figure in figures if figure.note]
+    text = "\n".join([f"{machine}.", "", head, *lines, "", *notes])
+    document = _DOCUMENT.read_text("utf-8")
+    marked = re.sub(
+        r"(<!-- measured -->\n).*(\n<!-- end -->)", lambda m: f"{m[1]}{text}{m[2]}", document, flags=re.DOTALL
+    )
+    _DOCUMENT.write_text(marked, "utf-8")
+    _PLOTS.mkdir(exist_ok=True)
+    if webhook.loads:
+        lines_of = {
+            f"{name}, p{percent}": [
+                (concurrency, webhook.median_percentile(loads[name], percent))
+                for concurrency, loads in webhook.loads.items()
+            ]
+            for name in (parsing.OURS, webhook.TUNED)
+            for percent in (50, 99)
+        }
+        svg = chart("Webhook: latency against load", "requests at once", "milliseconds", lines_of)
+        (_PLOTS / "latency.svg").write_text(svg, "utf-8")
+    if growth.per_byte:
+        sizes = {form.upper(): list(costs.items()) for form, costs in growth.per_byte.items()}
+        svg = chart(
+            "Parsing: cost of a byte against the size of the body", "bytes", "nanoseconds a byte", sizes
+        )
+        (_PLOTS / "growth.svg").write_text(svg, "utf-8")
