@@ -1,6 +1,7 @@
 """What all payload models share: tolerance, subjects, and the plan that matches names to fields."""
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
@@ -54,9 +55,9 @@ class Payload(Part):
 
     OBJECT: ClassVar[str]
 
+    @abstractmethod
     def subjects(self) -> Iterator[Subject]:
         """Name what this is about, the primary subject first; nothing where there is no usable key."""
-        raise NotImplementedError
 
     @property
     def can_repeat(self) -> bool:
