@@ -147,6 +147,8 @@ def test_what_was_sent_shows_its_steps_its_queues_and_both_forms(host: HostProce
     page.goto(f"{host.url}/api/console#/received/{delivery_id}")
     expect(page.locator(".steps li")).to_have_count(6)
     expect(page.get_by_text("printiq-events")).to_be_visible()
+    # each is asked for by itself: the one that answers first would be the only one, and so the first
+    expect(page.locator(".payloads pre")).to_have_count(2)
     raw, data = (page.locator(".payloads pre").nth(number) for number in range(2))
     assert json.loads(raw.inner_text()) == {"Code": "KOWSEED", "Active": "Perhaps", "Name": ""}
     assert json.loads(data.inner_text())["Name"] is None
