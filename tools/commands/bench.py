@@ -48,6 +48,8 @@ def main(
         raise typer.BadParameter(
             f"There is no figure {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}."
         )
+    if write and only:
+        raise typer.BadParameter("--write puts the whole table into the page: leave out --only.")
     peers.install(_PEERS, console.print)
     machine = _machine()
     console.print(machine)
@@ -140,8 +142,12 @@ def _write(machine: str, figures: list["Figure"]) -> None:
     text = "\n".join([f"{machine}.", "", head, *lines, "", *notes])
     document = _DOCUMENT.read_text("utf-8")
     marked = re.sub(
-        r"(<!-- measured -->\n).*(\n<!-- end -->)", lambda m: f"{m[1]}{text}{m[2]}", document, flags=re.DOTALL
+        r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)", lambda _: f"{text}\n", document, flags=re.DOTALL
     )
+    if marked == document:
+        raise typer.BadParameter(
+            f"{_DOCUMENT} has no place for the table: <!-- measured --> and <!-- end -->."
+        )
     _DOCUMENT.write_text(marked, "utf-8")
     _PLOTS.mkdir(exist_ok=True)
     if webhook.loads:
