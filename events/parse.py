@@ -145,9 +145,10 @@ def _known(members: dict[str, Any], model: type[Payload]) -> tuple[str, ...]:
 
 def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
     reported = {name.lower(): name for name in layer.members if name.lower() in _REPORT}
-    name = reported.get("iserror", "")
-    if is_true(layer.members.get(name)) and not any("iserror" in plan(model).names for model in models):
-        message = layer.members.get(reported.get("errormessage", ""))
+    name = reported.get("iserror")
+    is_own = any("iserror" in plan(model).names for model in models)
+    if name is not None and is_true(layer.members[name]) and not is_own:
+        message = layer.members[reported["errormessage"]] if "errormessage" in reported else None
         said = "no ErrorMessage" if is_blank(message) else f"ErrorMessage: {_quoted(message)}"
         raise ReportedFailure(
             f"This is an answer that reports a failure, not an event; {said}",

@@ -74,6 +74,7 @@ def test_wrappers_end_somewhere() -> None:
 
 UNKNOWN_SHAPES = [
     '{"Foo": 1}',
+    '{"": true}',
     '{"IsError": false}',
     '{"QuoteDetails": null, "IsError": 0}',
     '{"QuoteDetails": "x"}',

@@ -7,8 +7,8 @@ import schemathesis
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:  # noqa: ARG001 - its signature
-    """Leave out empty values: the Functions host hands on a parameter only where it has a value."""
-    return "" not in (case.query or {}).values()
+    """Leave out what arrives as an empty value: the Functions host drops a parameter that has none."""
+    return all(value not in ("", None, [], {}) for value in (case.query or {}).values())
 
 
 @schemathesis.hook
