@@ -19,7 +19,7 @@ from handlers.channels.whole import PATIENCE, STABLE, closes, is_temporary
 from handlers.ids import derived_id, time_of
 from handlers.receive import NoCustody, keep_refused, keep_unread, receive
 from handlers.stores import ContainerName, NotFound, StorageFault
-from handlers.stores.blobs import Found
+from handlers.stores.blobs import Found, Opened
 from handlers.stores.faults import Conflict
 
 _log = logging.getLogger("printiq.hot_folder")
@@ -41,23 +41,24 @@ async def take(name: str, app: App) -> bool:
         return False
     drops = app.stores.drops
     try:
-        found = await drops.find(ContainerName.HOT_FOLDER, name)
-        if found.folder or not await _receive(found, app):
+        opened = await drops.open(ContainerName.HOT_FOLDER, name)
+        if opened.found.folder or not await _receive(opened, app):
             return False
     except NotFound:
         return False
     except Conflict:
         return False  # replaced while it was read: the new file has its own notification, and the sweep
-    if not await drops.delete(ContainerName.HOT_FOLDER, name, etag=found.etag):
+    if not await drops.delete(ContainerName.HOT_FOLDER, name, etag=opened.found.etag):
         _log.warning("%s was taken but not removed: it is gone, replaced by a newer file, or leased", name)
     return True
 
 
-async def _receive(found: Found, app: App) -> bool:
+async def _receive(opened: Opened, app: App) -> bool:
     """Take custody of the file, unless it may still be being written.
 
     Raises NotFound, Conflict, NoCustody, StorageFault.
     """
+    found = opened.found
     unchanged_for = datetime.now(UTC) - found.modified
     growing = (not found.atomic or not found.size) and unchanged_for < PATIENCE
     too_large = found.size > app.settings.max_body_bytes
@@ -76,9 +77,10 @@ async def _receive(found: Found, app: App) -> bool:
                 "(setting MAX_BODY_BYTES)."
             )
     except EventError as error:
-        await _refuse_unread(delivery, found, error, app)
+        await keep_unread(delivery, opened.chunks(), found.size, error, app)
+        _refused(delivery, error)
         return True
-    body = await app.stores.drops.get_unchanged(ContainerName.HOT_FOLDER, found.name, etag=found.etag)
+    body = await opened.read()
     if growing and not await closes(body):
         return False
     delivery = replace(delivery, body=body)
@@ -113,12 +115,6 @@ _AT_THE_ROOT = (
     "The file lies in no event's folder, so nobody can tell what it is. Drop it into the folder of its event "
     f"instead, for example {ContainerName.HOT_FOLDER}/{EventType.CREATE_JOB}/."
 )
-
-
-async def _refuse_unread(delivery: Delivery, found: Found, error: EventError, app: App) -> None:
-    content = app.stores.drops.stream_unchanged(ContainerName.HOT_FOLDER, found.name, etag=found.etag)
-    await keep_unread(delivery, content, found.size, error, app)
-    _refused(delivery, error)
 
 
 def _refused(delivery: Delivery, error: EventError) -> None:

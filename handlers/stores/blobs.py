@@ -12,7 +12,12 @@ from typing import NamedTuple, Self
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobType, ContentSettings
-from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
+from azure.storage.blob.aio import (
+    BlobClient,
+    BlobLeaseClient,
+    BlobServiceClient,
+    StorageStreamDownloader,
+)
 
 from handlers.stores.faults import Conflict, NotFound, StorageFault, storage_call, storage_write
 
@@ -99,11 +104,36 @@ class Held:
             await self._client.upload_blob(body, overwrite=True, lease=self._lease)
 
 
+class Opened:
+    """Be a blob that is being read, from its beginning to its end in the state that `found` tells of.
+
+    Reading raises NotFound, and Conflict if the blob was changed meanwhile.
+    """
+
+    def __init__(self, found: Found, stream: StorageStreamDownloader[bytes], place: str) -> None:
+        self.found = found
+        self._stream = stream
+        self._place = place
+
+    async def read(self) -> bytes:
+        """Read all of it."""
+        with storage_call(f"read {self._place}"):
+            return await self._stream.readall()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Read it bit by bit."""
+        with storage_call(f"read {self._place}"):
+            async for chunk in self._stream.chunks():
+                yield chunk
+
+
 class Blobs:
     """Write and read blobs; a container that is missing is created when a write first finds it so."""
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._service = service
+        # whether the account has a hierarchical namespace: never to change, and told with a blob's properties
+        self._hierarchical: bool | None = None
 
     def url(self, container: ContainerName, name: str) -> str:
         return str(self._service.get_blob_client(container, name).url)
@@ -144,13 +174,14 @@ class Blobs:
             stream = await self._service.get_blob_client(container, name).download_blob()
             return await stream.readall()
 
-    async def get_unchanged(self, container: ContainerName, name: str, *, etag: str) -> bytes:
-        """Read a blob whole, in the state that `etag` names. Raises NotFound, and Conflict if it changed."""
+    async def open(self, container: ContainerName, name: str) -> Opened:
+        """Begin to read a blob; the first 32 MB are there then, with what is known of it. Raises NotFound."""
+        if self._hierarchical is None:
+            await self.find(container, name)
         with storage_call(f"read {container}/{name}"):
-            stream = await self._service.get_blob_client(container, name).download_blob(
-                etag=etag, match_condition=MatchConditions.IfNotModified
-            )
-            return await stream.readall()
+            stream = await self._service.get_blob_client(container, name).download_blob()
+        found = Found.of(stream.properties, hierarchical=bool(self._hierarchical))
+        return Opened(found, stream, f"{container}/{name}")
 
     @asynccontextmanager
     async def hold(self, container: ContainerName, name: str) -> AsyncIterator["Held"]:
@@ -173,17 +204,6 @@ class Blobs:
             with contextlib.suppress(StorageFault, Conflict, NotFound), storage_call("give a lease back"):
                 await lease.release()  # else it runs out by itself
 
-    async def stream_unchanged(
-        self, container: ContainerName, name: str, *, etag: str
-    ) -> AsyncIterator[bytes]:
-        """Read a blob bit by bit, in the state that `etag` names. Raises as get_unchanged."""
-        with storage_call(f"read {container}/{name}"):
-            stream = await self._service.get_blob_client(container, name).download_blob(
-                etag=etag, match_condition=MatchConditions.IfNotModified
-            )
-            async for chunk in stream.chunks():
-                yield chunk
-
     async def find(self, container: ContainerName, name: str) -> Found:
         """Tell what is known of a blob. Raises NotFound."""
         headers: dict[str, str] = {}
@@ -191,7 +211,8 @@ class Blobs:
             properties = await self._service.get_blob_client(container, name).get_blob_properties(
                 raw_response_hook=lambda response: headers.update(response.http_response.headers)
             )
-        return Found.of(properties, hierarchical=_HIERARCHICAL in headers)
+        self._hierarchical = _HIERARCHICAL in headers
+        return Found.of(properties, hierarchical=self._hierarchical)
 
     async def delete(self, container: ContainerName, name: str, *, etag: str | None = None) -> bool:
         """Delete a blob, with `etag` only in that state; tell whether it was deleted."""

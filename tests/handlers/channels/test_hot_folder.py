@@ -256,8 +256,8 @@ class Replaced:
     [
         (Replaced("find", after=False), ["Q2"]),
         (Replaced("find", after=True), ["Q2"]),
-        (Replaced("get_unchanged", after=False), ["Q2"]),
-        (Replaced("get_unchanged", after=True), ["Q1", "Q2"]),
+        (Replaced("open", after=False), ["Q2"]),
+        (Replaced("open", after=True), ["Q1", "Q2"]),
         (Replaced("delete", after=False), ["Q1", "Q2"]),
         (Replaced("delete", after=True), ["Q1", "Q2"]),
     ],
@@ -275,6 +275,24 @@ def test_a_file_replaced_while_it_is_taken_is_taken_too(
         assert await shop.in_folder() == []
         await shop.work_off()
         assert sorted(row["subject"] for row in await shop.rows()) == expected
+
+    tell(storage, story)
+
+
+def test_a_large_file_replaced_between_two_reads_of_it_is_left_and_the_new_one_taken(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(shop: Shop) -> None:
+        name = "CreateQuote/q.json"
+        # more than the first read brings, and than is read of any event
+        await shop.drop(name, b" " * (33 * 1024 * 1024))
+        Replaced("open", after=True).arrange(monkeypatch, shop, name, QUOTE)
+        assert not await hot_folder.take(name, shop.app)
+        assert await shop.in_folder() == [name]
+        assert await hot_folder.take(name, shop.app)
+        await shop.work_off()
+        row = await shop.row()
+        assert (row["status"], row["subject"]) == ("sent", "Q5218")
 
     tell(storage, story)
 
