@@ -165,7 +165,15 @@ def test_a_delivery_is_found_by_its_id(storage: str) -> None:
     run(storage, story)
 
 
-@pytest.mark.parametrize("unknown", [new_id(NOW), "", "J29328-01", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"])
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        pytest.param(new_id(NOW), id="not yet written"),
+        "",
+        "J29328-01",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+    ],
+)
 def test_an_unknown_id_may_still_be_waiting(storage: str, unknown: str) -> None:
     async def story(tables: Tables) -> None:
         with pytest.raises(UnknownDelivery, match="may still be waiting"):
