@@ -28,7 +28,7 @@ _VERSIONS = (
 )  # fmt: skip
 NAMES = (
     "json", "xml", "cloudevent", "import", "start", "writes", "webhook", "processing", "hot-folder",
-    "concurrency", "memory", "sizes", "subscriptions", "ledger", "counted",
+    "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "counted",
 )  # fmt: skip
 
 
@@ -70,12 +70,13 @@ def main(
 
 def _measures(events: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
     # imported once the peers are there
-    from tools.bench import counted, growth, memory, parsing, processing, starting, webhook, writes  # noqa: PLC0415
+    from tools.bench import arrival, counted, growth, memory, parsing, processing, starting, webhook, writes  # noqa: PLC0415
 
     measures = (
         parsing.json_figures, parsing.xml_figures, parsing.cloud_event_figures,
         starting.import_figures, starting.start_figures, writes.write_figures, webhook.webhook_figures,
-        processing.processing_figures, processing.hot_folder_figures, processing.concurrency_figures,
+        processing.processing_figures, processing.hot_folder_figures, arrival.arrival_figures,
+        processing.concurrency_figures,
         lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
         growth.subscription_figures, growth.ledger_figures, lambda: counted.counted_figures(events),
     )  # fmt: skip
