@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
+# Each process has an Azurite of its own, so not one for every processor of a large machine.
+_AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadgroup")
 CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -23,7 +25,10 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(help="With --soak: the same seed does the same harm.")] = 1,
 ) -> None:
-    """Check style, types and imports, and run the tests. More arguments go to pytest: test -k webhook -x."""
+    """Check style, types and imports, and run the tests, some at once.
+
+    More arguments go to pytest: test -k webhook -x. With -n 0 they run one by one, as --pdb and -s need it.
+    """
     if soak is not None:
         command = [
             sys.executable,
@@ -38,7 +43,7 @@ def main(
         "Format (ruff format)": [*python, "ruff", "format", "--check"],
         "Types (mypy)": [*python, "mypy"],
         "Imports (import-linter)": [str(Path(sys.executable).with_name("lint-imports"))],
-        "Tests (pytest)": [*python, "pytest", *context.args],
+        "Tests (pytest)": [*python, "pytest", *_AT_ONCE, *context.args],
     }
     console = Console(highlight=False)
     summary = Table(box=None, show_header=False)

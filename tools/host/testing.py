@@ -17,7 +17,8 @@ from tools.host.http import bind
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
-_PORTS = range(17000, 18000)
+# Many, so that two runs of the tests seldom choose the same; below those that systems give to clients.
+_PORTS = range(16000, 32000)
 
 
 @dataclass(frozen=True)
