@@ -28,7 +28,7 @@ _VERSIONS = (
 )  # fmt: skip
 NAMES = (
     "json", "xml", "cloudevent", "import", "start", "writes", "webhook", "processing", "hot-folder",
-    "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "counted",
+    "ftp", "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "counted",
 )  # fmt: skip
 
 
@@ -36,6 +36,7 @@ def main(
     *,
     only: Annotated[list[str] | None, typer.Option(help=f"Measure these alone: {', '.join(NAMES)}.")] = None,
     events: Annotated[int, typer.Option(help="How many events `counted` sends through the whole app.")] = 500,
+    files: Annotated[int, typer.Option(help="How many waiting files `ftp` takes.", min=1)] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Put the table and the plots into docs/performance.md.")
@@ -54,12 +55,14 @@ def main(
     machine = _machine()
     console.print(machine)
     figures: dict[str, list[Figure]] = {}
-    for name, measure in _measures(events).items():
+    for name, measure in _measures(events, files).items():
         if not only or name in only:
             started = time.monotonic()
             with console.status(f"Measuring {name}"):
                 figures[name] = list(measure())
             console.print(_table(figures[name]))
+            for line in _notes(figures[name]):
+                console.print(line)
             console.print(f"{name}: {time.monotonic() - started:.0f} s")
     rows = [_row(name, figure) for name, each in figures.items() for figure in each]
     if as_json:
@@ -68,15 +71,26 @@ def main(
         _write(machine, [figure for each in figures.values() for figure in each])
 
 
-def _measures(events: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
+def _measures(events: int, files: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
     # imported once the peers are there
-    from tools.bench import arrival, counted, growth, memory, parsing, processing, starting, webhook, writes  # noqa: PLC0415
+    from tools.bench import (  # noqa: PLC0415
+        arrival,
+        counted,
+        ftp,
+        growth,
+        memory,
+        parsing,
+        processing,
+        starting,
+        webhook,
+        writes,
+    )
 
     measures = (
         parsing.json_figures, parsing.xml_figures, parsing.cloud_event_figures,
         starting.import_figures, starting.start_figures, writes.write_figures, webhook.webhook_figures,
-        processing.processing_figures, processing.hot_folder_figures, arrival.arrival_figures,
-        processing.concurrency_figures,
+        processing.processing_figures, processing.hot_folder_figures, lambda: ftp.ftp_figures(files),
+        arrival.arrival_figures, processing.concurrency_figures,
         lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
         growth.subscription_figures, growth.ledger_figures, lambda: counted.counted_figures(events),
     )  # fmt: skip
@@ -105,6 +119,10 @@ def _lines(figures: Iterable["Figure"]) -> Iterable[tuple[str, str, str, str, st
             theirs = f"{each.peer.median:.4g} ±{each.peer.spread:.0%}"
             title = figure.title if not number else ""
             yield title, ours if not number else "", each.peer.name, theirs, f"{ratio:.2f}", verdict
+
+
+def _notes(figures: Iterable["Figure"]) -> Iterable[str]:
+    return (f"- {figure.title}: {figure.note}." for figure in figures if figure.note)
 
 
 def _table(figures: Iterable["Figure"]) -> Table:
@@ -139,8 +157,7 @@ def _write(machine: str, figures: list["Figure"]) -> None:
 
     head = "| figure | ours | against | theirs | ratio | aim |\n|---|---|---|---|---|---|"
     lines = [f"| {' | '.join(line)} |" for line in _lines(figures)]
-    notes = [f"- {figure.title}: {figure.note}." for figure in figures if figure.note]
-    text = "\n".join([f"{machine}.", "", head, *lines, "", *notes])
+    text = "\n".join([f"{machine}.", "", head, *lines, "", *_notes(figures)])
     document = _DOCUMENT.read_text("utf-8")
     marked = re.sub(
         r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)", lambda _: f"{text}\n", document, flags=re.DOTALL
