@@ -117,9 +117,11 @@ def _unknown(name: str) -> str:
         _BY_NAME[folded] for folded in get_close_matches(name[:_LONGEST_SHOWN].lower(), _BY_NAME, cutoff=0.5)
     ]
     hint = (
-        " or ".join(dict.fromkeys(near)) or f"one of the {len(EventType)} names that GET /api/schemas lists"
+        f"Did you mean {' or '.join(dict.fromkeys(near))}?"
+        if near
+        else f"GET /api/schemas lists the {len(EventType)} that it has."
     )
-    return f"printIQ has no event named {shown!r}. Did you mean {hint}?"
+    return f"printIQ has no event named {shown!r}. {hint}"
 
 
 def payload_types() -> Iterator[type[Payload]]:

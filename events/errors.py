@@ -14,7 +14,7 @@
 """
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 
 class Problem(NamedTuple):
@@ -68,6 +68,10 @@ class EmptyBody(EventError):  # noqa: N818 - as above
 class BodyTooLarge(EventError):  # noqa: N818 - as above
     status = 413
     title = "Body too large"
+
+    @classmethod
+    def of(cls, size: int, most: int) -> Self:
+        return cls(f"It has {size:,} bytes; at most {most:,} are read (setting MAX_BODY_BYTES).")
 
 
 class NotJsonOrXml(EventError):  # noqa: N818 - as above

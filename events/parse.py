@@ -28,10 +28,7 @@ def parse(
     """
     event_type = EventType.named(delivery.event)
     if len(delivery.body) > max_bytes:
-        raise BodyTooLarge(
-            f"The body has {len(delivery.body):,} bytes; at most {max_bytes:,} are read "
-            "(setting MAX_BODY_BYTES)."
-        )
+        raise BodyTooLarge.of(len(delivery.body), max_bytes)
     document = read(delivery.body)
     layer, model, warnings = _find(document, event_type)
     reading = Reading(date_order)
@@ -149,16 +146,17 @@ def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
     is_own = any("iserror" in plan(model).names for model in models)
     if name is not None and is_true(layer.members[name]) and not is_own:
         message = layer.members[reported["errormessage"]] if "errormessage" in reported else None
-        said = "no ErrorMessage" if is_blank(message) else f"ErrorMessage: {_quoted(message)}"
+        said = "no ErrorMessage." if is_blank(message) else f"ErrorMessage: {_quoted(message)}"
         raise ReportedFailure(
             f"This is an answer that reports a failure, not an event; {said}",
             pointer=pointer((*layer.path, name)),
         )
     if layer.name == "Body" and isinstance(fault := layer.members.get("Fault"), dict):
-        reason = fault.get("faultstring") or fault.get("Reason") or "no reason"
+        reason = fault.get("faultstring") or fault.get("Reason")
         reason = reason.get("Text") if isinstance(reason, dict) else reason
+        said = "it gives no reason." if is_blank(reason) else _quoted(reason)
         raise ReportedFailure(
-            f"This is a SOAP fault, not an event: {_quoted(reason)}", pointer=pointer((*layer.path, "Fault"))
+            f"This is a SOAP fault, not an event: {said}", pointer=pointer((*layer.path, "Fault"))
         )
 
 

@@ -13,20 +13,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from events import Delivery, EventError, Kind, Problem, Subject, timestamp
+from events.errors import pointer
 from handlers import archive, drift, queries, replay, stats, views
 from handlers.answers import Answer, answer, attachment, problem
 from handlers.app import App
 from handlers.backlog import backlogs
 from handlers.ids import time_of
-from handlers.inbox import Place
 from handlers.ledger import Status
-from handlers.problems import Refusal
-from handlers.queries import BadCursor, Filter, UnknownDelivery, quoted
+from handlers.problems import Refusal, in_plain_words
+from handlers.queries import BadCursor, Filter, NothingKept, UnknownDelivery, quoted
 from handlers.stores import ContainerName, NotFound, StorageFault, TableName, table_key
 from handlers.stores.tables import Row
+from handlers.subscriptions import SubscriptionsError
 from handlers.understand import understand
 
 _RETRY_AFTER = 30
@@ -45,11 +45,18 @@ class Missing(Exception):  # noqa: N818 - as above
     """Say that what was asked for is not there, and why."""
 
 
+class TooLargeToShow(Exception):  # noqa: N818 - as above
+    """Say that bytes are more than the app holds at once, and where they lie."""
+
+
 _REFUSALS: Mapping[type[Exception], tuple[int, str]] = {
     BadCursor: (400, "Bad request"),
     UnknownDelivery: (404, "Unknown delivery"),
     Missing: (404, "Not found"),
+    NothingKept: (404, "Not found"),
+    TooLargeToShow: (409, "Not possible"),
     replay.NotReplayable: (409, "Not possible"),
+    SubscriptionsError: (409, "Not possible"),
 }
 
 
@@ -94,10 +101,10 @@ async def delivery(delivery_id: str, app: App) -> Answer:
 async def raw(delivery_id: str, app: App) -> Answer:
     """Answer the bytes of a delivery, as they came."""
     row = await queries.find(app.stores.tables, delivery_id)
-    place = _place(row)
+    place = queries.kept(row)
     # Whatever they are called, it is not vouched for: UTF-16 is no application/json, half an object neither.
     name = f"{row['event']}-{row['id']}.{place.name.rpartition('.')[2]}"
-    return attachment(await _bytes(place, app), "application/octet-stream", name)
+    return attachment(await _bytes(row, app), "application/octet-stream", name)
 
 
 @_answers
@@ -109,7 +116,7 @@ async def data(delivery_id: str, app: App) -> Answer:
     came = Delivery(
         id=row["id"],
         event=row["event"],
-        body=await _bytes(_place(row), app),
+        body=await _bytes(row, app),
         channel=row["channel"],
         received_at=time_of(row["id"]),
     )
@@ -286,7 +293,7 @@ def _asked[M: BaseModel](model: type[M], query: Mapping[str, str]) -> M:
     try:
         return model.model_validate_strings(named)
     except ValidationError as error:
-        raise BadRequest(*(_wrong(each, "") for each in error.errors())) from error
+        raise BadRequest(*(Problem("", in_plain_words(each)) for each in error.errors())) from error
 
 
 def _told[M: BaseModel](model: type[M], body: bytes) -> M:
@@ -295,16 +302,8 @@ def _told[M: BaseModel](model: type[M], body: bytes) -> M:
         return model.model_validate_json(body or b"{}", strict=True)
     except ValidationError as error:
         raise BadRequest(
-            *(_wrong(each, "".join(f"/{part}" for part in each["loc"])) for each in error.errors())
+            *(Problem(pointer(each["loc"]), in_plain_words(each)) for each in error.errors())
         ) from error
-
-
-def _wrong(error: ErrorDetails, pointer: str) -> Problem:
-    name = ".".join(map(str, error["loc"]))
-    message = error["msg"].removeprefix("Value error, ").rstrip(".")
-    if error["type"] == "extra_forbidden":
-        message = "there is no such name"
-    return Problem(pointer, f"`{name}`: {message}." if name else f"{message}.")
 
 
 def _shown(rows: Iterable[Row]) -> list[views.Delivery]:
@@ -323,14 +322,10 @@ async def _refused_for(row: Row, app: App) -> list[Any]:
     return errors
 
 
-def _place(row: Row) -> Place:
-    if not row.get("raw"):
-        raise Missing("Nothing of it was kept: its bytes never arrived, or were erased.")
-    container, _, name = str(row["raw"]).partition("/")
-    return Place(ContainerName(container), name)
-
-
-async def _bytes(place: Place, app: App) -> bytes:
+async def _bytes(row: Row, app: App) -> bytes:
+    place = queries.kept(row)
+    if row["size"] > app.settings.max_body_bytes:
+        raise TooLargeToShow(f"It has {row['size']:,} bytes, too many to show here. They lie in {place}.")
     try:
         return await app.stores.blobs.get(*place)
     except NotFound as error:

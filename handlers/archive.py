@@ -12,6 +12,11 @@ def raw_path(event: str, delivery_id: str, extension: str) -> str:
     return f"{_stem(event, delivery_id)}.{extension}"
 
 
+def raw_paths(event: str, delivery_id: str) -> list[str]:
+    """Return every place at which the bytes of a delivery may lie in a container."""
+    return [raw_path(event, delivery_id, extension) for extension in _CONTENT_TYPES]
+
+
 def data_path(event: str, delivery_id: str) -> str:
     return f"{_stem(event, delivery_id)}.data.json"
 

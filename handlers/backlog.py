@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from handlers.app import App
 from handlers.inbox import POISON_QUEUE, QUEUE
 from handlers.stores import Queues
+from handlers.subscriptions import SubscriptionsError
 
 # In the hot folder's account; the platform names here the files that its Blob trigger failed with five times.
 DROPS_POISON_QUEUE = "webjobs-blobtrigger-poison"
@@ -24,9 +25,16 @@ class Backlog(NamedTuple):
 
 
 async def backlogs(app: App) -> list[Backlog]:
-    """Look at every queue that the app writes to or is responsible for. Raises StorageFault."""
+    """Look at every queue that the app writes to or is responsible for. Raises StorageFault.
+
+    Where the subscriptions are wrong, nobody knows the result queues: the others are told all the same.
+    """
     queues = app.stores.queues
-    results = [_look(queues, name, "result") for name in app.subscriptions.queues]
+    try:
+        names = list(app.subscriptions.queues)
+    except SubscriptionsError:
+        names = []
+    results = [_look(queues, name, "result") for name in names]
     return await asyncio.gather(
         _look(queues, QUEUE, "inbox"),
         _look(queues, POISON_QUEUE, "poison"),

@@ -167,7 +167,7 @@ ROUTES = (
         "raw",
         "Return the bytes of a delivery, as they came.",
         {200: _BYTES},
-        problems=(404,),
+        problems=(404, 409),
     ),
     Route(
         "get",
@@ -175,7 +175,7 @@ ROUTES = (
         "data",
         "Return the payload of a delivery in normal form, as the models read it today.",
         {200: _DATA},
-        problems=(404,),
+        problems=(404, 409),
     ),
     Route(
         "post",
@@ -202,7 +202,7 @@ ROUTES = (
         "Send all that a filter selects through again, or count them.",
         {202: views.ManyReplayed, 200: views.ManyReplayed},
         body=views.ManyAgain,
-        problems=(400,),
+        problems=(400, 409),
     ),
     Route(
         "get",
@@ -265,7 +265,7 @@ _PROBLEMS = {
     413: "The body is too large; it was kept.",
     415: "The body is neither JSON nor XML; it was kept.",
     422: "The body cannot be read as what the event carries; it was kept.",
-    503: "Storage does not answer; nothing was done.",
+    503: "Storage does not answer. What was asked for may be done in part: ask again, nothing is done twice.",
 }
 
 

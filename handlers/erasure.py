@@ -4,6 +4,7 @@ The bytes, the normalised data and every row that names a subject go; of the led
 something came, when, and that it was erased. Messages that consumers have taken are theirs to erase.
 """
 
+import codecs
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from datetime import UTC, datetime
 
 from events import Delivery, EventError, Subject, timestamp
 from handlers.app import App
-from handlers.archive import data_path
+from handlers.archive import data_path, raw_paths
 from handlers.ids import new_id, newest_first
+from handlers.inbox import Place
 from handlers.ledger import OPEN, timeline_partition
 from handlers.queries import Filter, find, page
 from handlers.retention import remove_traces
 from handlers.stores import ContainerName, NotFound, TableName
+from handlers.stores.blobs import Opened
 from handlers.stores.tables import Row
 from handlers.understand import understand
 
@@ -65,17 +68,17 @@ async def deliveries_of(person: Person, app: App) -> AsyncIterator[Row]:
 
 
 async def _holds(row: Row, text: str, app: App) -> bool:
-    container, _, name = str(row.get("raw") or "").partition("/")
-    if not name:
+    if not row.get("raw"):
         return False
+    place = Place.read(str(row["raw"]))
     try:
-        body = await app.stores.blobs.get(ContainerName(container), name)
+        if await _is_in(await app.stores.blobs.open(*place), text):
+            return True
+        if row["size"] > app.settings.max_body_bytes:
+            return False
+        body = await app.stores.blobs.get(*place)
     except NotFound:
         return False
-    if any(
-        text in body.decode(encoding, "ignore").lower() for encoding in ("utf-8", "utf-16-le", "utf-16-be")
-    ):
-        return True
     delivery = Delivery(
         id=str(row["id"]),
         event=str(row["event"]),
@@ -90,13 +93,28 @@ async def _holds(row: Row, text: str, app: App) -> bool:
         return False
 
 
+async def _is_in(opened: Opened, text: str) -> bool:
+    """Look for a text in bytes of any number, in each of the encodings that they may have."""
+    readers = [codecs.getincrementaldecoder(encoding)("ignore") for encoding in _ENCODINGS]
+    seen = ["" for _ in readers]
+    async for chunk in opened.chunks():
+        for number, reader in enumerate(readers):
+            seen[number] = seen[number][-len(text) :] + reader.decode(chunk).lower()
+            if text in seen[number]:
+                return True
+    return False
+
+
 async def erase(row: Row, reason: str, person: Person, app: App) -> None:
     """Erase one delivery. Can be interrupted and done again: what leads to it goes last."""
     tables, delivery_id = app.stores.tables, str(row["id"])
     if not row.get("erased"):
-        container, _, name = str(row.get("raw") or "").partition("/")
-        if name:
-            await app.stores.blobs.delete(ContainerName(container), name)
+        if row.get("raw"):
+            await app.stores.blobs.delete(*Place.read(str(row["raw"])))
+        for container in (ContainerName.ARCHIVE, ContainerName.QUARANTINE):
+            # what failed was archived before, and lies in both
+            for path in raw_paths(str(row["event"]), delivery_id):
+                await app.stores.blobs.delete(container, path)
         await app.stores.blobs.delete(ContainerName.ARCHIVE, data_path(str(row["event"]), delivery_id))
         await remove_traces(app, row, but=person.subject)
         await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))

@@ -27,9 +27,10 @@ def derived_id(moment: datetime, *identity: str) -> str:
 def time_of(delivery_id: str) -> datetime:
     """Read the moment, to the millisecond, out of an id. Raises ValueError for text that is no UUIDv7."""
     value = UUID(delivery_id)
-    if value.version != 7:  # noqa: PLR2004 - RFC 9562's number
-        raise ValueError(f"{delivery_id!r} is no UUIDv7")
-    return _EPOCH + (value.int >> 80) * _MILLISECOND
+    milliseconds = value.int >> 80
+    if value.version != 7 or milliseconds >= _LAST_SECOND * 1000:  # noqa: PLR2004 - RFC 9562's number
+        raise ValueError(f"{delivery_id!r} is no UUIDv7 of a time that there is")
+    return _EPOCH + milliseconds * _MILLISECOND
 
 
 def newest_first(delivery_id: str) -> str:

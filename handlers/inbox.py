@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple, Self
 import zstandard
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,7 +26,8 @@ from pydantic import (
 from events import Channel, Delivery, Problem
 from handlers import archive
 from handlers.ids import derived_id, time_of
-from handlers.problems import Refusal
+from handlers.problems import Refusal, in_words
+from handlers.settings import LARGEST_BODY
 from handlers.stores import ContainerName, Stores
 from handlers.stores.queues import fits
 
@@ -58,6 +60,12 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.container}/{self.name}"
 
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read what `str` writes."""
+        container, _, name = text.partition("/")
+        return cls(ContainerName(container), name)
+
 
 class Replay(BaseModel):
     """Say what a replay repeats: the delivery, its CloudEvents id, and the queues that get it."""
@@ -77,9 +85,14 @@ def _unpack(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
-        return zstandard.ZstdDecompressor().decompress(base64.b64decode(text, validate=True))
+        packed = base64.b64decode(text, validate=True)
+        size = zstandard.frame_content_size(packed)
+        body = zstandard.ZstdDecompressor().decompress(packed) if size <= LARGEST_BODY else None
     except (ValueError, zstandard.ZstdError) as error:
         raise ValueError("no bytes, compressed and in base64") from error
+    if body is None:
+        raise ValueError(f"{size:,} bytes are more than any body has")
+    return body
 
 
 def _is_delivery_id(text: str) -> str:
@@ -95,7 +108,7 @@ class Work(BaseModel):
     id: Annotated[str, AfterValidator(_is_delivery_id)]
     event: str
     channel: Channel
-    received_at: datetime
+    received_at: AwareDatetime
     content_type: str | None = None
     file: str | None = None
     size: int
@@ -138,16 +151,15 @@ class Work(BaseModel):
     def read(cls, message: Message) -> Self:
         """Read a message; one that is none of ours becomes work too: a refused delivery of its text."""
         if not message.text.startswith(_VERSION.decode()):
-            return cls._foreign(message, f"it does not begin with the line {_VERSION.decode().strip()!r}")
+            return cls._foreign(message, f"It does not begin with the line {_VERSION.decode().strip()!r}.")
         try:
             return cls.model_validate_json(message.text[len(_VERSION) :])
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            return cls._foreign(message, wrong)
+            return cls._foreign(message, in_words(error))
 
     @classmethod
     def _foreign(cls, message: Message, why: str) -> Self:
-        problem = Problem("", f"Somebody else wrote this message to {QUEUE}: {why}.")
+        problem = Problem("", f"Somebody else wrote this message to {QUEUE}. {why}")
         delivery = Delivery(
             id=derived_id(message.inserted_at, QUEUE, message.id),
             event=archive.UNKNOWN_EVENT,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import accumulate
 
 from events import Event, Kind, Payload, Problem, Subject, timestamp
 from handlers.archive import folder
@@ -126,7 +127,7 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
         "size": work.size,
         "contentType": work.content_type,
         "file": work.file,
-        "subjects": _bounded_list(event.subjects) if event and event.subjects else None,
+        "subjects": _pairs(named_subjects(event)) if event and event.subjects else None,
         "warnings": _bounded_list(event.warnings) if event and event.warnings else None,
     }
     return {name: value for name, value in columns.items() if value is not None}
@@ -144,10 +145,23 @@ def timeline_partition(subject: Subject) -> str:
 
 def subjects_of(row: Entity) -> list[Subject]:
     """Return the subjects that a row of `deliveries` names."""
-    return [Subject(Kind(each["kind"]), each["key"]) for each in json.loads(str(row.get("subjects") or "[]"))]
+    return [Subject(Kind(kind), key) for kind, key in json.loads(str(row.get("subjects") or "[]"))]
 
 
-def _bounded_list(items: Sequence[Problem | Subject]) -> str:
+def named_subjects(event: Event[Payload]) -> Sequence[Subject]:
+    """Return the subjects that the row names, as many as it holds: a row of `timeline` is written for each.
+
+    What is not named here could not be found again to be removed.
+    """
+    sizes = accumulate(len(_pairs([subject]).encode()) for subject in event.subjects)
+    return [subject for subject, size in zip(event.subjects, sizes, strict=True) if size <= MAX_TEXT]
+
+
+def _pairs(subjects: Sequence[Subject]) -> str:
+    return json.dumps(subjects, ensure_ascii=False, separators=(",", ":"))
+
+
+def _bounded_list(items: Sequence[Problem]) -> str:
     """Write a list as JSON, as much of it as a column holds."""
     shown = list(items)
     while len(text := json.dumps([item._asdict() for item in shown])) > MAX_TEXT:
@@ -171,7 +185,7 @@ def _timeline(row: Entity, event: Event[Payload]) -> list[Entity]:
             "subject": _shortened(subject.key),
             "primary": subject == event.subject,
         }
-        for subject in event.subjects
+        for subject in named_subjects(event)
     ]
 
 

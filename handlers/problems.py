@@ -3,7 +3,8 @@
 import json
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from events import EventError, Problem
 
@@ -24,6 +25,28 @@ class Refusal(BaseModel):
     @property
     def detail(self) -> str:
         return self.errors[0].message
+
+
+# What pydantic says, and what that means to a reader.
+_WORDS = {
+    "extra_forbidden": "there is no such name",
+    "too_short": "give at least {min_length}",
+    "string_too_short": "it has fewer than {min_length} characters",
+}
+
+
+def in_plain_words(error: ErrorDetails) -> str:
+    """Say one thing that pydantic found wrong, as a sentence."""
+    name = ".".join(map(str, error["loc"]))
+    words = _WORDS.get(error["type"])
+    message = words.format(**error.get("ctx", {})) if words else error["msg"].removeprefix("Value error, ")
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"`{name}`: {message}{end}" if name else f"{message}{end}"
+
+
+def in_words(error: ValidationError) -> str:
+    """Say all that pydantic found wrong, in one line."""
+    return " ".join(map(in_plain_words, error.errors()))
 
 
 def problem_document(refusal: Refusal, **members: Any) -> bytes:  # noqa: ANN401 - JSON values

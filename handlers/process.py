@@ -8,7 +8,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
-from events import Channel, Envelope, Event, EventError, Payload, cloud_event, timestamp
+from events import (
+    BodyTooLarge,
+    Channel,
+    Delivery,
+    Envelope,
+    Event,
+    EventError,
+    Payload,
+    cloud_event,
+    timestamp,
+)
 from handlers import archive, arrivals, inbox, ledger, repeats, telemetry
 from handlers.app import App
 from handlers.ids import time_of
@@ -36,7 +46,8 @@ _PATIENCE_SECONDS = 480
 
 def delay_after(attempt: int) -> int:
     """Return the seconds to wait after a failed attempt: 10, 20, 40, … up to an hour."""
-    return int(min(_FIRST_DELAY * 2.0 ** (attempt - 1), _LONGEST_DELAY))
+    # a bounded power: after some weeks of tries the number would be too large for any
+    return min(_FIRST_DELAY << min(attempt - 1, 10), _LONGEST_DELAY)
 
 
 async def process(message: Message, app: App) -> None:
@@ -105,6 +116,10 @@ async def _work(work: Work, app: App) -> None:
         body = b"" if work.blob else (await work.delivery(app.stores)).body
         await _quarantine(work, body, work.refusal, app)
         return
+    if _is_set_aside(work) and work.size > app.settings.max_body_bytes:
+        too_large = BodyTooLarge.of(work.size, app.settings.max_body_bytes)
+        await _quarantine(work, b"", Refusal.of(too_large), app)
+        return
     steps = {"begun": _now()}
     delivery = await work.delivery(app.stores)
     try:
@@ -138,6 +153,11 @@ async def _work(work: Work, app: App) -> None:
     )
     await _record(work, outcome, app, event)
     app.drift.observe(event)
+
+
+def _is_set_aside(work: Work) -> bool:
+    """Tell whether its bytes lie in quarantine: there may be more of them than memory holds."""
+    return work.blob is not None and work.blob.container is ContainerName.QUARANTINE
 
 
 def _now() -> str:
@@ -255,13 +275,23 @@ async def _give_up(work: Work, said: str, app: App) -> None:
 
     They lie in quarantine, where no lifecycle rule removes them.
     """
+    raw, event = work.blob, None
+    if not _is_set_aside(work) or work.size <= app.settings.max_body_bytes:
+        with contextlib.suppress(NotFound):
+            delivery = await work.delivery(app.stores)
+            raw = await _store_raw(
+                work, delivery.body, ContainerName.QUARANTINE, archive.extension(delivery.body), app
+            )
+            event = await _understood(delivery, app)
+    await _record(work, Outcome(status=Status.FAILED, error=said, raw=raw), app, event)
+
+
+async def _understood(delivery: Delivery, app: App) -> Event[Payload] | None:
+    """Return the event if it can be had, so that what failed is found by its subjects."""
     try:
-        body = (await work.delivery(app.stores)).body
-    except NotFound:
-        raw = work.blob
-    else:
-        raw = await _store_raw(work, body, ContainerName.QUARANTINE, archive.extension(body), app)
-    await _record(work, Outcome(status=Status.FAILED, error=said, raw=raw), app)
+        return await understand(delivery, app.settings)
+    except Exception:  # noqa: BLE001 - perhaps the very error that it failed of
+        return None
 
 
 async def _record(work: Work, outcome: Outcome, app: App, event: Event[Payload] | None = None) -> None:

@@ -17,13 +17,14 @@ moves nothing. What is processed late stands where it was received, which may be
 import asyncio
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from events import Channel, Kind, Subject
 from handlers.ids import just_before, latest_behind, newest_first
+from handlers.inbox import Place
 from handlers.ledger import OPEN, Status, day, timeline_partition
 from handlers.stores import NotFound, TableName, Tables
 from handlers.stores.tables import Row
@@ -41,11 +42,9 @@ _AHEAD = timedelta(minutes=5)
 class UnknownDelivery(Exception):  # noqa: N818 - an answer, not a fault
     """Say that no delivery has this id, so far."""
 
-    def __init__(self, delivery_id: str) -> None:
-        super().__init__(
-            f"No delivery has the id {delivery_id[:60]!r}. One that was accepted moments ago may still be "
-            "waiting in the inbox: ask again in a few seconds."
-        )
+
+class NothingKept(Exception):  # noqa: N818 - as above
+    """Say that the bytes of a delivery lie nowhere, and why."""
 
 
 class BadCursor(ValueError):  # noqa: N818 - as above
@@ -83,11 +82,28 @@ async def find(tables: Tables, delivery_id: str) -> Row:
     try:
         partition, row = day(delivery_id), newest_first(delivery_id)
     except ValueError:
-        raise UnknownDelivery(delivery_id) from None
+        raise UnknownDelivery(
+            f"{delivery_id[:60]!r} is no id of a delivery, such as 01989765-1d49-7000-8000-000000000001. "
+            "A job, a quote or an order is found by its number under /subjects."
+        ) from None
     try:
         return await tables.get(TableName.DELIVERIES, partition, row)
     except NotFound:
-        raise UnknownDelivery(delivery_id) from None
+        raise UnknownDelivery(
+            f"No delivery has the id {delivery_id!r}. One that was accepted moments ago may still be waiting "
+            "in the inbox: ask again in a few seconds."
+        ) from None
+
+
+def kept(row: Mapping[str, Any]) -> Place:
+    """Return where the bytes of a delivery lie. Raises NothingKept."""
+    if row.get("raw"):
+        return Place.read(str(row["raw"]))
+    if row["status"] == Status.FAILING:
+        raise NothingKept("It is still being tried; its bytes are in the inbox until then.")
+    if row.get("erased"):
+        raise NothingKept("Its bytes were erased.")
+    raise NothingKept("Nothing of it was kept: its bytes never arrived.")
 
 
 async def page(tables: Tables, selected: Filter, *, size: int, cursor: str | None = None) -> Page:

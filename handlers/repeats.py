@@ -21,7 +21,8 @@ from typing import Any
 
 from events import Event, Payload, Subject
 from handlers.ids import time_of
-from handlers.stores import NotFound, StorageFault, TableName, Tables, table_key
+from handlers.ledger import timeline_partition
+from handlers.stores import NotFound, StorageFault, TableName, Tables
 from handlers.stores.faults import Conflict
 
 # How long an apparent repeat waits for what came before it.
@@ -29,6 +30,8 @@ SETTLE_SECONDS = 2
 
 _TRIES = 30
 _MAX_ENTRIES = 100
+# A verdict must be found again by a delivery that is tried again and again, while newer ones come.
+_REMEMBERED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ async def verdict(event: Event[Payload], tables: Tables, *, window_seconds: int,
     if event.subject is None or not window_seconds or not event.can_repeat:
         return Verdict()
     window = timedelta(seconds=window_seconds)
-    partition, row = table_key(f"{event.subject.kind}|{event.subject.key}"), event.type.value
+    partition, row = timeline_partition(event.subject), event.type.value
     me = Entry(
         event.delivery.id, event.digest, event.delivery.channel, event.format, len(event.delivery.body)
     )
@@ -92,7 +95,7 @@ def _recall(entries: list[Entry], delivery_id: str) -> Verdict:
 
 async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:
     """Remove the history of a subject if this delivery is the last in it."""
-    partition = table_key(f"{subject.kind}|{subject.key}")
+    partition = timeline_partition(subject)
     try:
         entries, etag = await _read(tables, partition, event)
         if entries and entries[-1].id == delivery_id:
@@ -117,7 +120,7 @@ def insert(entries: list[Entry], me: Entry, window: timedelta) -> list[Entry]:
         elif head is None:
             freed.append(run[0].id)
     me = replace(me, duplicate_of=duplicate_of, freed=tuple(freed))
-    horizon = time_of(everything[-1].id) - 2 * window
+    horizon = time_of(everything[-1].id) - max(2 * window, _REMEMBERED)
     kept = [entry for entry in everything if time_of(entry.id) >= horizon][-_MAX_ENTRIES:]
     if kept[0].id > me.id:  # its verdict has to be found again if it is tried again
         kept = [me, *kept]

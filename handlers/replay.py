@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, NamedTuple
 
 from events import Channel, EventType
@@ -18,8 +19,8 @@ from handlers.archive import UNKNOWN_EVENT
 from handlers.ids import new_id, time_of
 from handlers.inbox import Place, Replay, Work
 from handlers.ledger import Status
-from handlers.queries import Filter, find, page
-from handlers.stores import ContainerName, NotFound
+from handlers.queries import Filter, NothingKept, find, kept, page
+from handlers.stores import NotFound
 
 _log = logging.getLogger("printiq.replay")
 
@@ -27,6 +28,10 @@ _log = logging.getLogger("printiq.replay")
 _PER_SECOND = 50
 _MOST_AT_ONCE = 500
 _PAGE = 100
+# Well before the platform ends a request, after 230 seconds.
+_SECONDS = 150
+# What can be dismissed: nothing came of it so far.
+_OPEN = {Status.QUARANTINED, Status.FAILED}
 
 
 class NotReplayable(Exception):  # noqa: N818 - says what it is
@@ -92,8 +97,10 @@ def _event(row: Mapping[str, Any], event: str | None) -> EventType:
 
 
 def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) -> None:
+    if queues is None:
+        return
     subscribed = [name for name, _ in app.subscriptions.of(event)]
-    unknown = [name for name in queues or () if name not in subscribed]
+    unknown = [name for name in queues if name not in subscribed]
     if unknown:
         raise NotReplayable(
             f"No subscription sends {event} to {', '.join(unknown)}. "
@@ -102,10 +109,10 @@ def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) ->
 
 
 async def _kept_bytes(row: Mapping[str, Any], app: App) -> Place:
-    if not row.get("raw"):
-        raise NotReplayable("Nothing of it was kept: its bytes never arrived, or were erased. Dismiss it.")
-    container, _, name = str(row["raw"]).partition("/")
-    place = Place(ContainerName(container), name)
+    try:
+        place = kept(row)
+    except NothingKept as error:
+        raise NotReplayable(f"{error}{' Dismiss it.' if _can_be_dismissed(row) else ''}") from error
     try:
         await app.stores.blobs.find(*place)
     except NotFound as error:
@@ -126,23 +133,28 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
 ) -> ManyReplayed:
     """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
 
-    Can be interrupted and asked for again: what was replayed is passed over. A dry run only counts.
+    Can be interrupted and asked for again: what was replayed is passed over. A dry run only counts. After
+    _SECONDS it stops, and its cursor goes on.
     """
     matched = skipped = 0
     done: list[Replayed] = []
-    while matched < limit:
+    deadline = monotonic() + _SECONDS
+    while matched < limit and monotonic() < deadline:
         found = await page(app.stores.tables, selection, size=min(_PAGE, limit - matched), cursor=cursor)
         cursor = found.cursor
         for each in found.rows:
             row = await find(app.stores.tables, str(each["id"]))
-            if await _is_done(row, app):
+            if _is_done(row, selection):
                 skipped += 1
+                if not dry_run and row.get("replayedBy"):  # an interruption may have left it open
+                    await ledger.replayed(app.stores.tables, str(row["id"]), str(row["replayedBy"]))
                 continue
-            matched += 1
             if dry_run:
+                matched += 1
                 continue
             try:
                 done.append(await _replay(row, app, wish))
+                matched += 1
             except NotReplayable as error:
                 skipped += 1
                 _log.warning("%s was passed over: %s", row["id"], error)
@@ -152,12 +164,18 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
     return ManyReplayed(matched, tuple(done), skipped, cursor)
 
 
-async def _is_done(row: Mapping[str, Any], app: App) -> bool:
-    if row.get("replayedBy"):
-        # an interruption may have left it open
-        await ledger.replayed(app.stores.tables, str(row["id"]), str(row["replayedBy"]))
+def _is_done(row: Mapping[str, Any], selection: Filter) -> bool:
+    """Tell whether it was replayed or dismissed, or is a replay itself.
+
+    A replay that came to nothing is replayed where what is open was asked for: perhaps it is mended now.
+    """
+    if row.get("replayedBy") or row.get("dismissed"):
         return True
-    return bool(row.get("replayOf") or row.get("dismissed"))
+    return bool(row.get("replayOf")) and not (selection.open and row["status"] in _OPEN)
+
+
+def _can_be_dismissed(row: Mapping[str, Any]) -> bool:
+    return row["status"] in _OPEN and not row.get("replayedBy")
 
 
 async def dismiss(delivery_id: str, reason: str, app: App) -> None:
@@ -168,7 +186,7 @@ async def dismiss(delivery_id: str, reason: str, app: App) -> None:
     row = await find(app.stores.tables, delivery_id)
     if not reason.strip():
         raise NotReplayable("Give a reason: whoever looks later must know why it was dismissed.")
-    if row["status"] not in {Status.QUARANTINED, Status.FAILED}:
+    if row["status"] not in _OPEN:
         raise NotReplayable(f"It is {row['status']}: there is nothing to dismiss.")
     if row.get("replayedBy"):
         raise NotReplayable(f"It was replayed already, as {row['replayedBy']}.")

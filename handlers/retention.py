@@ -14,6 +14,7 @@ from events import Subject
 from handlers import repeats
 from handlers.app import App
 from handlers.archive import problem_path
+from handlers.inbox import Place
 from handlers.ledger import OPEN, subjects_of, timeline_partition
 from handlers.stores import ContainerName, NotFound, TableName, table_key
 from handlers.stores.faults import Conflict
@@ -70,9 +71,9 @@ async def remove_traces(app: App, row: Row, *, but: Subject | None = None) -> No
         await repeats.forget(tables, subject, str(row["event"]), delivery_id)
         if subject != but:
             await tables.delete(TableName.TIMELINE, timeline_partition(subject), str(row["RowKey"]))
-    container, _, name = str(row.get("raw") or "").partition("/")
-    if container == ContainerName.QUARANTINE:
-        await app.stores.blobs.delete(ContainerName.QUARANTINE, name)
+    raw = Place.read(str(row["raw"])) if row.get("raw") else None
+    if raw is not None and raw.container is ContainerName.QUARANTINE:
+        await app.stores.blobs.delete(*raw)
     await app.stores.blobs.delete(ContainerName.QUARANTINE, problem_path(row["event"], delivery_id))
 
 

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from events import DateOrder
 
+# The bound of MAX_BODY_BYTES: Azure Functions takes no larger request.
+LARGEST_BODY = 100 * 1024 * 1024
 SUBSCRIPTIONS_FILE = Path(__file__).parent.parent / "subscriptions.toml"
 
 
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
 
     printiq_site: str = Field("printiq", pattern=r"^[A-Za-z0-9._~-]+$")
     date_order: DateOrder = DateOrder.DMY
-    max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=100 * 1024 * 1024)
+    max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=LARGEST_BODY)
     quarantine_status: Literal["", "202"] = ""
     duplicate_window_seconds: int = Field(600, ge=0, le=86_400)
     retention_days: int = Field(365, ge=1)
@@ -79,11 +81,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        for name, connection in (("AzureWebJobsStorage", self.storage), ("HOT_FOLDER", self.hot_folder)):
-            if not connection.connection_string and not connection.blob:
+        for name, connection, services in (
+            ("AzureWebJobsStorage", self.storage, ("blob", "queue", "table")),
+            ("HOT_FOLDER", self.hot_folder, ("blob", "queue")),
+        ):
+            missing = [f"{name}__{each}ServiceUri" for each in services if not getattr(connection, each)]
+            if not connection.connection_string and missing:
                 raise ValueError(
-                    f"{name} is not set: give a connection string, or {name}__blobServiceUri and its "
-                    "neighbours for an identity"
+                    f"{name} is not set: give a connection string, or for an identity {' and '.join(missing)}"
                 )
         return self
 

@@ -15,6 +15,7 @@ from pydantic import (
 
 from events import EventType
 from handlers.inbox import POISON_QUEUE, QUEUE
+from handlers.problems import in_words
 
 
 def _no_queue_of_the_app(name: str) -> str:
@@ -78,8 +79,7 @@ class Subscriptions:
         except tomllib.TOMLDecodeError as error:
             raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}") from error
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            raise SubscriptionsError(f"The subscriptions are wrong: {wrong}") from error
+            raise SubscriptionsError(f"The subscriptions are wrong: {in_words(error)}") from error
 
     def of(self, event: EventType) -> tuple[tuple[str, Subscription], ...]:
         return self._by_event[event]

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from events import Channel, EventError, EventType, Kind
 from handlers.archive import UNKNOWN_EVENT
-from handlers.ledger import Status
+from handlers.ledger import Status, subjects_of
 from handlers.queries import CURSOR, Filter
 
 MAX_PAGE = 500
@@ -54,12 +54,20 @@ class _Asked(BaseModel):
 
 
 def _spelt(name: str) -> str:
-    if name.lower() == UNKNOWN_EVENT:
-        return UNKNOWN_EVENT
+    return UNKNOWN_EVENT if name.lower() == UNKNOWN_EVENT else _known(name)
+
+
+def _known(name: str) -> str:
     try:
         return EventType.named(name).value
     except EventError as error:
         raise ValueError(error.message) from error
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is blank")
+    return text
 
 
 def _is_whole(value: object) -> bool:
@@ -90,7 +98,7 @@ EventName = Annotated[
     WithJsonSchema({"type": "string", "enum": [*EventType, UNKNOWN_EVENT]}),
 ]
 KnownEvent = Annotated[
-    str, AfterValidator(_spelt), WithJsonSchema({"type": "string", "enum": list(EventType)})
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(EventType)})
 ]
 Moment = Annotated[
     datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
@@ -176,7 +184,11 @@ class ManyAgain(Again):
 class Dismissal(_Asked):
     """Say why nothing more is to be done about a delivery."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": r"\S"}),
+        AfterValidator(_not_blank),
+    ]
 
 
 class Prefix(_Asked):
@@ -263,9 +275,9 @@ class Detail(Delivery):
     def _unpacked(cls, row: Any) -> Any:  # noqa: ANN401 - a row as it was read
         if not isinstance(row, dict):
             return row
-        lists = ("subjects", "queues", "warnings", "steps")
+        lists = ("queues", "warnings", "steps")
         read = {name: json.loads(row[name]) for name in lists if isinstance(row.get(name), str)}
-        return {**row, **read}
+        return {**row, **read, "subjects": [each._asdict() for each in subjects_of(row)]}
 
 
 class Replayed(_Shown):
@@ -279,7 +291,7 @@ class Replayed(_Shown):
 class ManyReplayed(_Shown):
     """Tell what was found and what was replayed."""
 
-    matched: int
+    matched: Annotated[int, Field(description="Replayed now; in a dry run, those that would be tried.")]
     replayed: list[Replayed]
     skipped: Annotated[int, Field(description="Replayed before, dismissed, or not possible.")]
     cursor: Annotated[Cursor | None, Field(description="Ask with it to go on where this stopped.")] = None

@@ -27,7 +27,11 @@ _log = logging.getLogger("printiq.ftp")
 
 # A folder that looks empty may only be a disk that is not there today.
 _FORGOTTEN_AFTER = timedelta(days=7)
-_CLAIMED = re.compile(r"(?P<name>.+)\.(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.taking", re.DOTALL)
+# With an id of ours, of a time within some centuries: whatever else is called so is a file like any other.
+_CLAIMED = re.compile(
+    r"(?P<name>.+)\.(?P<id>0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})\.taking",
+    re.DOTALL,
+)
 
 
 class Folder:
@@ -211,10 +215,7 @@ class Folder:
 
     async def _take_custody(self, session: FtpSession, file: "_File", delivery: Delivery) -> None:
         if self._too_large(file.seen):
-            error = BodyTooLarge(
-                f"The file has {file.seen.size:,} bytes; at most {self._app.settings.max_body_bytes:,} are "
-                "read (setting MAX_BODY_BYTES)."
-            )
+            error = BodyTooLarge.of(file.seen.size, self._app.settings.max_body_bytes)
             await keep_unread(delivery, session.stream(file.name), file.seen.size, error, self._app)
             raise error
         try:

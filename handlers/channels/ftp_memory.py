@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, ValidationError
 
+from handlers.problems import in_words
 from handlers.stores.blobs import Held
 
 _LONGEST_PAUSE = timedelta(minutes=15)
@@ -56,8 +57,7 @@ class Memory(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            wrong = error.errors()[0]["msg"]
-            raise NotRemembered(f"what was remembered of it cannot be read: {wrong}") from error
+            raise NotRemembered(f"what was remembered of it cannot be read: {in_words(error)}") from error
 
     @property
     def pausing(self) -> bool:
@@ -70,7 +70,8 @@ class Memory(BaseModel):
         self.failing_since = self.failing_since or now
         self.pause_until = now + min(timedelta(minutes=2 ** min(self.failures - 1, 10)), _LONGEST_PAUSE)
         return (
-            f"failed {self.failures} times since {self.failing_since:%Y-%m-%d %H:%M} UTC, "
+            f"failed {'once' if self.failures == 1 else f'{self.failures} times'} "
+            f"since {self.failing_since:%Y-%m-%d %H:%M} UTC, "
             f"tried again at {self.pause_until:%H:%M}"
         )
 

@@ -178,7 +178,7 @@ class FtpSession:
         """Take out of an answer what it may repeat of the credentials."""
         for secret in (self._source.password.get_secret_value(), self._source.user):
             if secret:
-                said = said.replace(secret, "…")
+                said = said.replace(secret, "…").replace(wire(secret), "…")
         return " ".join(said.split())[:_LONGEST_SHOWN]
 
     def _cut(self) -> None:
@@ -210,7 +210,7 @@ class FtpSession:
         ftp.connect(source.host, int(source.address.rpartition(":")[2]))
         if isinstance(ftp, _Tls) and source.tls == "explicit":
             self._secure(ftp)
-        ftp.login(source.user, source.password.get_secret_value())
+        ftp.login(wire(source.user), wire(source.password.get_secret_value()))
         if isinstance(ftp, _Tls):
             ftp.prot_p()
         assert ftp.sock is not None

@@ -72,10 +72,7 @@ async def _receive(opened: Opened, app: App) -> bool:
             raise UnknownEvent(_AT_THE_ROOT)
         if too_large:
             EventType.named(delivery.event)
-            raise BodyTooLarge(
-                f"The file has {found.size:,} bytes; at most {app.settings.max_body_bytes:,} are read "
-                "(setting MAX_BODY_BYTES)."
-            )
+            raise BodyTooLarge.of(found.size, app.settings.max_body_bytes)
     except EventError as error:
         await keep_unread(delivery, opened.chunks(), found.size, error, app)
         _refused(delivery, error)

@@ -130,6 +130,6 @@ def test_the_answer_tells_what_was_understood(receiver: Receiver) -> None:
 def test_a_job_of_several_stands_in_the_timeline_of_each(receiver: Receiver) -> None:
     row = receiver.row(receiver.accepted("CreateJob", sample("CreateJob", "several-jobs")))
     subjects = json.loads(row["subjects"])
-    assert len({subject["key"] for subject in subjects if subject["kind"] == "job"}) > 1
-    wanted = {table_key(f"{each['kind']}|{each['key']}") for each in subjects}
+    assert len({key for kind, key in subjects if kind == "job"}) > 1
+    wanted = {table_key(f"{kind}|{key}") for kind, key in subjects}
     wait_until(lambda: {each["PartitionKey"] for each in receiver.rows("timeline", id=row["id"])} == wanted)

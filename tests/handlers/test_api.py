@@ -85,13 +85,21 @@ def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> N
 
 
 @pytest.mark.parametrize("ask", [api.delivery, api.raw, api.data])
-@pytest.mark.parametrize("unknown", ["01a20c5b-d87b-7fc6-beab-10d18cdc4ed9", "J29328-01", "..", "é"])
-def test_an_unknown_delivery_is_a_problem_that_says_it_may_still_wait(
-    storage: str, ask: Callable[[str, App], Awaitable[Answer]], unknown: str
+@pytest.mark.parametrize(
+    ("unknown", "said"),
+    [
+        ("01a20c5b-d87b-7fc6-beab-10d18cdc4ed9", "may still be waiting"),
+        ("J29328-01", "is no id of a delivery"),
+        ("..", "is no id of a delivery"),
+        ("é", "is no id of a delivery"),
+        ("ffffffff-ffff-7fff-bfff-ffffffffffff", "is no id of a delivery"),
+    ],
+)
+def test_an_unknown_delivery_is_a_problem_that_says_why(
+    storage: str, ask: Callable[[str, App], Awaitable[Answer]], unknown: str, said: str
 ) -> None:
     async def story(app: App) -> None:
-        problem = members(await ask(unknown, app), 404)
-        assert "may still be waiting" in problem["errors"][0]["message"]
+        assert said in members(await ask(unknown, app), 404)["errors"][0]["message"]
 
     tell(storage, story)
 
@@ -101,7 +109,10 @@ def test_an_unknown_delivery_is_a_problem_that_says_it_may_still_wait(
     [
         ({"staus": "failed"}, "`staus`: there is no such name."),
         ({"status": "lost"}, "`status`: Input should be 'sent', 'duplicate'"),
-        ({"event": "CreateQoute"}, "Did you mean CreateQuote"),
+        (
+            {"event": "CreateQoute"},
+            "named 'CreateQoute'. Did you mean CreateQuote",
+        ),
         ({"from": "yesterday"}, "write a time as 2026-01-31T08:00:00Z"),
         ({"to": "2026-02-30"}, "`to`: "),
         ({"size": "0"}, "`size`: "),
@@ -252,6 +263,8 @@ def test_all_that_a_filter_selects_is_counted_then_replayed_once(storage: str) -
         (b'{"filter": {}, "limit": 0}', "/limit"),
         (b'{"filter": {}, "queues": []}', "/queues"),
         (b'{"filter": {}, "as": "CreateQoute"}', "/as"),
+        (b'{"filter": {}, "as": "_unknown"}', "/as"),
+        (b'{"filter": {"a/b": 1}}', "/filter/a~1b"),
         (b"not JSON", ""),
         (b"\xff", ""),
     ],
@@ -305,6 +318,29 @@ def test_storage_that_does_not_answer_is_a_503() -> None:
             assert int(answered.headers["Retry-After"]) > 0
 
     tell(connection_string(free_port(3)), story)
+
+
+def test_where_the_subscriptions_are_wrong_the_rest_is_told_and_what_needs_them_says_so(storage: str) -> None:
+    async def story(app: App) -> None:
+        told = members(await api.statistics({}, app))
+        assert {queue["role"] for queue in told["queues"]} == {"inbox", "poison"}
+        waits = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        for ask in (api.raw, api.data):
+            assert "still being tried" in members(await ask(waits, app), 404)["detail"]
+        problem = members(await api.replay_one(waits, b'{"queues": ["printiq-events"]}', app), 409)
+        assert "not valid TOML" in problem["detail"]
+        problem = members(await api.replay_one(waits, b"{}", app), 409)
+        assert problem["detail"].endswith("its bytes are in the inbox until then.")
+
+    tell(storage, story, SUBSCRIPTIONS="nonsense = [")
+
+
+def test_what_has_more_bytes_than_are_read_is_not_shown(storage: str) -> None:
+    async def story(app: App) -> None:
+        large = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        assert "too many to show here" in members(await api.raw(large, app), 409)["detail"]
+
+    tell(storage, story, MAX_BODY_BYTES="10")
 
 
 def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:

@@ -165,19 +165,22 @@ def test_a_delivery_is_found_by_its_id(storage: str) -> None:
     run(storage, story)
 
 
-@pytest.mark.parametrize(
-    "unknown",
-    [
-        pytest.param(new_id(NOW), id="not yet written"),
-        "",
-        "J29328-01",
-        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-    ],
-)
-def test_an_unknown_id_may_still_be_waiting(storage: str, unknown: str) -> None:
+def test_an_unknown_id_may_still_be_waiting(storage: str) -> None:
     async def story(tables: Tables) -> None:
         with pytest.raises(UnknownDelivery, match="may still be waiting"):
-            await queries.find(tables, unknown)
+            await queries.find(tables, new_id(NOW))
+
+    run(storage, story)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "J29328-01", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
+)
+def test_what_can_be_no_id_is_said_to_be_none(storage: str, text: str) -> None:
+    async def story(tables: Tables) -> None:
+        with pytest.raises(UnknownDelivery, match="is no id of a delivery"):
+            await queries.find(tables, text)
 
     run(storage, story)
 

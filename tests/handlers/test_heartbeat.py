@@ -72,6 +72,13 @@ async def test_the_queues_of_both_accounts_are_told_with_depth_and_age(bench: Be
     assert all(line["oldestSeconds"] >= 0 for line in lines)
 
 
+async def test_wrong_subscriptions_leave_the_inbox_that_fills_up_told(bench: Bench, told: Told) -> None:
+    app = bench.start(SUBSCRIPTIONS="nonsense = [")
+    await receive(delivery(quote("Q1")), app)
+    await beat(app)
+    assert {line["queue"]: line["depth"] for line in told("printiq.queue")}[QUEUE] == 1
+
+
 async def test_the_age_of_a_queue_is_that_of_its_oldest_message(bench: Bench, told: Told) -> None:
     await come(bench, number="Q1")
     await beat(bench.app)

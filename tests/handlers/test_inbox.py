@@ -1,10 +1,12 @@
 """Bytes travel through the inbox unchanged, in one write where they fit; no message is too odd to keep."""
 
+import base64
 import json
 import os
 from datetime import UTC, datetime
 
 import pytest
+import zstandard
 from bench import Bench, Call, delivery, quote
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,9 @@ WHOLE = {
     "received_at": "2025-08-11T02:00:00Z",
     "size": 2,
 }
+BARE = {**WHOLE, "blob": ["archive", "x"]}
+# twelve kilobytes that unpack to three hundred million bytes
+MUCH = base64.b64encode(zstandard.compress(bytes(300 * 1024 * 1024))).decode()
 FOREIGN = [
     "",
     "hello",
@@ -93,13 +98,16 @@ FOREIGN = [
     "printiq/1\n" + json.dumps(WHOLE),
     "printiq/1\n" + json.dumps({**WHOLE, "body": "", "id": "no uuid"}),
     "printiq/1\n" + json.dumps({**WHOLE, "body": "not base64, not zstd"}),
+    "printiq/1\n" + json.dumps({**BARE, "id": "ffffffff-ffff-7fff-bfff-ffffffffffff"}),
+    "printiq/1\n" + json.dumps({**BARE, "received_at": "2025-08-11T02:00:00"}),
+    "printiq/1\n" + json.dumps({**BARE, "body": MUCH}),
     "printiq/1\n" + json.dumps({**WHOLE, "body": "bm90IHpzdGQ="}),
-    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", "x"], "attempt": 0}),
+    "printiq/1\n" + json.dumps({**BARE, "attempt": 0}),
     "printiq/1\n" + json.dumps({**WHOLE, "blob": ["elsewhere", "x"]}),
 ]
 
 
-@pytest.mark.parametrize("text", FOREIGN)
+@pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
 async def test_a_message_of_somebody_else_is_kept_in_quarantine_with_a_reason(
     bench: Bench, text: str
 ) -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from bench import Bench, delivery, quote
 
-from events import Delivery, Event, Payload, parse
+from events import Delivery, Event, Kind, Payload, parse
 from handlers import ledger
 from handlers.inbox import Replay, Work
-from handlers.ledger import MAX_TEXT, OPEN, Outcome, Status, record
+from handlers.ledger import MAX_TEXT, OPEN, Outcome, Status, record, subjects_of, timeline_partition
 from handlers.stores import TableName, table_key
 
 
@@ -142,8 +142,21 @@ async def test_many_warnings_and_subjects_fit(bench: Bench) -> None:
     assert len(event.subjects) > 500
     await _record(bench, sent, SENT, event)
     row = await bench.row(sent.id)
-    assert json.loads(row["subjects"])[0] == event.subjects[0]._asdict()
-    assert len(await bench.rows("timeline")) == len(event.subjects)
+    named = subjects_of(row)
+    assert named == list(event.subjects[: len(named)])
+    assert len(named) > 500
+    timeline = await bench.rows("timeline")
+    assert {each["PartitionKey"] for each in timeline} == {timeline_partition(each) for each in named}
+
+
+async def test_the_customer_of_hundreds_of_jobs_is_named_with_all_of_them(bench: Bench) -> None:
+    products = [{"JobNo": f"J{number:05}-01"} for number in range(900)]
+    body = {"QuoteNo": "Q1", "CustomerCode": "ACME", "Products": products}
+    sent = delivery(json.dumps(body).encode(), "CreateJob")
+    event = parse(sent)
+    await _record(bench, sent, SENT, event)
+    assert subjects_of(await bench.row(sent.id)) == list(event.subjects)
+    assert event.subjects[-1] == (Kind.CUSTOMER, "ACME")
 
 
 async def test_a_row_survives_what_is_written_later(bench: Bench) -> None:

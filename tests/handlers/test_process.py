@@ -1,6 +1,7 @@
 """A message of the inbox becomes outputs, also when it comes twice; what fails comes back and says why."""
 
 import asyncio
+import contextlib
 import json
 import os
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import pytest
 from bench import RESULTS, Bench, Call, delivery, quote, without
 
-from events import Delivery
+from events import BodyTooLarge, Delivery, Kind
 from handlers import process as processing
 from handlers.inbox import POISON_QUEUE, QUEUE, Message, Place, Work
 from handlers.process import bring_back, bring_back_stranded, delay_after, process
+from handlers.queries import Filter, page
 from handlers.receive import receive
+from handlers.replay import replay
 from handlers.stores import ContainerName, StorageFault
 
 
@@ -87,7 +90,7 @@ async def test_a_subject_of_any_text_is_sent_and_accounted_for(bench: Bench, num
 
 
 async def test_delays_grow_to_an_hour() -> None:
-    assert [delay_after(attempt) for attempt in (1, 2, 3, 9, 10, 1000)] == [10, 20, 40, 2560, 3600, 3600]
+    assert [delay_after(attempt) for attempt in (1, 2, 3, 9, 10, 1025)] == [10, 20, 40, 2560, 3600, 3600]
 
 
 async def test_storage_faults_are_tried_again_for_ever_with_growing_delays(
@@ -153,6 +156,37 @@ async def test_another_error_is_failing_four_times_and_failed_the_fifth_with_its
     assert await bench.is_open(sent.id)
     assert await bench.blob(row["raw"]) == sent.body
     assert await bench.depth(QUEUE) == 4, "one for each failed try, and none for the last"
+
+
+async def test_what_failed_is_found_by_what_it_is_about(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(processing, "_send", send)
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent, attempt=5, errors=4)), bench.app)
+    for selected in (Filter(subject="Q1"), Filter(subject="Q1", open=True), Filter(kind=Kind.QUOTE)):
+        (row,) = (await page(bench.app.stores.tables, selected, size=10)).rows
+        assert (row["id"], row["status"]) == (sent.id, "failed")
+    assert await bench.rows("records") == [], "nobody was told"
+
+
+async def test_of_what_is_too_large_a_replay_reads_nothing(bench: Bench, calls: list[Call]) -> None:
+    refused = delivery(quote("Q1"))
+    with contextlib.suppress(BodyTooLarge):
+        await receive(refused, bench.start(MAX_BODY_BYTES="10"))
+    await bench.work_off()
+    raw = (await bench.row(refused.id))["raw"]
+    small = bench.start(MAX_BODY_BYTES="10")
+    again = await replay(refused.id, small)
+    calls.clear()
+    await bench.work_off(small)
+    assert not [call for call in calls if call.method == "GET" and call.path == raw]
+    row = await bench.row(again.id)
+    assert (row["status"], row["raw"]) == ("quarantined", raw)
+    assert "at most 10 are read" in row["error"]
 
 
 @pytest.mark.usefixtures("broken")

@@ -74,9 +74,18 @@ def test_deliveries_further_apart_than_the_window_are_no_repeats() -> None:
 
 
 def test_each_of_a_chain_is_compared_with_the_one_before_it_even_when_the_first_is_forgotten() -> None:
-    entries = _entries("AAAA", apart=WINDOW)
-    history = _seen(entries, range(4))
+    entries = _entries("A" * 120, apart=WINDOW)
+    history = _seen(entries, range(len(entries)))
+    assert entries[0].id not in {entry.id for entry in history}
     assert {entry.duplicate_of for entry in history} == {entries[0].id}
+
+
+async def test_a_verdict_is_still_known_when_sending_failed_for_days(bench: Bench) -> None:
+    begun = datetime.now(UTC) - timedelta(days=6)
+    first, second = (delivery(quote("Q1"), at=begun + timedelta(minutes=minute)) for minute in range(2))
+    later = delivery(quote("Q1", 9), at=begun + timedelta(days=5))
+    assert [await _verdict(bench, each) for each in (first, second, later)] == [None, first.id, None]
+    assert await _verdict(bench, second) == first.id
 
 
 def test_files_of_one_second_with_different_contents_are_not_taken_for_repeats() -> None:

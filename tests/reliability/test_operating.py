@@ -4,14 +4,17 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bench import Bench, delivery, quote
+from bench import Bench, Call, delivery, quote
 from looking import look, work_off
 
 from events import EventError, Kind, Subject
 from handlers import account, erasure, retention
+from handlers import process as processing
 from handlers.erasure import Person
 from handlers.ids import newest_first
+from handlers.inbox import Message, Work
 from handlers.ledger import OPEN, day
+from handlers.process import process
 from handlers.queries import Filter
 from handlers.receive import receive
 from handlers.replay import NotReplayable, Wish, dismiss, replay, replay_many
@@ -167,6 +170,26 @@ async def test_a_filter_is_counted_first_and_replayed_once(bench: Bench) -> None
     assert await findings(bench) == []
 
 
+async def test_a_replay_that_came_to_nothing_is_replayed_with_what_is_open(bench: Bench) -> None:
+    (first,) = await arrived(bench, BROKEN)
+    for _ in range(2):
+        done = await replay_many(Filter(open=True), bench.app)
+        assert (done.matched, done.skipped) == (1, 0)
+        await work_off(bench.app)
+    rows = await bench.rows("deliveries", PartitionKey=day(first))
+    assert len(rows) == 3
+    assert {row.get("origin") for row in rows} == {None, first}
+
+
+async def test_a_dry_run_writes_nothing(bench: Bench, calls: list[Call]) -> None:
+    await arrived(bench, quote("Q1"), quote("Q2"))
+    await replay_many(Filter(), bench.app, limit=1)
+    calls.clear()
+    counted = await replay_many(Filter(), bench.app, dry_run=True)
+    assert (counted.matched, counted.skipped) == (1, 1)
+    assert {call.method for call in calls} <= {"GET", "HEAD"}
+
+
 async def test_a_dismissal_needs_a_reason_and_closes(bench: Bench) -> None:
     (each,) = await arrived(bench, BROKEN)
     with pytest.raises(NotReplayable, match="reason"):
@@ -261,6 +284,34 @@ async def test_a_person_is_found_by_a_text_in_any_body(bench: Bench, encoding: s
     mention = quote("Q1", ContactEmail="Hemi@Example.com").decode().encode(encoding)
     (theirs, _) = await arrived(bench, mention, quote("Q2"))
     assert await erased(bench, Person(text="hemi@example.com")) == [theirs]
+
+
+async def test_a_person_is_found_in_what_is_too_large_to_be_read(bench: Bench) -> None:
+    app = bench.start(MAX_BODY_BYTES="1000")
+    large = delivery(quote("Q1", Noise="x" * 9_000_000, Name="Aroha Tāmihana"))
+    with contextlib.suppress(EventError):
+        await receive(large, app)
+    await work_off(app)
+    person = Person(text="aroha")
+    assert [row["id"] async for row in erasure.deliveries_of(person, app)] == [large.id]
+
+
+async def test_of_what_failed_no_bytes_are_left_anywhere(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(processing, "_send", send)
+        failed = delivery(quote("Q1"))
+        work = Work.of(failed).model_copy(update={"attempt": 5, "errors": 4})
+        await process(Message("", failed.received_at, work.encode().decode()), bench.app)
+    assert len(await bench.blobs()) == 2
+    person = Person(subject=Subject(Kind.QUOTE, "Q1"))
+    async for row in erasure.deliveries_of(person, bench.app):
+        await erasure.erase(row, "asked", person, bench.app)
+    assert await bench.blobs() == []
 
 
 async def test_what_is_quarantined_is_erased_too(bench: Bench) -> None:

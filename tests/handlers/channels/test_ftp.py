@@ -39,7 +39,7 @@ from handlers.ids import new_id
 from handlers.settings import Settings
 from handlers.sources import SourcesError, read_sources
 from handlers.stores import ContainerName, TableName
-from tools.host.ftp import PASSWORD, FtpServer
+from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import StartHost, free_port, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -105,6 +105,33 @@ def expected(event: str, body: bytes, channel: Channel) -> dict[str, Any]:
         "channel": channel,
         "data": json.loads(parsed.data),
     }
+
+
+def test_a_file_that_is_called_as_one_being_taken_is_a_file_like_any_other(
+    storage: str, server: FtpServer
+) -> None:
+    for odd in ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-7fff-bfff-ffffffffffff"):
+        put(server, f"{QUOTES}/a.{odd}.taking")
+    put(server, f"{QUOTES}/b.json")
+
+    async def story(shop: Shop) -> None:
+        await ftp.poll(shop.app)
+        assert files(server) == []
+        await shop.work_off()
+        assert len(await shop.rows()) == 3
+
+    tell(storage, story, FTP_SOURCES=json.dumps([source(server)]))
+
+
+def test_a_password_may_have_any_characters(storage: str, server: FtpServer) -> None:
+    server.authorizer.user_table[USER]["pwd"] = "geheim€5"
+    put(server, f"{QUOTES}/b.json")
+
+    async def story(shop: Shop) -> None:
+        await ftp.poll(shop.app)
+        assert files(server) == []
+
+    tell(storage, story, FTP_SOURCES=json.dumps([source(server, password="geheim€5")]))
 
 
 @pytest.mark.parametrize("tls", ["none", "explicit", "implicit"])
