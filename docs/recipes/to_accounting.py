@@ -40,7 +40,8 @@ def main() -> None:
 
     def export(event: Event) -> None:
         invoice = event["data"]
-        name = re.sub(r"[^\w.-]", "_", event["subject"])
+        number = event.get("subject") or event["id"]  # an invoice without a number has none
+        name = re.sub(r"[^\w.-]", "_", number)
         part = folder / f".{name}.part"
         with part.open("w", newline="", encoding="utf-8-sig") as file:  # with a mark, so that Excel reads it
             writer = csv.DictWriter(file, [*COLUMNS, *LINE_COLUMNS])
@@ -49,10 +50,10 @@ def main() -> None:
             for line in invoice["InvoiceDetails"]:
                 writer.writerow({**shared, **{column: line[field] for column, field in LINE_COLUMNS.items()}})
         part.replace(folder / f"{name}.csv")
-        print(f"{event['subject']}: {invoice['INVInvoiceTotal']} {invoice['CurCode']}")
+        print(f"{number}: {invoice['INVInvoiceTotal']} {invoice['CurCode']}")
 
     count = consume(arguments.queue, "ExportInvoice", export, folder / ".handled.sqlite", once=arguments.once)
-    print(f"{count} invoices exported.")
+    print(f"Invoices exported: {count}")
 
 
 if __name__ == "__main__":

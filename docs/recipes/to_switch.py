@@ -18,15 +18,16 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     def drop(event: Event) -> None:
-        name = re.sub(r"[^\w.-]", "_", event["subject"])
+        job = event.get("subject") or event["id"]  # a job without a number has none
+        name = re.sub(r"[^\w.-]", "_", job)
         # Switch takes a file as soon as it sees it: so it appears under its name when it is whole
         part = folder / f".{name}.part"
         part.write_text(json.dumps(event["data"], ensure_ascii=False, indent=1), encoding="utf-8")
         part.replace(folder / f"{name}.json")
-        print(f"{event['subject']}: {event['data'].get('Title') or ''}")
+        print(f"{job}: {event['data'].get('Title') or ''}")
 
     count = consume(arguments.queue, "CreateJobXml", drop, folder / ".handled.sqlite", once=arguments.once)
-    print(f"{count} jobs handed to Switch.")
+    print(f"Jobs handed to Switch: {count}")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,8 @@ class Azurite:
     data: Path
     accounts: Mapping[str, str] = MappingProxyType({ACCOUNT: KEY})
     """Name and key of each storage account."""
+    options: tuple[str, ...] = ()
+    """More options of Azurite's own."""
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
@@ -149,6 +151,7 @@ class Azurite:
             "--skipApiVersionCheck",
             "--disableTelemetry",
             f"--location={self.data}",
+            *self.options,
         ]
         accounts = ";".join(f"{account}:{key}" for account, key in self.accounts.items())
         log = self.data / "azurite.log"
