@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
-from events import Channel, EventType
+from events import BodyTooLarge, Channel, EventType
 from handlers import inbox, ledger
 from handlers.app import App
 from handlers.archive import UNKNOWN_EVENT
@@ -73,6 +73,9 @@ async def _replay(row: Mapping[str, Any], app: App, wish: Wish) -> Replayed:
     as_event = _event(row, wish.event)
     _check_queues(wish.queues, as_event, app)
     raw = await _kept_bytes(row, app)
+    if row["size"] > app.settings.max_body_bytes:
+        said = BodyTooLarge.of(row["size"], app.settings.max_body_bytes).message
+        raise NotReplayable(f"{said} Raise that setting first, or dismiss it.")
     replay_id = str(row.get("replaying") or "") or new_id(datetime.now(UTC))
     await ledger.intend_replay(app.stores.tables, delivery_id, replay_id)
     work = Work(

@@ -10,12 +10,13 @@ import pytest
 from bench import RESULTS, Bench, Call, delivery, quote, without
 
 from events import BodyTooLarge, Delivery, Kind
+from handlers import account
 from handlers import process as processing
 from handlers.inbox import POISON_QUEUE, QUEUE, Message, Place, Work
 from handlers.process import bring_back, bring_back_stranded, delay_after, process
 from handlers.queries import Filter, page
 from handlers.receive import receive
-from handlers.replay import replay
+from handlers.replay import NotReplayable, replay
 from handlers.stores import ContainerName, StorageFault
 
 
@@ -173,18 +174,21 @@ async def test_what_failed_is_found_by_what_it_is_about(
     assert await bench.rows("records") == [], "nobody was told"
 
 
-async def test_of_what_is_too_large_a_replay_reads_nothing(bench: Bench, calls: list[Call]) -> None:
+async def test_of_what_is_too_large_nothing_is_read(bench: Bench, calls: list[Call]) -> None:
+    app = bench.start(MAX_BODY_BYTES="10")
     refused = delivery(quote("Q1"))
     with contextlib.suppress(BodyTooLarge):
-        await receive(refused, bench.start(MAX_BODY_BYTES="10"))
-    await bench.work_off()
-    raw = (await bench.row(refused.id))["raw"]
-    small = bench.start(MAX_BODY_BYTES="10")
-    again = await replay(refused.id, small)
+        await receive(refused, app)
+    await bench.work_off(app)
+    raw = str((await bench.row(refused.id))["raw"])
+    with pytest.raises(NotReplayable, match=r"at most 10 are read .* Raise that setting first"):
+        await replay(refused.id, app)
     calls.clear()
-    await bench.work_off(small)
+    # as `verify --repair` puts it into the inbox where its row is missing
+    await account.adopt(bench.app.stores, Place.read(raw))
+    await bench.work_off(app)
     assert not [call for call in calls if call.method == "GET" and call.path == raw]
-    row = await bench.row(again.id)
+    row = await bench.row(refused.id)
     assert (row["status"], row["raw"]) == ("quarantined", raw)
     assert "at most 10 are read" in row["error"]
 
