@@ -38,9 +38,10 @@ def storage_call(what: str) -> Iterator[None]:
     except HttpResponseError as error:
         if error.status_code == 412 or _code(error) == "LeaseAlreadyPresent":  # noqa: PLR2004 - Precondition Failed
             raise Conflict(f"could not {what}: it changed") from error
-        raise StorageFault(
-            f"could not {what}: storage answered {error.status_code} {_code(error)}".rstrip()
-        ) from error
+        # without a status it was not even asked: there was no token to show
+        status, code = error.status_code, _code(error)
+        said = f"storage answered {status} {code}".rstrip() if status else type(error).__name__
+        raise StorageFault(f"could not {what}: {said}") from error
     except (AzureError, TimeoutError, OSError) as error:
         raise StorageFault(f"could not {what}: {type(error).__name__}") from error
 

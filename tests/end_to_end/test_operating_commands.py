@@ -41,7 +41,7 @@ def test_one_delivery_is_replayed_under_its_old_id(own: Receiver) -> None:
 def test_a_filter_is_counted_before_it_is_replayed(own: Receiver) -> None:
     own.row(own.accepted("AcceptQuote", quote("Q-many")))
     counted = called(own, replay.main, "--event", "AcceptQuote", "--dry-run", "--url", own.host.url)
-    assert "1 deliveries would be replayed" in counted.stdout
+    assert "1 delivery would be replayed" in counted.stdout
     done = called(own, replay.main, "--event", "AcceptQuote", "--url", own.host.url)
     assert "1 replayed" in done.stdout
     again = called(own, replay.main, "--event", "AcceptQuote", "--url", own.host.url)
@@ -78,10 +78,10 @@ def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> N
     own.row(theirs)
     shown = called(own, erase.main, "--subject", "contact/77")
     assert theirs in shown.stdout
-    assert "1 deliveries would be erased" in shown.stdout
+    assert "1 delivery would be erased" in shown.stdout
     assert called(own, erase.main, "--subject", "contact/77", "--yes").exit_code == 2
     done = called(own, erase.main, "--subject", "contact/77", "--yes", "--reason", "asked for")
-    assert "Erased 1 deliveries" in done.stdout
+    assert "Erased 1 delivery," in done.stdout
     assert own.rows("records", PartitionKey="contact") == []
 
 

@@ -61,7 +61,7 @@ def test_drift_shows_unknown_fields_and_a_backtest_what_a_changed_model_would_do
 
     unchanged = dev("drift", "--backtest", "--url", host.url)
     assert unchanged.returncode == 0, unchanged.stdout
-    assert "2 payloads" in unchanged.stdout
+    assert "2 payloads, exactly" in unchanged.stdout
 
     for package in ("events", "handlers", "tools"):
         shutil.copytree(ROOT / package, tmp_path / package)

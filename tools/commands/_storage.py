@@ -1,29 +1,92 @@
 """The app's storage, for commands that work on it themselves: the local one, or what the settings name."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
 
 from handlers.app import App
-from handlers.settings import Settings
+from handlers.problems import in_words
+from handlers.settings import Connection, Settings
+from handlers.stores import StorageFault
+from tools.commands._target import DEVELOPMENT, ROOT
 from tools.host.azurite import connection_string
+from tools.host.errors import HostError
+from tools.host.settings import DEFAULT_STORAGE, load_app_settings
+
+WRONG, UNREACHABLE = 2, 3
+# The app that these commands make has its hot folder in the same account; they never look into it.
+_ENDINGS = ("", "__blobServiceUri", "__queueServiceUri", "__clientId")
 
 
-def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int) -> T:
-    """Run `work` on the storage that AzureWebJobsStorage names; without that setting on the local Azurite."""
+def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console: Console) -> T:
+    """Run `work` on the storage that AzureWebJobsStorage names; without that setting on the local Azurite.
+
+    Tells which storage that is. Raises typer.Exit, with the reason told: 2 where the settings are wrong, 3
+    where storage does not answer.
+    """
+    try:
+        load_app_settings(ROOT)
+        settings = _settings(storage_port)
+    except HostError as error:
+        raise _wrong(str(error), console) from None
+    except ValidationError as error:
+        raise _wrong(in_words(error), console) from None
+    console.print(f"Storage: {_told(settings.storage)}", soft_wrap=True, highlight=False)
 
     async def running() -> T:
-        app = App.start(_settings(storage_port))
+        try:
+            app = App.start(settings)
+        except ValueError as error:
+            raise _wrong(f"{DEFAULT_STORAGE}: {error}", console) from None
         try:
             return await work(app)
         finally:
             await app.close()
 
-    return asyncio.run(running())
+    # it tells forty lines of every way to sign in that there is; what can be done is said below
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+    try:
+        return asyncio.run(running())
+    except StorageFault as error:
+        said = f"Storage does not answer: {error}."
+        console.print(said, style="red", soft_wrap=True, markup=False, highlight=False)
+        console.print(_hint(settings.storage, storage_port), soft_wrap=True, highlight=False)
+        raise typer.Exit(UNREACHABLE) from None
+
+
+def _wrong(why: str, console: Console) -> typer.Exit:
+    console.print(why, style="red", soft_wrap=True, markup=False, highlight=False)
+    return typer.Exit(WRONG)
 
 
 def _settings(storage_port: int) -> Settings:
-    if any(name.upper().startswith("AZUREWEBJOBSSTORAGE") for name in os.environ):
-        return Settings.model_validate({})
-    local = connection_string(storage_port)
-    return Settings.model_validate({"AzureWebJobsStorage": local, "HOT_FOLDER": local})
+    given = {name.upper(): value for name, value in os.environ.items()}
+    named = {ending: given.get(f"{DEFAULT_STORAGE}{ending}".upper(), "") for ending in _ENDINGS}
+    if named[""] == DEVELOPMENT or not any(name.startswith(DEFAULT_STORAGE.upper()) for name in given):
+        local = connection_string(storage_port)
+        return Settings.model_validate({DEFAULT_STORAGE: local, "HOT_FOLDER": local})
+    return Settings.model_validate({f"HOT_FOLDER{ending}": value for ending, value in named.items()})
+
+
+def _told(storage: Connection) -> str:
+    """Name a storage account, without its key."""
+    if not storage.connection_string:
+        return f"{storage.blob}, with your identity"
+    parts = dict(part.partition("=")[::2] for part in storage.connection_string.split(";"))
+    where = parts.get("BlobEndpoint", "")
+    account = parts.get("AccountName") or urlsplit(where).netloc
+    return f"account {account}" + (f" at {where}" if where else "")
+
+
+def _hint(storage: Connection, storage_port: int) -> str:
+    if not storage.connection_string:
+        return "Sign in with `az login`. The roles that you need are in docs/deploy.md, Verify and erase."
+    if storage.connection_string == connection_string(storage_port):
+        return "Start the app with `python3 dev.py run`, or give the --storage-port that it was started with."
+    return f"Is the connection string in {DEFAULT_STORAGE} right, and does that account let you in?"

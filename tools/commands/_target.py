@@ -30,7 +30,7 @@ type Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 # The most messages that a queue shows without giving them away.
 PEEK = 32
-_DEVELOPMENT = "UseDevelopmentStorage=true"
+DEVELOPMENT = "UseDevelopmentStorage=true"
 # Queues of the Functions host itself.
 _HOSTS_OWN = ("azure-webjobs-", "webjobs-")
 _PAGE = 500
@@ -118,8 +118,8 @@ class Target:
 
 
 def _storage(setting: str, port: int) -> str:
-    value = os.environ.get(setting, _DEVELOPMENT)
-    return connection_string(port) if value == _DEVELOPMENT else value
+    value = os.environ.get(setting, DEVELOPMENT)
+    return connection_string(port) if value == DEVELOPMENT else value
 
 
 _QUICK: Any = {"retry_total": 1, "connection_timeout": 2, "read_timeout": 10}

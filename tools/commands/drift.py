@@ -14,8 +14,10 @@ from rich.table import Table
 
 from events import DateOrder, Delivery, EventError, parse
 from handlers.ids import time_of
+from tools.commands import _asked
 from tools.commands._api import Api
 from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UnreachableError, UrlOption
+from tools.commands._words import counted
 
 _PAGE = 100
 _SHOWN = 60
@@ -58,7 +60,7 @@ def main(  # noqa: PLR0913 - an option each
     backtest: Annotated[
         bool, typer.Option("--backtest", help="Parse archived payloads with the models of this folder.")
     ] = False,
-    event: Annotated[str | None, typer.Option(help="Only this event.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only this event.", callback=_asked.event)] = None,
     last: Annotated[int, typer.Option(min=1, help="With --backtest: so many of the newest.")] = 200,
     date_order: Annotated[
         DateOrder, typer.Option(help="With --backtest: the app's setting DATE_ORDER.")
@@ -189,9 +191,10 @@ def _tell_backtest(found: Backtest, console: Console) -> None:
             table.add_row(*map(escape, cells))
         console.print(table)
     if found.not_kept:
-        console.print(f"{found.not_kept:,} were left out: their bytes are no longer kept.")
+        console.print(f"Left out, since the bytes are no longer kept: {found.not_kept:,}.")
     verdict = "differently, as shown" if found.changes else "exactly as the app does it now"
-    console.print(f"{found.parsed:,} payloads parsed with the models of this folder come out {verdict}.")
+    parsed = counted(found.parsed, "payload")
+    console.print(f"Parsed with the models of this folder: {parsed}, {verdict}.")
 
 
 def _table(*titles: str) -> Table:

@@ -1,6 +1,7 @@
 """`dev.py erase`: erase what is held of one person."""
 
 import json
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,11 +11,9 @@ from events import Kind, Subject
 from handlers import erasure
 from handlers.app import App
 from handlers.erasure import Person
-from handlers.stores import StorageFault
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
-
-_UNREACHABLE = 3
+from tools.commands._words import deliveries
 
 
 def main(  # noqa: PLR0913 - one for each option
@@ -35,9 +34,12 @@ def main(  # noqa: PLR0913 - one for each option
 
     Their bytes, data and every row that names a subject go. What stays is that something came, when, and that
     it was erased. With --text every kept body is searched. Messages that consumers have taken are theirs to
-    erase. This cannot be undone.
+    erase. This cannot be undone. If it is interrupted, call it again: it goes on.
 
-    Exit codes: 0 done, or shown; 2 wrong options; 3 storage does not answer.
+    Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
+    local.settings.json), or else on the local one, and tells which that is.
+
+    Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer.
     """
     console = Console(stderr=as_json)
     person = Person(subject=_subject(subject), text=text)
@@ -45,20 +47,19 @@ def main(  # noqa: PLR0913 - one for each option
         raise typer.BadParameter("Say whom to erase: --subject KIND/KEY, --text TEXT, or both.")
     if yes and not reason.strip():
         raise typer.BadParameter("Say why: the record of the erasure needs it.", param_hint="--reason")
-    try:
-        ids = with_app(lambda app: _erase(app, person, reason.strip(), console, really=yes), storage_port)
-    except StorageFault as error:
-        console.print(f"Storage does not answer: {error}. Ask again later; it goes on where it stopped.")
-        raise typer.Exit(_UNREACHABLE) from error
+    erasing = partial(_erase, person=person, reason=reason.strip(), console=console, really=yes)
+    ids = with_app(erasing, storage_port, console)
     if as_json:
         print(json.dumps({"erased": yes, "ids": ids}))
+    elif not ids:
+        console.print("Nothing is held of that person.")
     elif yes:
-        console.print(f"Erased {len(ids)} deliveries, and noted it in table deliveries, partition erasures.")
+        console.print(f"Erased {deliveries(len(ids))}, and noted it in table deliveries, partition erasures.")
     else:
-        console.print(f"{len(ids)} deliveries would be erased. To do it, add --yes and --reason.")
+        console.print(f"{deliveries(len(ids))} would be erased. To do it, add --yes and --reason.")
 
 
-async def _erase(app: App, person: Person, reason: str, console: Console, *, really: bool) -> list[str]:
+async def _erase(app: App, *, person: Person, reason: str, console: Console, really: bool) -> list[str]:
     ids: list[str] = []
     with console.status("Looking for the person's deliveries …") as status:
         async for row in erasure.deliveries_of(person, app):

@@ -11,11 +11,11 @@ from rich.table import Table
 from handlers import account
 from handlers.account import Account
 from handlers.app import App
-from handlers.stores import StorageFault
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
+from tools.commands._words import counted, deliveries
 
-_MISMATCH, _UNREACHABLE, _INEXACT = 1, 3, 4
+_MISMATCH, _INEXACT = 1, 4
 
 
 def main(
@@ -29,10 +29,11 @@ def main(
 ) -> None:
     """Reconcile archive, quarantine and ledger, and name each delivery that does not add up.
 
-    Works on the storage that the setting AzureWebJobsStorage names, or else on the local one. It is exact
-    once the inbox is empty.
+    Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
+    local.settings.json), or else on the local one. It is exact once the inbox is empty.
 
-    Exit codes: 0 it adds up; 1 it does not; 3 storage does not answer; 4 not exact yet, messages wait.
+    Exit codes: 0 it adds up; 1 it does not; 2 the command line or a setting is wrong; 3 storage does not
+    answer; 4 not exact yet, messages wait.
     """
     console = Console(stderr=as_json)
     try:
@@ -41,11 +42,7 @@ def main(
         raise typer.BadParameter(
             f"{since!r} is no date. Write it as 2026-03-31.", param_hint="--since"
         ) from error
-    try:
-        found = with_app(lambda app: _verify(app, first, console, repair=repair), storage_port)
-    except StorageFault as error:
-        console.print(f"Storage does not answer: {error}. Start the app with `python3 dev.py run`.")
-        raise typer.Exit(_UNREACHABLE) from error
+    found = with_app(lambda app: _verify(app, first, console, repair=repair), storage_port, console)
     if as_json:
         print(json.dumps(_as_members(found)))
     else:
@@ -60,14 +57,15 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
     with console.status("Reading the ledger, the archive and the quarantine …") as status:
 
         def progress(day: str, so_far: Account) -> None:
-            status.update(f"{day}: {so_far.by_status.total():,} deliveries, {len(so_far.findings)} findings")
+            found, wrong = deliveries(so_far.by_status.total()), counted(len(so_far.findings), "finding")
+            status.update(f"{day}: {found}, {wrong}")
 
         found = await account.verify(app.stores, since=since, progress=progress)
     if repair:
         unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
         for place in unknown:
             await account.adopt(app.stores, place)
-        console.print(f"Put {len(unknown)} deliveries that the ledger did not know into the inbox.")
+        console.print(f"Put {deliveries(len(unknown))} that the ledger did not know into the inbox.")
     return found
 
 
@@ -96,10 +94,9 @@ def _show(found: Account, console: Console) -> None:
     for finding in found.findings:
         console.print(f"{finding.id}: {finding.what}", style="red", highlight=False)
     if found.poison:
-        console.print(f"{found.poison} messages lie in the poison queue.", style="red")
+        console.print(f"In the poison queue: {counted(found.poison, 'message')}.", style="red")
     if found.waiting:
-        console.print(
-            f"{found.waiting} messages wait in the inbox: ask again when it is empty.", style="yellow"
-        )
+        waiting = counted(found.waiting, "message")
+        console.print(f"In the inbox: {waiting}. Ask again when it is empty.", style="yellow")
     if found.balanced and not found.waiting:
         console.print("It adds up: nothing is missing.", style="green")

@@ -1,0 +1,88 @@
+"""`dev.py verify` and `erase` say which storage they work on, and what to do where they cannot reach it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.host.testing import free_port
+
+ROOT = Path(__file__).parents[2]
+IDENTITY = {
+    f"AzureWebJobsStorage__{service}ServiceUri": f"https://shop.{service}.example.invalid"
+    for service in ("blob", "queue", "table")
+}
+
+
+def dev(*arguments: str, folder: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AzureWebJobs")}
+    return subprocess.run(
+        [sys.executable, "-m", "tools", *arguments],
+        cwd=folder,
+        env={**environment, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_connection_string_is_enough_and_its_key_is_not_told(storage: str) -> None:
+    done = dev("verify", AzureWebJobsStorage=storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    account, key = (part.partition("=")[2] for part in storage.split(";")[1:3])
+    assert f"Storage: account {account} at http://127.0.0.1" in done.stdout
+    assert key not in done.stdout
+
+
+def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: Path) -> None:
+    for package in ("events", "handlers", "tools"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "subscriptions.toml", tmp_path)
+    file = tmp_path / "local.settings.json"
+    file.write_text(json.dumps({"Values": {"AzureWebJobsStorage": storage}}))
+    done = dev("erase", "--subject", "contact/77", "--json", folder=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"erased": False, "ids": []}), done.stderr
+    assert f"Storage: account {storage.split(';')[1].partition('=')[2]}" in done.stderr
+    file.write_text("{")
+    assert dev("verify", folder=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"AzureWebJobsStorage__blobServiceUri": "https://shop.blob.example.invalid"},
+            "for an identity AzureWebJobsStorage__queueServiceUri and AzureWebJobsStorage__tableServiceUri.",
+        ),
+        ({"AzureWebJobsStorage": "the-account"}, "AzureWebJobsStorage: Connection string is either blank or"),
+    ],
+    ids=["not-all-addresses", "no-connection-string"],
+)
+def test_wrong_settings_are_one_sentence_and_exit_code_2(settings: dict[str, str], said: str) -> None:
+    done = dev("verify", **settings)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_without_a_login_it_is_said_how_to_get_one(tmp_path: Path) -> None:
+    done = dev("verify", **IDENTITY, AZURE_TOKEN_CREDENTIALS="AzureCliCredential", PATH=str(tmp_path))
+    assert done.returncode == 3, done.stdout + done.stderr
+    told = done.stdout.splitlines()
+    assert told[0] == "Storage: https://shop.blob.example.invalid, with your identity"
+    assert "az login" in told[-1]
+    assert len(told) == 3
+    assert done.stderr == ""
+
+
+def test_the_local_storage_is_the_one_of_the_storage_port() -> None:
+    port = free_port(3)
+    for settings in ({}, {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}):
+        done = dev("verify", f"--storage-port={port}", **settings)
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert f"at http://127.0.0.1:{port}/" in done.stdout
+        assert "--storage-port" in done.stdout
