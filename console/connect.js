@@ -6,13 +6,15 @@ import { fill, h } from "./dom.js";
 // They bypass printIQ's webhook queue and are probably not sent again: a folder waits, an address does not.
 const SAFER_BY_FOLDER = ["CreateCustomer", "CreateCustomerContact", "CreateCustomerAddress"];
 
+// printIQ cannot send to these
+const LOCAL = /^(localhost|127\..*|\[::1\])$/;
+
 export async function connect(main, { signal }) {
   const { schemas } = await json("schemas", { signal });
-  const here = location.origin;
   const text = h("textarea", { id: "request", readonly: true, rows: "24", spellcheck: "false", "aria-label": "The request" });
   const said = h("span", { role: "status", class: "hint" });
-  const uat = field("uat", "Address of the app for UAT", "https://printiq-events-uat.azurewebsites.net");
-  const prod = field("prod", "Address of the app for production", /^http:\/\/(localhost|127\.)/.test(here) ? "https://printiq-events.azurewebsites.net" : here);
+  const uat = field("uat", "Address of the app for UAT", "https://<YOUR-UAT-APP>.azurewebsites.net");
+  const prod = field("prod", "Address of the app for production", "https://<YOUR-PROD-APP>.azurewebsites.net");
   const uatFolder = field("uat-folder", "Hot folder for UAT", "https://<ACCOUNT-UAT>.blob.core.windows.net/hot-folder");
   const prodFolder = field("prod-folder", "Hot folder for production", "https://<ACCOUNT>.blob.core.windows.net/hot-folder");
   const rows = schemas.map((schema) => choice(schema, write));
@@ -37,6 +39,7 @@ export async function connect(main, { signal }) {
   }
 
   for (const { input } of [uat, prod, uatFolder, prodFolder]) input.addEventListener("input", write);
+  const which = LOCAL.test(location.hostname) ? null : whichApp({ uat, prod }, write);
   fill(
     main,
     h("h1", {}, "Connect printIQ"),
@@ -55,7 +58,7 @@ export async function connect(main, { signal }) {
         "section",
         { class: "card" },
         h("div", { class: "card-head" }, h("h2", {}, "Request")),
-        h("div", { class: "fields" }, [uat, prod, uatFolder, prodFolder].map(({ element }) => element)),
+        h("div", { class: "fields" }, which, [uat, prod, uatFolder, prodFolder].map(({ element }) => element)),
         text,
         h(
           "p",
@@ -87,7 +90,20 @@ export async function connect(main, { signal }) {
 
 function field(id, label, value) {
   const input = h("input", { id, type: "text", value, spellcheck: "false", autocomplete: "off" });
-  return { input, element: h("label", {}, h("span", {}, label), input) };
+  return { input, unset: value, element: h("label", {}, h("span", {}, label), input) };
+}
+
+/** Ask which of the two this app is: it cannot know, and printIQ would send to the wrong one. */
+function whichApp(apps, write) {
+  const choose = ({ target }) => {
+    for (const [name, { input, unset }] of Object.entries(apps)) {
+      if (name === target.value) input.value = location.origin;
+      else if (input.value === location.origin) input.value = unset;
+    }
+    write();
+  };
+  const options = [["", "Choose, to fill in its address"], ["uat", "UAT"], ["prod", "production"]].map(([value, text]) => h("option", { value }, text));
+  return h("label", {}, h("span", {}, "This app is"), h("select", { onchange: choose }, options));
 }
 
 function choice(schema, write) {
