@@ -3,6 +3,7 @@
 import { ask, json, key, Problem } from "./api.js";
 import { connect } from "./connect.js";
 import { delivery } from "./delivery.js";
+import { fill, h } from "./dom.js";
 import { fields } from "./fields.js";
 import { open } from "./open.js";
 import { received } from "./received.js";
@@ -31,7 +32,7 @@ async function show() {
   const { signal } = leaving;
   const [path, search] = location.hash.slice(1).split("?");
   const found = PAGES.map(([pattern, name, page]) => [pattern.exec(path), name, page]).find(([match]) => match);
-  const [match, name, page] = found ?? [[""], "received", received];
+  const [match, name, page] = found ?? [[""], "", nowhere];
   for (const link of document.querySelectorAll("[data-page]")) {
     if (link.dataset.page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -43,6 +44,14 @@ async function show() {
   } catch (error) {
     if (!signal.aborted) report(error);
   }
+}
+
+async function nowhere(main) {
+  fill(
+    main,
+    h("h1", {}, "No such page"),
+    h("p", { class: "lead" }, "Nothing is at ", h("code", {}, location.hash), ". Go to ", h("a", { href: "#/" }, "what was received"), "."),
+  );
 }
 
 /** Tell the reader of an error; a missing or wrong key is asked for. */
@@ -58,7 +67,14 @@ function report(error) {
 
 function askForKey() {
   if (keyDialog.open) return;
-  main.replaceChildren();
+  leaving.abort();
+  // what the dialog leaves behind when it is closed without a key
+  fill(
+    main,
+    h("h1", {}, "This page needs a key"),
+    h("p", { class: "lead" }, "Only ", h("a", { href: "#/connect" }, "Connect"), " works without one."),
+    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => keyDialog.showModal() }, "Enter a key")),
+  );
   document.getElementById("key-trouble").textContent = key.get() ? "That key no longer opens this app." : "";
   key.forget();
   signedIn();
@@ -69,7 +85,6 @@ function signedIn() {
   document.getElementById("forget").hidden = !key.get();
 }
 
-keyDialog.addEventListener("cancel", (event) => event.preventDefault());
 document.getElementById("key-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const given = document.getElementById("key");
@@ -141,6 +156,7 @@ function step(by) {
 }
 
 addEventListener("hashchange", () => {
+  keyDialog.close();
   main.focus({ preventScroll: true });
   scrollTo(0, 0);
   show();
