@@ -2,6 +2,8 @@
 
 const STORED = "printiq-key";
 
+export const DELIVERY_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? `The app answered ${status}.`);

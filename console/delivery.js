@@ -1,6 +1,6 @@
 // One thing that was received: what it was, what became of it, and what can be done about it.
 
-import { ask, json } from "./api.js";
+import { ask, DELIVERY_ID, json } from "./api.js";
 import { badge, bytes, duration, fill, h, moment, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
 import { laidOut, marked, places } from "./payload.js";
@@ -22,8 +22,9 @@ export async function delivery(main, { parts: [id], signal, report }) {
     row = await json(`deliveries/${encodeURIComponent(id)}`, { signal });
   } catch (error) {
     if (error.status !== 404) throw error;
-    fill(main, h("h1", {}, "Not there yet"), h("p", { class: "lead" }, error.message));
-    again(main, { parts: [id], signal, report }, signal);
+    const possible = DELIVERY_ID.test(id);
+    fill(main, h("h1", {}, possible ? "Not there yet" : "Not an id"), h("p", { class: "lead" }, error.message));
+    if (possible) again(main, { parts: [id], signal, report }, signal);
     return;
   }
   const raw = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
@@ -104,7 +105,7 @@ function finding(findings) {
   return h(
     "ul",
     {},
-    findings.map(({ pointer, message }) => h("li", {}, pointer && [h("code", {}, pointer), " "], message)),
+    findings.map(({ pointer, message }) => h("li", {}, pointer && ["at ", h("code", {}, pointer), ": "], message)),
   );
 }
 
@@ -122,8 +123,8 @@ function facts(row) {
       "dl",
       { class: "facts" },
       fact("Received", moment(row.receivedAt, { whole: true })),
-      fact("By", row.channel),
-      fact("Size", row.size !== undefined && [bytes(row.size), row.contentType && `, called ${row.contentType}`]),
+      fact("Channel", row.channel),
+      fact("Size", row.size !== undefined && [bytes(row.size), row.contentType && `, declared as ${row.contentType}`]),
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
       fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue) => h("li", {}, h("code", {}, queue)))) : "no queue"),
       fact("Id", h("code", { class: "id" }, row.id)),

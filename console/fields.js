@@ -24,7 +24,7 @@ function event(found) {
   const differs = found.unknown.length + found.unread.length;
   return h(
     "details",
-    { class: "card drift", open: differs > 0 },
+    { class: "card drift" },
     h(
       "summary",
       { "data-item": true },
@@ -48,7 +48,7 @@ function sightings(title, seen) {
     h(
       "table",
       { class: "list small" },
-      h("thead", {}, h("tr", {}, ["Field", "Like", "Times", "First", "Last"].map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", {}, h("tr", {}, ["Field", "Like", "Times"].map((name) => h("th", { scope: "col" }, name)), ["First", "Last"].map((name) => h("th", { scope: "col", class: "seen" }, name)))),
       h(
         "tbody",
         {},
@@ -59,8 +59,8 @@ function sightings(title, seen) {
             h("td", {}, h("code", {}, each.field)),
             h("td", {}, h("code", { class: "form" }, each.example)),
             h("td", { class: "value" }, number(each.count)),
-            h("td", {}, moment(each.first)),
-            h("td", {}, moment(each.last)),
+            h("td", { class: "seen" }, moment(each.first)),
+            h("td", { class: "seen" }, moment(each.last)),
           ),
         ),
       ),

@@ -20,7 +20,7 @@ export function list({ caption }) {
     h(
       "thead",
       {},
-      h("tr", {}, ["Received", "Event", "About", "Status", "By"].map((name) => h("th", { scope: "col" }, name))),
+      h("tr", {}, ["Received", "Event", "About", "Status", "Channel"].map((name) => h("th", { scope: "col" }, name))),
     ),
     body,
   );

@@ -2,9 +2,9 @@
 
 import { json, query } from "./api.js";
 import { bars, byEvent, legend, STATUSES, total, totals } from "./chart.js";
-import { duration, fill, h, number } from "./dom.js";
+import { duration, fill, h, number, subjectLink } from "./dom.js";
 import { list } from "./list.js";
-import { search } from "./search.js";
+import { beginning, search } from "./search.js";
 import { start } from "./start.js";
 
 const LIST_EVERY = 3_000;
@@ -22,7 +22,7 @@ export async function received(main, { search: asked, signal, report }) {
   const live = h("button", { type: "button", class: "live quiet", "aria-pressed": "true", onclick: () => follow(live) }, "Live");
   const state = { older: [], cursor: undefined, per: "hour" };
   const rest = h("section", { hidden: true, "aria-label": "List" }, table.element, end);
-  const beginning = h("section", { hidden: true });
+  const welcome = h("section", { hidden: true });
 
   fill(
     main,
@@ -31,7 +31,7 @@ export async function received(main, { search: asked, signal, report }) {
     chart,
     h("div", { class: "tools" }, search(filter, signal), filters(filter, change), live),
     filtered && chosen(filter),
-    beginning,
+    welcome,
     rest,
   );
 
@@ -49,10 +49,14 @@ export async function received(main, { search: asked, signal, report }) {
     state.first = page.deliveries;
     table.show([...state.first, ...state.older]);
     const empty = !state.first.length && !state.older.length;
+    table.element.hidden = empty;
     rest.hidden = empty && !filtered && !state.cursor;
-    if (rest.hidden && beginning.hidden) fill(beginning, start());
-    beginning.hidden = !rest.hidden;
+    if (rest.hidden && welcome.hidden) fill(welcome, start());
+    welcome.hidden = !rest.hidden;
+    // a chart is drawn as wide as its place, and what is hidden has none
+    if (chart.hidden && !rest.hidden) count().catch(report);
     chart.hidden = figures.hidden = rest.hidden;
+    if (empty && filter.subject) state.similar ??= await beginning(filter.subject, signal);
     atEnd(empty);
   }
 
@@ -66,7 +70,13 @@ export async function received(main, { search: asked, signal, report }) {
     if (state.cursor) {
       fill(end, empty ? "Nothing found in the newest days. " : "", h("button", { type: "button", onclick: older }, "Show older"));
     } else if (empty && filter.subject) {
-      fill(end, `Nothing was received about “${filter.subject}”. Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01.`);
+      fill(
+        end,
+        `Nothing was received about “${filter.subject}”. `,
+        state.similar?.length
+          ? ["These begin so: ", state.similar.map(({ kind, key }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", subjectLink(kind, key)]), "."]
+          : "Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01.",
+      );
     } else {
       fill(end, empty ? "Nothing matches these filters." : "That is all there is.");
     }
@@ -204,7 +214,7 @@ function filters(filter, change) {
   return [
     events,
     choose("status", "Any status", STATUSES),
-    choose("channel", "Any way", ["webhook", "hot-folder", "ftp", "inbox"]),
+    choose("channel", "Any channel", ["webhook", "hot-folder", "ftp", "inbox"]),
   ];
 }
 

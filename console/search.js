@@ -1,9 +1,15 @@
 // Search by job, quote, customer or invoice number: what begins so is offered while typing.
 
-import { json, query } from "./api.js";
+import { DELIVERY_ID, json, query } from "./api.js";
 import { fill, h } from "./dom.js";
 
-const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** Find what begins so: numbers are written in capitals, and typed without. */
+export async function beginning(text, signal) {
+  if (text.length < 2) return [];
+  const spellings = [...new Set([text, text.toUpperCase()])];
+  const answers = await Promise.all(spellings.map((prefix) => json(`subjects${query({ prefix })}`, { signal })));
+  return answers.flatMap(({ subjects }) => subjects).slice(0, 12);
+}
 
 export function search(filter, signal) {
   const offers = h("ul", { id: "offers", class: "offers", role: "listbox", "aria-label": "Found", hidden: true });
@@ -21,10 +27,8 @@ export function search(filter, signal) {
   });
   let timer;
   let asked = 0;
-  let offered = [];
 
   function show(found) {
-    offered = found;
     fill(
       offers,
       found.map(({ kind, key }, index) =>
@@ -65,18 +69,31 @@ export function search(filter, signal) {
   async function offer() {
     const text = input.value.trim();
     const turn = ++asked;
-    if (text.length < 2 || ID.test(text)) {
-      show([]);
-      return;
-    }
+    const found = await look(text);
+    if (turn === asked && document.activeElement === input) show(found);
+  }
+
+  async function look(text) {
     try {
-      // numbers are written in capitals, and typed without
-      const spellings = [...new Set([text, text.toUpperCase()])];
-      const answers = await Promise.all(spellings.map((prefix) => json(`subjects${query({ prefix })}`, { signal })));
-      if (turn === asked && document.activeElement === input) show(answers.flatMap(({ subjects }) => subjects).slice(0, 12));
+      return DELIVERY_ID.test(text) ? [] : await beginning(text, signal);
     } catch {
-      show([]);
+      return []; // the page that is gone to tells of a fault
     }
+  }
+
+  /** Go to what is meant: the number itself, else the only one that begins so, else the list of all that do. */
+  async function enter() {
+    const text = input.value.trim();
+    clearTimeout(timer);
+    asked += 1;
+    const found = await look(text);
+    if (signal.aborted) return;
+    show([]);
+    const same = found.filter(({ key }) => key.toLowerCase() === text.toLowerCase());
+    const meant = same.length ? same : found;
+    if (meant.length === 1) go(meant[0].kind, meant[0].key);
+    else if (DELIVERY_ID.test(text)) location.hash = `#/received/${text.toLowerCase()}`;
+    else location.hash = `#/${query({ ...filter, subject: same[0]?.key ?? text })}`;
   }
 
   input.addEventListener("input", () => {
@@ -102,12 +119,8 @@ export function search(filter, signal) {
       onsubmit: (event) => {
         event.preventDefault();
         const option = offers.querySelector('[aria-selected="true"]');
-        const text = input.value.trim();
-        const same = offered.find(({ key }) => key.toLowerCase() === text.toLowerCase());
         if (option) option.click();
-        else if (same) go(same.kind, same.key);
-        else if (ID.test(text)) location.hash = `#/received/${text.toLowerCase()}`;
-        else location.hash = `#/${query({ ...filter, subject: text })}`;
+        else enter();
       },
     },
     input,

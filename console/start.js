@@ -1,9 +1,12 @@
 // What an empty system says: what to do first.
 
+import { key } from "./api.js";
 import { h } from "./dom.js";
 
 export function start() {
   const address = `${location.origin}/api/webhooks/CreateQuote`;
+  // who sees this page without a key can send without one
+  const withKey = key.get() ? "-H 'x-functions-key: <KEY>' " : "";
   return h(
     "div",
     { class: "start" },
@@ -16,10 +19,10 @@ export function start() {
         "li",
         {},
         h("h3", {}, "Try it with a sample"),
-        h("p", {}, "On your machine, in the project’s folder:"),
+        h("p", {}, "On your machine, in the project’s folder (on Windows ", h("code", {}, "py"), " for ", h("code", {}, "python3"), "):"),
         h("pre", {}, "python3 dev.py send CreateQuote"),
         h("p", {}, "Or from anywhere:"),
-        h("pre", {}, `curl -H 'x-functions-key: <KEY>' -d '{"QuoteNo": "Q000001v1"}' ${address}`),
+        h("pre", {}, `curl ${withKey}-d '{"QuoteNo": "Q000001v1"}' ${address}`),
       ),
       h(
         "li",

@@ -5,6 +5,7 @@ The browser is Debian's Chromium (`apt install chromium`), driven by Playwright.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ from tools.host.testing import HostProcess, StartHost, wait_until
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "corpus"
-
+# a name for the app under which it is not a local one
+AS_DEPLOYED = "func-printiq.example"
 
 # Patience, for a machine that has other work to do.
 _MILLISECONDS = 45_000
@@ -37,10 +39,12 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
+    arguments = [f"--host-resolver-rules=MAP {AS_DEPLOYED} 127.0.0.1"]
     # Chromium's own sandbox does not work for root, which CI often is
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
+        running = playwright.chromium.launch(executable_path=program, args=arguments)
         yield running
         running.close()
 
@@ -96,6 +100,8 @@ def test_an_empty_system_says_what_to_do_and_what_arrives_appears_by_itself(
     page.goto(f"{host.url}/api/console")
     expect(page.get_by_text("Nothing was received yet")).to_be_visible()
     expect(page.get_by_text("python3 dev.py send CreateQuote")).to_be_visible()
+    expect(page.locator("main")).not_to_contain_text("<KEY>")
+    expect(page.locator("#open-count")).to_be_hidden()
     send(host, "CreateQuote", (CORPUS / "CreateQuote" / "typical.json").read_bytes())
     expect(page.get_by_role("link", name="CreateQuote")).to_be_visible()
     expect(page.get_by_text("Nothing was received yet")).to_be_hidden()
@@ -123,6 +129,62 @@ def test_the_key_is_asked_for_once_and_a_wrong_one_is_refused(start_host: StartH
     assert page.evaluate("localStorage.length + document.cookie.length") == 0
     page.get_by_role("button", name="Forget key").click()
     expect(page.get_by_label("Key", exact=True)).to_be_visible()
+
+
+def test_without_a_key_the_page_says_so_and_the_request_can_still_be_written(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT, "--keys")
+    key, _ = keys_of(host)
+    page.goto(f"{host.url}/api/console")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This page needs a key")
+    page.locator("main").get_by_role("link", name="Connect").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.get_by_role("link", name="Fields").click()
+    page.get_by_role("dialog").get_by_role("link", name="Connect").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.get_by_role("link", name="Received").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Enter a key").click()
+    page.get_by_label("Key", exact=True).fill(key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing was received yet")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("x-functions-key: <KEY>")
+
+
+def test_enter_opens_the_only_number_that_begins_so_and_else_lists_them(
+    host: HostProcess, page: Page
+) -> None:
+    for number in ("E40001-01", "E40002-01", "E40002-02"):
+        send(host, "CreateJob", {"QuoteNo": "Q004000v1", "Products": [{"JobNo": number}]})
+    for typed in ("e40001", "e40002-01"):
+        page.goto(f"{host.url}/api/console")
+        page.get_by_role("combobox", name="Search").fill(typed)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(typed.upper())
+        page.goto("about:blank")
+    page.goto(f"{host.url}/api/console")
+    page.get_by_role("combobox", name="Search").fill("e40002")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing was received about “e40002”")).to_be_visible()
+    expect(page.locator(".end").get_by_role("link")).to_have_text(["E40002-01", "E40002-02"])
+    page.locator(".end").get_by_role("link", name="E40002-02").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("E40002-02")
+
+
+def test_an_address_that_leads_nowhere_says_so(host: HostProcess, page: Page) -> None:
+    page.goto(f"{host.url}/api/console#/recieved")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
+    page.goto(f"{host.url}/api/console#/received/J29328-01")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not an id")
+    page.goto(f"{host.url}/api/console#/received/01989765-1d49-7000-8000-000000000001")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not there yet")
 
 
 def test_a_job_is_found_by_its_number_and_shows_its_history(host: HostProcess, page: Page) -> None:
@@ -184,6 +246,7 @@ def test_what_was_refused_is_read_replayed_as_what_it_is_or_dismissed(
     page.get_by_label("Why").fill("Sent by hand")
     page.get_by_role("button", name="Dismiss", exact=True).click()
     expect(page.get_by_text("Sent by hand")).to_be_visible()
+    expect(page.locator("#open-count")).to_be_hidden()
     page.goto(f"{host.url}/api/console#/open")
     expect(page.get_by_text("Nothing is open")).to_be_visible()
 
@@ -192,6 +255,7 @@ def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostP
     send(host, "CreateCustomerContact", {"ContactKey": "7", "Nickname": "Jo Bloggs"})
     wait_until(lambda: "Nickname" in httpx.get(f"{host.url}/api/drift").text)
     page.goto(f"{host.url}/api/console#/fields")
+    page.get_by_role("heading", name="CreateCustomerContact").click()
     row = page.get_by_role("row", name="Nickname")
     expect(row).to_contain_text("Xx Xxxxxx")
     expect(page.get_by_text("Jo Bloggs")).to_have_count(0)
@@ -215,6 +279,7 @@ def test_a_payload_that_contains_script_and_markup_is_text_everywhere(host: Host
         page.goto(f"{host.url}/api/console#/received/{delivery_id}")
         expect(page.locator(".payloads pre").first).to_contain_text("alert(2)")
     page.goto(f"{host.url}/api/console#/fields")
+    page.get_by_role("heading", name="CreateCustomer", exact=True).click()
     expect(page.get_by_text("alert(2)").first).to_be_visible()
     page.goto(f"{host.url}/api/console#/open")
     expect(page.locator("tbody tr")).not_to_have_count(0)
@@ -278,6 +343,7 @@ def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, browser: B
         page.goto(f"{host.url}/api/console{place}")
         page.wait_for_load_state("networkidle")
         expect(page.locator("main > *").first).to_be_attached()
+        page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
     red = int(page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
     assert (red < 64) == (scheme == "dark")
@@ -297,3 +363,29 @@ def test_the_request_to_printiq_names_each_chosen_event_once_for_each_environmen
     assert text.count("/hot-folder/CreateCustomer/") == 2
     assert text.count("ExportInvoice (JSON)") == 2
     assert "CreateJob" not in text
+
+
+def test_the_request_gives_no_address_of_an_app_that_nobody_said_is_theirs(
+    host: HostProcess, page: Page
+) -> None:
+    local = urlsplit(host.url)
+    page.goto(f"{host.url}/api/console#/connect")
+    request = page.get_by_label("The request")
+    for place in ("UAT", "PROD"):
+        expect(request).to_have_value(re.compile(f"POST to https://<YOUR-{place}-APP>.azurewebsites.net/api"))
+    expect(page.get_by_label("This app is")).to_have_count(0)
+    here = f"http://{AS_DEPLOYED}:{local.port}"
+    page.goto(f"{here}/api/console#/connect")
+    uat, production = (page.get_by_label(f"Address of the app for {name}") for name in ("UAT", "production"))
+    expect(request).not_to_have_value(re.compile(AS_DEPLOYED))
+    page.get_by_label("This app is").select_option("UAT")
+    expect(uat).to_have_value(here)
+    expect(production).to_have_value("https://<YOUR-PROD-APP>.azurewebsites.net")
+    page.get_by_label("This app is").select_option("production")
+    expect(uat).to_have_value("https://<YOUR-UAT-APP>.azurewebsites.net")
+    expect(production).to_have_value(here)
+    _, uat_part, production_part = re.split(
+        "^(?=UAT$|Production$)", request.input_value(), flags=re.MULTILINE
+    )
+    assert here not in uat_part
+    assert f"POST to {here}/api/webhooks/ExportInvoice?code=<KEY>" in production_part
