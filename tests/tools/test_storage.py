@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ IDENTITY = {
 }
 
 
-def dev(*arguments: str, folder: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+def dev(
+    *arguments: str, settings: Mapping[str, str] | None = None, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AzureWebJobs")}
     return subprocess.run(
         [sys.executable, "-m", "tools", *arguments],
         cwd=folder,
-        env={**environment, **settings},
+        env={**environment, **(settings or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -31,7 +34,7 @@ def dev(*arguments: str, folder: Path = ROOT, **settings: str) -> subprocess.Com
 
 
 def test_a_connection_string_is_enough_and_its_key_is_not_told(storage: str) -> None:
-    done = dev("verify", AzureWebJobsStorage=storage)
+    done = dev("verify", settings={"AzureWebJobsStorage": storage})
     assert done.returncode == 0, done.stdout + done.stderr
     account, key = (part.partition("=")[2] for part in storage.split(";")[1:3])
     assert f"Storage: account {account} at http://127.0.0.1" in done.stdout
@@ -63,14 +66,15 @@ def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: 
     ids=["not-all-addresses", "no-connection-string"],
 )
 def test_wrong_settings_are_one_sentence_and_exit_code_2(settings: dict[str, str], said: str) -> None:
-    done = dev("verify", **settings)
+    done = dev("verify", settings=settings)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_without_a_login_it_is_said_how_to_get_one(tmp_path: Path) -> None:
-    done = dev("verify", **IDENTITY, AZURE_TOKEN_CREDENTIALS="AzureCliCredential", PATH=str(tmp_path))
+    settings = {**IDENTITY, "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential", "PATH": str(tmp_path)}
+    done = dev("verify", settings=settings)
     assert done.returncode == 3, done.stdout + done.stderr
     told = done.stdout.splitlines()
     assert told[0] == "Storage: https://shop.blob.example.invalid, with your identity"
@@ -81,8 +85,8 @@ def test_without_a_login_it_is_said_how_to_get_one(tmp_path: Path) -> None:
 
 def test_the_local_storage_is_the_one_of_the_storage_port() -> None:
     port = free_port(3)
-    for settings in ({}, {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}):
-        done = dev("verify", f"--storage-port={port}", **settings)
+    for settings in (None, {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}):
+        done = dev("verify", f"--storage-port={port}", settings=settings)
         assert done.returncode == 3, done.stdout + done.stderr
         assert f"at http://127.0.0.1:{port}/" in done.stdout
         assert "--storage-port" in done.stdout
