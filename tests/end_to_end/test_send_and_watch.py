@@ -110,6 +110,16 @@ def test_an_app_that_does_not_answer_ends_with_exit_code_3(own: Receiver) -> Non
     assert f"The app at {url} does not answer" in done.stdout
 
 
+def test_an_answer_is_told_also_where_storage_cannot_be_looked_into(own: Receiver, a_file: Path) -> None:
+    elsewhere = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+    port = free_port(3)
+    done = _send(own, "CreateQuote", "--file", str(a_file), f"--storage-port={port}", **elsewhere)
+    assert done.exit_code == 3
+    answer, why = done.stdout.index("202 accepted, id "), done.stdout.index(f"http://127.0.0.1:{port}")
+    assert answer < why
+    assert "--storage-port" in done.stdout
+
+
 def test_all_events_are_sent_and_followed(own: Receiver) -> None:
     done = _send(own, "--all", "--json")
     assert done.exit_code == 0, done.stderr

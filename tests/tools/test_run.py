@@ -73,9 +73,11 @@ def test_run_says_what_listens_and_ctrl_c_ends_all_of_it(run: Run) -> None:
     wait_until(lambda: run.says("Ctrl-C stops everything"))
     assert f"The app is listening on http://127.0.0.1:{run.port}" in run.log.read_text()
     assert "POST /api/echo/{first}/{second?}" in run.log.read_text()
-    assert "dev.py send CreateQuote" in run.log.read_text()
     key = re.search(r'curl -i -H "x-functions-key: (\S+)"', run.log.read_text())
     assert key
+    options = f"--url http://127.0.0.1:{run.port} --storage-port {run.storage_port} --key {key[1]}\n"
+    assert f"dev.py send CreateQuote {options}" in run.log.read_text()
+    assert f"Console: http://127.0.0.1:{run.port}/api/console\n" in run.log.read_text()
     assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a").status_code == 401
     assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a?code={key[1]}").status_code == 202
     queues = QueueServiceClient.from_connection_string(connection_string(run.storage_port))

@@ -22,6 +22,7 @@ from handlers.channels.hot_folder import delivery_id
 from handlers.ids import just_before, newest_first
 from handlers.ledger import day
 from handlers.stores import ContainerName, TableName
+from tools.commands._ports import STORAGE_PORT, URL
 from tools.host.azurite import connection_string
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
 
@@ -44,8 +45,8 @@ StoragePortOption = Annotated[
     int, typer.Option("--storage-port", help="The app's --storage-port: where its Azurite has its blobs.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-DEFAULT_URL = "http://127.0.0.1:7071"
-DEFAULT_STORAGE_PORT = 10000
+DEFAULT_URL = URL
+DEFAULT_STORAGE_PORT = STORAGE_PORT
 
 
 class UnreachableError(Exception):
@@ -135,7 +136,7 @@ def _storage_answers(connection: str) -> Iterator[None]:
         why = str(error).partition("\n")[0]
         raise UnreachableError(
             f"The storage at {where} does not answer as it should: {why}\n"
-            "Is the app running (dev.py run), and with this --storage-port?"
+            "If it is this machine's, give the --storage-port that dev.py run shows at its start."
         ) from error
 
 

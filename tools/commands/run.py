@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from events import EventType
+from tools.commands._ports import PORT, STORAGE_PORT, URL
 from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
@@ -31,10 +32,10 @@ _SAMPLE = "tests/corpus/CreateQuote/typical.json"
 
 def main(  # noqa: PLR0913 an option each
     *,
-    port: Annotated[int, typer.Option(help="Port for HTTP.")] = 7071,
+    port: Annotated[int, typer.Option(help="Port for HTTP.")] = PORT,
     storage_port: Annotated[
         int, typer.Option(help="Port for blobs; queues and tables take the next two.")
-    ] = 10000,
+    ] = STORAGE_PORT,
     data: Annotated[
         Path,
         typer.Option(help="Folder that keeps the stored data, keys and timers.", show_default=".local/data"),
@@ -119,17 +120,23 @@ def _welcome(console: Console, listening: host.Listening, azurite: Azurite) -> N
     console.print(
         f"Storage (Azurite): blobs, queues and tables on ports {azurite.port} to {azurite.port + 2}"
     )
-    key = ""
+    key, options = "", ""
+    if listening.url != URL:
+        options += f" --url {listening.url}"
+    if azurite.port != STORAGE_PORT:
+        options += f" --storage-port {azurite.port}"
     if listening.keys:
         console.print("Keys, for the header x-functions-key or ?code=:")
         console.print(f"  every function  {listening.keys.host}\n  master          {listening.keys.master}")
         key = f' -H "x-functions-key: {listening.keys.host}"'
+        options += f" --key {listening.keys.host}"
     python = "py" if sys.platform == "win32" else "python3"
     console.print("[bold]Try next[/], in another terminal:")
     console.print(
         f"  curl -i{key} --data @{_SAMPLE} {listening.url}/api/webhooks/CreateQuote", soft_wrap=True
     )
-    console.print(f"  {python} dev.py send CreateQuote")
+    console.print(f"  {python} dev.py send CreateQuote{options}", soft_wrap=True)
+    console.print(f"[bold]Console:[/] {listening.url}/api/console", soft_wrap=True)
     console.print("Ctrl-C stops everything; the data is kept.")
     console.print()
 

@@ -125,28 +125,45 @@ def main(  # noqa: PLR0913 - an option each
     if ftp and hot_folder:
         raise typer.BadParameter("choose one: --ftp or --hot-folder", param_hint="--ftp")
     outgoing = [(name, path, path.read_bytes()) for name, path in _chosen(event, file, send_all=send_all)]
-    shown = _Printer(console, target)
     try:
         # all of them first: what the app does with one goes on while the others are sent
         if ftp:
             sent = [_upload(name, path, body, ftp_port) for name, path, body in outgoing]
         else:
             sent = [_send(name, path, body, target, hot_folder=hot_folder) for name, path, body in outgoing]
-        account = target.account()
-        for each in sent:
-            _follow(each, account, console)
-            if as_json:
-                told = {**asdict(each), "outcome": _name(each.outcome), "at": each.at.isoformat()}
-                print(json.dumps(told, ensure_ascii=False))
-            else:
-                shown.show(each)
     except UnreachableError as error:
-        console.print(f"[red]{escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(Outcome.UNREACHABLE) from None
+        raise _unreachable(error, console) from None
+    _tell(sent, target, console, as_json=as_json)
     if len(sent) > 1:
         arrived = sum(each.outcome is Outcome.ARRIVED for each in sent)
         console.print(f"{arrived} of {len(sent)} arrived.")
     raise typer.Exit(max(each.outcome or Outcome.ARRIVED for each in sent))
+
+
+def _tell(sent: list[Sent], target: Target, console: Console, *, as_json: bool) -> None:
+    """Tell of each what the app answered, then what came of it, as long as that can be looked into."""
+    account, shown = target.account(), _Printer(console, target)
+    blind: UnreachableError | None = None
+    for each in sent:
+        if not as_json:
+            shown.answer(each)
+        if blind is None:
+            try:
+                _follow(each, account, console)
+            except UnreachableError as error:
+                blind = error
+        if as_json:
+            told = {**asdict(each), "outcome": _name(each.outcome), "at": each.at.isoformat()}
+            print(json.dumps(told, ensure_ascii=False))
+        elif blind is None:
+            shown.outcome(each)
+    if blind is not None:
+        raise _unreachable(blind, console)
+
+
+def _unreachable(error: UnreachableError, console: Console) -> typer.Exit:
+    console.print(f"[red]{escape(str(error))}", soft_wrap=True)
+    return typer.Exit(Outcome.UNREACHABLE)
 
 
 def _checked(target: Target, console: Console, *, as_json: bool) -> Outcome:
@@ -301,10 +318,14 @@ class _Printer:
         self._console = console
         self._target = target
 
-    def show(self, sent: Sent) -> None:
+    def answer(self, sent: Sent) -> None:
+        """Print what was sent and what the app answered, which is known before it is followed."""
         self._line("[bold]" + escape(sent.event), f"{sent.file} → {sent.to}")
         if sent.status is not None:
             self._answer(sent)
+
+    def outcome(self, sent: Sent) -> None:
+        """Print what came of it."""
         if sent.delivery is not None:
             self._delivery(sent, sent.delivery)
         elif sent.id is not None or sent.channel == "ftp":
@@ -320,7 +341,8 @@ class _Printer:
         answer = sent.answer if isinstance(sent.answer, dict) else {}
         said = answer.get("detail") or answer.get("status") or sent.trouble
         good = sent.outcome is not Outcome.REFUSED
-        self._line("  answer", f"{sent.status} {said}".rstrip(), "green" if good else "red")
+        named = f", id {sent.id}" if good and sent.id else ""
+        self._line("  answer", f"{sent.status} {said}{named}".rstrip(), "green" if good else "red")
         for problem in answer.get("errors", [])[1:]:
             self._line("", f"{problem['pointer']}: {problem['message']}", "red")
         for warning in answer.get("warnings", []):
@@ -329,7 +351,8 @@ class _Printer:
     def _delivery(self, sent: Sent, row: Json) -> None:
         about = f" {row['kind']} {row['subject']}" if row.get("subject") else ""
         styles = {"sent": "green", "duplicate": "yellow"}
-        self._line("  ledger", f"{row['status']}{about}, id {row['id']}", styles.get(row["status"], "red"))
+        named = "" if sent.status == httpx.codes.ACCEPTED else f", id {row['id']}"
+        self._line("  ledger", f"{row['status']}{about}{named}", styles.get(row["status"], "red"))
         if row.get("error") and sent.status is None:
             self._line("", row["error"], "red")
         if row.get("duplicateOf"):
