@@ -8,6 +8,11 @@ export function eventName(row) {
   return row.event === "_unknown" && row.eventAsNamed ? row.eventAsNamed : (EVENTS[row.event] ?? row.event);
 }
 
+/** Let a name break before its capitals where it must. */
+function breakable(name) {
+  return name.split(/(?<=[a-z])(?=[A-Z])/).map((part, index) => [index > 0 && h("wbr"), part]);
+}
+
 /** Make a list; `show(rows)` shows rows, keeps what is there and points out what is new. */
 export function list({ caption }) {
   const body = h("tbody");
@@ -60,7 +65,7 @@ function cells(row) {
     h(
       "td",
       { class: "what" },
-      h("a", { href: `#/received/${row.id}`, "data-item": true }, eventName(row)),
+      h("a", { href: `#/received/${row.id}`, "data-item": true }, breakable(eventName(row))),
       row.replayOf && h("span", { class: "note" }, "replay"),
     ),
     h(
