@@ -1,7 +1,7 @@
 """What comes of each sample of the corpus, and that the corpus has all that it should.
 
-`pytest tests/events/test_corpus.py --write-expected` writes the expected files anew. Read what changed: it is
-what consumers receive.
+`dev.py test -n 0 tests/events/test_corpus.py --write-expected` writes the expected files anew. Read what
+changed: it is what consumers receive.
 """
 
 import json

@@ -10,6 +10,7 @@ from looking import look, work_off
 from events import EventError, Kind, Subject
 from handlers import account, erasure, retention
 from handlers import process as processing
+from handlers import replay as replaying
 from handlers.erasure import Person
 from handlers.ids import newest_first
 from handlers.inbox import Message, Work
@@ -179,6 +180,18 @@ async def test_a_replay_that_came_to_nothing_is_replayed_with_what_is_open(bench
     rows = await bench.rows("deliveries", PartitionKey=day(first))
     assert len(rows) == 3
     assert {row.get("origin") for row in rows} == {None, first}
+
+
+async def test_a_call_that_takes_long_stops_and_its_cursor_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await arrived(bench, quote("Q1"), quote("Q2"))
+    with monkeypatch.context() as slow:
+        slow.setattr(replaying, "_PAGE", 1)
+        slow.setattr(replaying, "monotonic", iter([0.0, 0.0, 151.0]).__next__)
+        first = await replay_many(Filter(), bench.app)
+    rest = await replay_many(Filter(), bench.app, cursor=first.cursor)
+    assert (first.matched, rest.matched, rest.cursor) == (1, 1, None)
 
 
 async def test_a_dry_run_writes_nothing(bench: Bench, calls: list[Call]) -> None:

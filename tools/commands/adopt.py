@@ -15,6 +15,8 @@ from tools.commands._invented import Inventor
 from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UnreachableError, UrlOption
 
 CORPUS = ROOT / "tests" / "corpus"
+# One by one: two samples may share an expected file.
+_WRITE = "python3 dev.py test -n 0 tests/events/test_corpus.py --write-expected"
 
 
 class Outcome(IntEnum):
@@ -63,8 +65,8 @@ def main(
         raise typer.Exit(Outcome.REFUSED) from None
     console.print(f"Saved {escape(str(path))}. Now:", soft_wrap=True)
     console.print("  1. Read it: names of fields are kept, values are invented.")
-    console.print("  2. pytest tests/events/test_corpus.py --write-expected, and read what it wrote.")
-    console.print("  3. Teach the model its fields, and look at dev.py drift --backtest.")
+    console.print(f"  2. {_WRITE}, and read what it wrote.", soft_wrap=True)
+    console.print("  3. Teach the model its fields, and look at python3 dev.py drift --backtest.")
 
 
 def _adopt(api: Api, delivery_id: str, name: str | None, corpus: Path) -> Path:
