@@ -63,8 +63,9 @@ def main(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Send deliveries through again from their kept bytes: one, or all that a filter selects.
 
-    A replay keeps the id of its message, so that consumers can tell it. What was replayed before is passed
-    over when a filter selects it, so this can be interrupted and called again.
+    A replay keeps the id of its message, so that consumers can tell it. A filter passes over what was
+    replayed or dismissed before, so this can be interrupted and called again; and over replays, save that
+    --open takes those that came to nothing. What cannot be replayed is passed over, too.
 
     Exit codes: 0 done; 1 refused, with the reason; 2 the command line is wrong; 3 the app does not answer.
     """
@@ -135,5 +136,5 @@ def _tell(done: dict[str, Any], console: Console, *, dry_run: bool) -> None:
     if dry_run:
         console.print(f"{deliveries(done['matched'])} would be replayed. Leave out --dry-run to do it.")
     else:
-        passed_over = f"; {done['skipped']:,} passed over: replayed before" if done["skipped"] else ""
+        passed_over = f"; {done['skipped']:,} passed over" if done["skipped"] else ""
         console.print(f"{len(done['replayed']):,} replayed{passed_over}.")
