@@ -51,7 +51,10 @@ def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: 
     assert (done.returncode, json.loads(done.stdout)) == (0, {"erased": False, "ids": []}), done.stderr
     assert f"Storage: account {storage.split(';')[1].partition('=')[2]}" in done.stderr
     file.write_text("{")
-    assert dev("verify", folder=tmp_path).returncode == 2
+    for command in ("verify", "watch"):
+        done = dev(command, folder=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "is not valid JSON" in " ".join(done.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from handlers.app import App
 from handlers.problems import in_words
 from handlers.settings import Connection, Settings
 from handlers.stores import StorageFault
-from tools.commands._target import DEVELOPMENT, ROOT
+from tools.commands._target import DEVELOPMENT, read_app_settings
 from tools.host.azurite import connection_string
-from tools.host.errors import HostError
-from tools.host.settings import DEFAULT_STORAGE, load_app_settings
+from tools.host.settings import DEFAULT_STORAGE
 
 WRONG, UNREACHABLE = 2, 3
 # The app that these commands make has its hot folder in the same account; they never look into it.
@@ -30,11 +29,9 @@ def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console:
     Tells which storage that is. Raises typer.Exit, with the reason told: 2 where the settings are wrong, 3
     where storage does not answer.
     """
+    read_app_settings()
     try:
-        load_app_settings(ROOT)
         settings = _settings(storage_port)
-    except HostError as error:
-        raise _wrong(str(error), console) from None
     except ValidationError as error:
         raise _wrong(in_words(error), console) from None
     console.print(f"Storage: {_told(settings.storage)}", soft_wrap=True, highlight=False)

@@ -24,6 +24,7 @@ from handlers.ledger import day
 from handlers.stores import ContainerName, TableName
 from tools.commands._ports import STORAGE_PORT, URL
 from tools.host.azurite import connection_string
+from tools.host.errors import HostError
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
 
 type Json = dict[str, Any]
@@ -85,7 +86,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str, key: str | None, storage_port: int) -> "Target":
-        load_app_settings(ROOT)
+        read_app_settings()
         is_here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
         return cls(
             url=url.rstrip("/"),
@@ -116,6 +117,14 @@ class Target:
                     service.create_container(ContainerName.HOT_FOLDER)
                 written = blob.upload_blob(body, overwrite=True)
         return delivery_id(name, written["etag"], written["last_modified"])
+
+
+def read_app_settings() -> None:
+    """Put what local.settings.json says into the environment. Raises typer.BadParameter where it is wrong."""
+    try:
+        load_app_settings(ROOT)
+    except HostError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _storage(setting: str, port: int) -> str:
