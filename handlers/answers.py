@@ -1,8 +1,9 @@
 """What HTTP answers: a status, a body, headers; none of it Azure's."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from pydantic_core import to_json
 
 from handlers.problems import Refusal, problem_document
 
@@ -24,7 +25,7 @@ _ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 def answer(status: int, members: Mapping[str, Any]) -> Answer:
     """Answer with a JSON object; members that are None are left out."""
     shown = {name: value for name, value in members.items() if value is not None}
-    return Answer(status, json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace"), _JSON, _ALWAYS)
+    return Answer(status, to_json(shown), _JSON, _ALWAYS)
 
 
 def document(status: int, body: bytes, content_type: str = _JSON) -> Answer:

@@ -16,7 +16,10 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from events import Event, EventType, Payload, differences, fields, timestamp
 from handlers.stores import NotFound, StorageFault, TableName, Tables
@@ -244,9 +247,9 @@ def _read(row: Mapping[str, Any]) -> Findings:
         deliveries=row["deliveries"],
         first=row["first"],
         last=row["last"],
-        unknown={place: Sighting(**seen) for place, seen in json.loads(row["unknown"]).items()},
-        unread={place: Sighting(**seen) for place, seen in json.loads(row["unread"]).items()},
-        arrived=set(json.loads(row["arrived"])),
+        unknown={place: Sighting(**seen) for place, seen in from_json(row["unknown"]).items()},
+        unread={place: Sighting(**seen) for place, seen in from_json(row["unread"]).items()},
+        arrived=set(from_json(row["arrived"])),
         more=row["more"],
     )
 
@@ -259,7 +262,7 @@ async def read(tables: Tables) -> list[tuple[Carried, Findings]]:
 
 def still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
     """Return what the models of today do not know either."""
-    known = set(_fields_of(carried))
+    known = _fields_of(carried)
     return {place: seen for place, seen in findings.unknown.items() if place not in known}
 
 
@@ -267,12 +270,14 @@ def never_arrived(carried: Carried, findings: Findings) -> list[str]:
     """Return the known fields that never came; of one that holds others, only itself."""
     missing: list[str] = []
     for place in _fields_of(carried):
-        inside_missing = any(place.startswith(f"{each}/") for each in missing[-1:])
-        if place not in findings.arrived and not inside_missing:
-            missing.append(place)
+        if place in findings.arrived or (missing and place.startswith(f"{missing[-1]}/")):
+            continue
+        missing.append(place)
     return missing
 
 
-def _fields_of(carried: Carried) -> list[str]:
+@cache
+def _fields_of(carried: Carried) -> Mapping[str, None]:
+    """Return the fields in the model's order, as keys: they are looked up as well."""
     model = next(payload for payload in carried.event.payloads if carried.object == payload.OBJECT)
-    return list(fields(model))
+    return dict.fromkeys(fields(model))
