@@ -13,7 +13,7 @@ from events import Channel, Delivery, Envelope, Payload, cloud_event, parse
 from events.models import AcceptanceDetails, Job
 from tools.bench.measure import Aim, Comparison, Figure, cpu_times
 
-_CORPUS = Path(__file__).parents[2] / "tests" / "corpus"
+CORPUS = Path(__file__).parents[2] / "tests" / "corpus"
 _NOW = datetime(2025, 8, 11, 3, 50, 52, 697000, UTC)
 _ID = "01989765-1d49-7000-8000-000000000001"
 
@@ -23,7 +23,7 @@ _JSON_LIMIT = "limit: validate_json"
 
 def sample(name: str) -> bytes:
     """Return the bytes of a file of the corpus."""
-    return (_CORPUS / name).read_bytes()
+    return (CORPUS / name).read_bytes()
 
 
 def delivery(event: str, body: bytes) -> Delivery:

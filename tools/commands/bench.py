@@ -28,15 +28,19 @@ _VERSIONS = (
 )  # fmt: skip
 NAMES = (
     "json", "xml", "cloudevent", "import", "start", "writes", "webhook", "processing", "hot-folder",
-    "ftp", "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "counted",
+    "ftp", "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "api", "counted",
 )  # fmt: skip
 
 
-def main(
+def main(  # noqa: PLR0913 - one for each option
     *,
     only: Annotated[list[str] | None, typer.Option(help=f"Measure these alone: {', '.join(NAMES)}.")] = None,
     events: Annotated[int, typer.Option(help="How many events `counted` sends through the whole app.")] = 500,
     files: Annotated[int, typer.Option(help="How many waiting files `ftp` takes.", min=1)] = 300,
+    rows: Annotated[
+        # one day's hold the largest page
+        int, typer.Option(help="How many deliveries of 30 days the tables of `api` hold.", min=15_000)
+    ] = 20_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Put the table and the plots into docs/performance.md.")
@@ -55,7 +59,7 @@ def main(
     machine = _machine()
     console.print(machine)
     figures: dict[str, list[Figure]] = {}
-    for name, measure in _measures(events, files).items():
+    for name, measure in _measures(events, files, rows).items():
         if not only or name in only:
             started = time.monotonic()
             with console.status(f"Measuring {name}"):
@@ -64,16 +68,17 @@ def main(
             for line in _notes(figures[name]):
                 console.print(line)
             console.print(f"{name}: {time.monotonic() - started:.0f} s")
-    rows = [_row(name, figure) for name, each in figures.items() for figure in each]
     if as_json:
-        print(json.dumps({"machine": machine, "figures": rows}, indent=1))
+        shown = [_row(name, figure) for name, each in figures.items() for figure in each]
+        print(json.dumps({"machine": machine, "figures": shown}, indent=1))
     if write:
         _write(machine, [figure for each in figures.values() for figure in each])
 
 
-def _measures(events: int, files: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
+def _measures(events: int, files: int, rows: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
     # imported once the peers are there
     from tools.bench import (  # noqa: PLC0415
+        api,
         arrival,
         counted,
         ftp,
@@ -92,7 +97,8 @@ def _measures(events: int, files: int) -> Mapping[str, Callable[[], Iterable["Fi
         processing.processing_figures, processing.hot_folder_figures, lambda: ftp.ftp_figures(files),
         arrival.arrival_figures, processing.concurrency_figures,
         lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
-        growth.subscription_figures, growth.ledger_figures, lambda: counted.counted_figures(events),
+        growth.subscription_figures, growth.ledger_figures, lambda: api.api_figures(rows),
+        lambda: counted.counted_figures(events),
     )  # fmt: skip
     return dict(zip(NAMES, measures, strict=True))
 

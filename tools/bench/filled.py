@@ -1,0 +1,144 @@
+"""Fills the tables with many deliveries: rows as the ledger makes them, sent in transactions."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
+from typing import override
+
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from events import Channel, Delivery, Event, Payload, parse
+from handlers import ledger
+from handlers.ids import new_id, time_of
+from handlers.inbox import Place, Work
+from handlers.ledger import Outcome, Status
+from handlers.stores import ContainerName, NotFound, TableName, Tables
+from handlers.stores.tables import Entity, Row
+from tools.bench.parsing import sample
+
+DAYS = 30
+PER_SUBJECT = 100
+EVENTS = ("CreateQuote", "RequestQuoteApproval", "ExpireQuote", "DiscardQuote")
+# No factor of the number of events: each of them is refused now and then.
+_ONE_REFUSED_IN = 9
+_IN_TRANSACTION = 100
+_AT_ONCE = 4
+_TRIES = 10
+
+
+class _Collecting(Tables):
+    """Keep what would be written: a transaction holds rows of one partition."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[TableName, str], dict[str, Entity]] = defaultdict(dict)
+
+    @override
+    async def merge(self, table: TableName, row: Entity) -> None:
+        self.rows[table, str(row["PartitionKey"])][str(row["RowKey"])] = row
+
+    @override
+    async def insert(self, table: TableName, row: Entity) -> None:
+        await self.merge(table, row)
+
+    @override
+    async def get(self, table: TableName, partition: str, row: str) -> Row:
+        raise NotFound(f"{table} is empty")
+
+
+async def fill(connection: str, deliveries: int) -> None:
+    """Write deliveries of the last DAYS, as many each day (today's before now), PER_SUBJECT of a subject."""
+    tables = _Collecting()
+    for number, moment in enumerate(_moments(deliveries)):
+        await _record(
+            tables,
+            number,
+            subject(number % (deliveries // PER_SUBJECT)),
+            EVENTS[number % len(EVENTS)],
+            moment,
+        )
+    waiting = _transactions(tables.rows)
+    # not the app's clients, which are less patient
+    async with TableServiceClient.from_connection_string(connection) as service:
+
+        async def send() -> None:
+            for table, rows in waiting:
+                await _submit(service.get_table_client(table), rows)
+
+        await asyncio.gather(*(send() for _ in range(_AT_ONCE)))
+
+
+async def _submit(table: TableClient, rows: Iterable[Entity]) -> None:
+    """Send a transaction, again where Azurite dropped the connection: it stops to write all to disk."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(ServiceRequestError, ServiceResponseError):
+            await table.submit_transaction([("upsert", dict(row)) for row in rows])
+            return
+        await asyncio.sleep(1)
+    raise RuntimeError(f"Azurite took no transaction in {_TRIES} tries.")
+
+
+def subject(number: int) -> str:
+    """Return the quote number of a subject."""
+    return f"Q{number:06}"
+
+
+def _moments(deliveries: int) -> Iterator[datetime]:
+    now = datetime.now(UTC)
+    midnight = datetime.combine(now.date(), time.min, UTC)
+    each_day = deliveries // DAYS
+    for day in range(DAYS - 1, -1, -1):
+        start = midnight - timedelta(days=day)
+        length = min(timedelta(days=1), now - start)
+        yield from (start + length * number / each_day for number in range(each_day))
+
+
+async def _record(tables: Tables, number: int, quote: str, name: str, moment: datetime) -> None:
+    delivery_id = new_id(moment)
+    event = _event(quote, name)
+    came = event.delivery
+    work = Work.of(
+        Delivery(
+            id=delivery_id,
+            event=name,
+            body=came.body,
+            channel=came.channel,
+            received_at=time_of(delivery_id),
+            content_type=came.content_type,
+        )
+    )
+    if number % _ONE_REFUSED_IN:
+        raw = Place(ContainerName.ARCHIVE, f"{name}/{delivery_id}.json")
+        outcome = Outcome(status=Status.SENT, queues=("printiq-events",), raw=raw)
+        await ledger.record(tables, work, outcome, event)
+    else:
+        raw = Place(ContainerName.QUARANTINE, f"{name}/{delivery_id}.json")
+        await ledger.record(tables, work, Outcome(status=Status.QUARANTINED, error="It is cut off.", raw=raw))
+
+
+@cache
+def _event(quote: str, name: str) -> Event[Payload]:
+    body = sample("CreateQuote/typical.json").replace(b"Q005218v2", quote.encode())
+    now = datetime.now(UTC)
+    return parse(
+        Delivery(
+            id=new_id(now),
+            event=name,
+            body=body,
+            channel=Channel.WEBHOOK,
+            received_at=now,
+            content_type="application/json",
+        )
+    )
+
+
+def _transactions(
+    partitions: Mapping[tuple[TableName, str], Mapping[str, Entity]],
+) -> Iterator[tuple[TableName, list[Entity]]]:
+    for (table, _), found in partitions.items():
+        rows = list(found.values())
+        for start in range(0, len(rows), _IN_TRANSACTION):
+            yield table, rows[start : start + _IN_TRANSACTION]
