@@ -26,7 +26,7 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
     delivery_id = new_id(datetime.now(UTC))
     delivery = Delivery(
         id=delivery_id,
-        event=event,
+        event=event.encode("utf-8", "replace").decode(),  # half a surrogate pair could not be told to anybody
         body=body,
         channel=Channel.WEBHOOK,
         received_at=time_of(delivery_id),

@@ -75,6 +75,16 @@ async def test_a_large_body_is_refused_by_the_size_that_the_settings_name(bench:
     assert (await _post(app, b'{"QuoteNo": "Q1"}')).status == 202
 
 
+@pytest.mark.parametrize("status", ["", "202"])
+async def test_a_name_with_half_a_surrogate_pair_is_answered_like_any_that_is_unknown(
+    bench: Bench, status: str
+) -> None:
+    app = bench.start(QUARANTINE_STATUS=status)
+    found = await _post(app, b"{}", "Create\udc80")
+    assert found.status == int(status or 404)
+    assert "no event named 'Create?'" in json.loads(found.body)["detail"]
+
+
 async def test_with_quarantine_status_202_what_is_kept_is_confirmed_and_nothing_else(bench: Bench) -> None:
     app = bench.start(QUARANTINE_STATUS="202")
     kept = await _post(app, b"{")
