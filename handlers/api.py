@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from events import Delivery, EventError, Kind, Problem, Subject, timestamp
 from events.errors import pointer
 from handlers import archive, drift, queries, replay, stats, views
-from handlers.answers import Answer, answer, attachment, problem
+from handlers.answers import Answer, attachment, document, problem
 from handlers.app import App
 from handlers.backlog import backlogs
 from handlers.ids import time_of
@@ -86,7 +86,7 @@ async def deliveries(query: Mapping[str, str], app: App) -> Answer:
     """Answer a page of the ledger."""
     asked = _asked(views.Listing, query)
     found = await queries.page(app.stores.tables, asked.filter(), size=asked.size, cursor=asked.cursor)
-    return answer(200, views.Page(deliveries=_shown(found.rows), cursor=found.cursor).members())
+    return document(200, views.Page(deliveries=_shown(found.rows), cursor=found.cursor).document())
 
 
 @_answers
@@ -94,7 +94,7 @@ async def delivery(delivery_id: str, app: App) -> Answer:
     """Answer all that is known of a delivery."""
     row = await queries.find(app.stores.tables, delivery_id)
     errors = await _refused_for(row, app) if row["status"] == Status.QUARANTINED else []
-    return answer(200, views.Detail.model_validate({**row, "errors": errors}).members())
+    return document(200, views.Detail.model_validate({**row, "errors": errors}).document())
 
 
 @_answers
@@ -145,7 +145,7 @@ async def subject(kind: str, key: str, query: Mapping[str, str], app: App) -> An
     timeline = views.Timeline(
         kind=about.kind, key=about.key, latest=latest, deliveries=_shown(found.rows), cursor=found.cursor
     )
-    return answer(200, timeline.members())
+    return document(200, timeline.document())
 
 
 @_answers
@@ -153,7 +153,7 @@ async def subjects(query: Mapping[str, str], app: App) -> Answer:
     """Answer which subjects begin with a text: a range of `records` for each kind, ten rows at most."""
     prefix = table_key(_asked(views.Prefix, query).prefix)
     found = await asyncio.gather(*(_beginning(kind, prefix, app) for kind in Kind))
-    return answer(200, views.Subjects(subjects=[each for some in found for each in some]).members())
+    return document(200, views.Subjects(subjects=[each for some in found for each in some]).document())
 
 
 async def _beginning(kind: Kind, prefix: str, app: App) -> list[views.Known]:
@@ -198,7 +198,7 @@ async def statistics(query: Mapping[str, str], app: App) -> Answer:
         open=views.Open(count=waiting, more=more),
         queues=queues,
     )
-    return answer(200, shown.members())
+    return document(200, shown.document())
 
 
 def _period(asked: views.Period) -> tuple[datetime, datetime]:
@@ -244,7 +244,7 @@ async def drifted(app: App) -> Answer:
         for carried, findings in found
     ]
     # validated as a whole, which is quicker than a Python call for each sighting
-    return answer(200, views.DriftReport.model_validate({"events": shown}).members())
+    return document(200, views.DriftReport.model_validate({"events": shown}).document())
 
 
 def _sightings(seen: Mapping[str, drift.Sighting]) -> list[dict[str, Any]]:
@@ -257,7 +257,7 @@ async def replay_one(delivery_id: str, body: bytes, app: App) -> Answer:
     """Send a delivery through again."""
     asked = _told(views.Again, body)
     done = await replay.replay(delivery_id, app, replay.Wish(asked.as_, asked.queues))
-    return answer(202, views.Replayed.model_validate(done._asdict()).members())
+    return document(202, views.Replayed.model_validate(done._asdict()).document())
 
 
 @_answers
@@ -278,7 +278,7 @@ async def replay_many(body: bytes, app: App) -> Answer:
         skipped=done.skipped,
         cursor=done.cursor,
     )
-    return answer(200 if asked.dry_run else 202, shown.members())
+    return document(200 if asked.dry_run else 202, shown.document())
 
 
 @_answers

@@ -36,8 +36,9 @@ class _Shown(BaseModel):
         defer_build=True,
     )
 
-    def members(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude_none=True)
+    def document(self) -> bytes:
+        """Write it as JSON; what is None is left out."""
+        return self.model_dump_json(exclude_none=True).encode()
 
 
 class _Asked(BaseModel):
