@@ -283,6 +283,10 @@ class Soak:
             os.kill(pid, signal.SIGCONT)
 
     async def _restart_storage(self) -> None:
+        # before all of it has started it does not listen for signals: it would end without saving what it took
+        while not await asyncio.to_thread(self.azurite.answers):
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.azurite.pid, signal.SIGTERM)
         await asyncio.sleep(3)

@@ -166,11 +166,15 @@ class Azurite:
                 start_new_session=sys.platform != "win32",
             )
         deadline = time.monotonic() + _START_SECONDS
-        while not all(_answers(self.port + offset) for offset in range(len(SERVICES))):
+        while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = log.read_text("utf-8", "replace")[-_LOG_TAIL:]
                 raise HostError(f"Azurite did not start. The end of {log}:\n{tail}")
             time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Tell whether all three services listen."""
+        return all(_answers(self.port + offset) for offset in range(len(SERVICES)))
 
     def _end(self) -> None:
         process = self._process
