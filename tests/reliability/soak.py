@@ -37,7 +37,7 @@ from handlers.queries import UnknownDelivery, find
 from handlers.settings import Settings
 from handlers.stores import ContainerName, StorageFault
 from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
-from tools.host.testing import HostProcess, free_port
+from tools.host.testing import HostProcess, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "corpus"
@@ -283,9 +283,8 @@ class Soak:
             os.kill(pid, signal.SIGCONT)
 
     async def _restart_storage(self) -> None:
-        # before all of it has started it does not listen for signals: it would end without saving what it took
-        while not await asyncio.to_thread(self.azurite.answers):
-            await asyncio.sleep(0.1)
+        # until it has started it does not listen for signals, and would end without saving what it took
+        await asyncio.to_thread(wait_until, self.azurite.answers, 60)
         await asyncio.sleep(1)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.azurite.pid, signal.SIGTERM)
