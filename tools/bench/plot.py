@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 640, 360, 70, 40, 170, 50
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 360, 70, 40, 250, 50
 _COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#7e22ce", "#475569")
 
 _FONT = 'font-family="sans-serif" font-size="12" fill="#1f2937"'

@@ -52,17 +52,32 @@ def connection_string(port: int, account: str = ACCOUNT, key: str = KEY) -> str:
 def install(folder: Path, progress: Callable[[str], object]) -> Path:
     """Install the pinned Azurite as `folder`, unless it is there; return its program.
 
-    The version and everything that it depends on stand in package-lock.json beside this file.
+    The version and everything that it depends on stand in package-lock.json beside this file. Of several
+    processes at once one installs it, and the others wait.
     """
-    wanted = hashlib.sha256(b"".join(pin.read_bytes() for pin in _PINS)).hexdigest()
-    program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    if not _is_installed(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_name(f"{folder.name}.lock").open("ab") as lock:
+            while not _lock(lock):
+                time.sleep(0.5)
+            if not _is_installed(folder):
+                _install(folder, progress)
+    return folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+
+
+def _wanted() -> str:
+    return hashlib.sha256(b"".join(pin.read_bytes() for pin in _PINS)).hexdigest()
+
+
+def _is_installed(folder: Path) -> bool:
     stamp = folder / "installed"
-    if stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return program
+    return stamp.exists() and stamp.read_text("utf-8") == _wanted()
+
+
+def _install(folder: Path, progress: Callable[[str], object]) -> None:
     version = json.loads(_PINS[0].read_text("utf-8"))["dependencies"]["azurite"]
     progress(f"Installing Azurite {version} (about 250 MB)")
     started = time.monotonic()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     # Made beside its place and moved there when it is whole: an interruption leaves nothing half-done behind.
     with tempfile.TemporaryDirectory(
         dir=folder.parent, prefix="azurite-", ignore_cleanup_errors=True
@@ -76,12 +91,10 @@ def install(folder: Path, progress: Callable[[str], object]) -> Path:
         if done.returncode != 0:
             said = f"{done.stdout!s}\n{done.stderr!s}"
             raise HostError(f"Azurite could not be installed; npm needs its registry this once.\n{said}")
-        (part / "installed").write_text(wanted, "utf-8")
+        (part / "installed").write_text(_wanted(), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another process was quicker
-            part.rename(folder)
+        part.rename(folder)
     progress(f"Installed Azurite in {time.monotonic() - started:.0f} s")
-    return program
 
 
 @dataclass
