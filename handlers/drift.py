@@ -24,6 +24,7 @@ from pydantic_core import from_json
 from events import Event, EventType, Payload, differences, fields, timestamp
 from handlers.stores import NotFound, StorageFault, TableName, Tables
 from handlers.stores.faults import Conflict
+from handlers.stores.tables import Row
 
 _log = logging.getLogger("printiq.drift")
 
@@ -254,10 +255,14 @@ def _read(row: Mapping[str, Any]) -> Findings:
     )
 
 
-async def read(tables: Tables) -> list[tuple[Carried, Findings]]:
-    """Return what was found of each event: a row for each event and object, some thirty in all."""
-    rows = [row async for row in tables.query(TableName.DRIFT, "PartitionKey ne ''")]
-    return [(Carried(EventType.named(row["PartitionKey"]), row["RowKey"]), _read(row)) for row in rows]
+async def rows(tables: Tables) -> list[Row]:
+    """Return the table: a row for each event and object, some thirty in all."""
+    return [row async for row in tables.query(TableName.DRIFT, "PartitionKey ne ''")]
+
+
+def findings_of(row: Row) -> tuple[Carried, Findings]:
+    """Return what was found of an event that carried an object."""
+    return Carried(EventType.named(row["PartitionKey"]), row["RowKey"]), _read(row)
 
 
 def still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:

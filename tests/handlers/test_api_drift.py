@@ -46,6 +46,16 @@ def test_unknown_unread_and_missing_fields_are_told_without_their_values(storage
     tell(storage, story)
 
 
+def test_what_is_asked_again_tells_what_came_since(storage: str) -> None:
+    async def story(app: App) -> None:
+        for count in (1, 2):
+            await deliver(app, "CreateCustomer", sample("CreateCustomer"))
+            for _ in range(2):
+                assert (await report(app, "CreateCustomer"))["deliveries"] == count
+
+    tell(storage, story)
+
+
 def test_fields_inside_lists_have_one_place_and_a_missing_parent_stands_for_its_fields(storage: str) -> None:
     async def story(app: App) -> None:
         products = [{"JobNo": "J1", "Odd": 1}, {"JobNo": "J2", "Odd": 2}]
