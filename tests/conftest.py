@@ -1,9 +1,11 @@
 """What tests on real parts share: one Azurite for all of them, hosts of any function app, and this app."""
 
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis.configuration
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
 from bench import Bench, Call
@@ -14,6 +16,8 @@ from tools.host.azurite import Azurite, connection_string, install
 from tools.host.testing import HostProcess, StartHost, free_port
 
 ROOT = Path(__file__).parents[1]
+# What it keeps from run to run names paths of this machine: outside the project, then.
+hypothesis.configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "printiq-hypothesis")
 # A short key: all accounts have to fit into one environment variable, of 32 KB on Windows.
 KEY = "dGVzdA=="
 ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(1500)), KEY)

@@ -3,6 +3,7 @@
 Copy it beside your consumer. Needs `pip install azure-storage-queue azure-storage-blob azure-identity`.
 """
 
+import argparse
 import base64
 import json
 import logging
@@ -11,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
@@ -52,6 +53,25 @@ class Storage:
             service = BlobServiceClient.from_connection_string(self._named)
             blob = service.get_blob_client(blob.container_name, blob.blob_name)
         return blob.download_blob().readall()
+
+
+class Asked(NamedTuple):
+    """Hold what a consumer that writes into a folder was asked to do."""
+
+    folder: Path
+    queue: str
+    once: bool
+
+
+def asked(about: str | None, folder: str) -> Asked:
+    """Read the command line of such a consumer, and make its folder."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("folder", type=Path, help=folder)
+    parser.add_argument("--queue", default="printiq-events")
+    parser.add_argument("--once", action="store_true", help="end when the queue is empty")
+    found = Asked(**vars(parser.parse_args()))
+    found.folder.mkdir(parents=True, exist_ok=True)
+    return found
 
 
 def consume(queue: str, wanted: str, handle: Callable[[Event], None], remembered: Path, *, once: bool) -> int:

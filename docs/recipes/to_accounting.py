@@ -3,12 +3,10 @@
 The columns are those that Xero and many others take; amounts stay exact.
 """
 
-import argparse
 import csv
 import re
-from pathlib import Path
 
-from consumer import Event, consume
+from consumer import Event, asked, consume
 
 COLUMNS = {
     "ContactName": "BillingCusName",
@@ -30,13 +28,7 @@ LINE_COLUMNS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the CSV files go")
-    parser.add_argument("--queue", default="printiq-events")
-    parser.add_argument("--once", action="store_true", help="end when the queue is empty")
-    arguments = parser.parse_args()
-    folder: Path = arguments.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, queue, once = asked(__doc__, "where the CSV files go")
 
     def export(event: Event) -> None:
         invoice = event["data"]
@@ -52,7 +44,7 @@ def main() -> None:
         part.replace(folder / f"{name}.csv")
         print(f"{number}: {invoice['INVInvoiceTotal']} {invoice['CurCode']}")
 
-    count = consume(arguments.queue, "ExportInvoice", export, folder / ".handled.sqlite", once=arguments.once)
+    count = consume(queue, "ExportInvoice", export, folder / ".handled.sqlite", once=once)
     print(f"Invoices exported: {count}")
 
 

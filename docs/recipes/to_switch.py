@@ -1,21 +1,13 @@
 """New jobs from printIQ into an Enfocus Switch hot folder: `python to_switch.py /path/to/hot-folder`."""
 
-import argparse
 import json
 import re
-from pathlib import Path
 
-from consumer import Event, consume
+from consumer import Event, asked, consume
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="the folder that Switch watches")
-    parser.add_argument("--queue", default="printiq-events")
-    parser.add_argument("--once", action="store_true", help="end when the queue is empty")
-    arguments = parser.parse_args()
-    folder: Path = arguments.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, queue, once = asked(__doc__, "the folder that Switch watches")
 
     def drop(event: Event) -> None:
         job = event.get("subject") or event["id"]  # a job without a number has none
@@ -26,7 +18,7 @@ def main() -> None:
         part.replace(folder / f"{name}.json")
         print(f"{job}: {event['data'].get('Title') or ''}")
 
-    count = consume(arguments.queue, "CreateJobXml", drop, folder / ".handled.sqlite", once=arguments.once)
+    count = consume(queue, "CreateJobXml", drop, folder / ".handled.sqlite", once=once)
     print(f"Jobs handed to Switch: {count}")
 
 

@@ -9,7 +9,7 @@ import pytest
 from telling import deliver, sample, tell
 
 from events import Channel, Delivery, parse
-from handlers import api, drift
+from handlers import api, drift, views
 from handlers.app import App
 from handlers.drift import MAX_FIELDS, Drift, masked
 from handlers.ids import new_id, time_of
@@ -22,6 +22,7 @@ async def report(app: App, event: str) -> Any:  # noqa: ANN401 - JSON
     await app.drift.flush()
     answered = await api.drifted(app)
     assert answered.status == 200
+    views.DriftReport.model_validate_json(answered.body)
     return next(each for each in json.loads(answered.body)["events"] if each["event"] == event)
 
 
