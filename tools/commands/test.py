@@ -13,7 +13,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
 # Each process has an Azurite of its own, so not one for every processor of a large machine.
-_AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=loadgroup")
+_AT_ONCE = ("-n", "auto", "--maxprocesses=4")
 CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 

