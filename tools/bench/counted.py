@@ -4,7 +4,7 @@ import base64
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -20,7 +20,7 @@ _AT_ONCE = 32
 _PATIENCE = 120
 
 
-def counted_figures(events: int) -> Iterator[Figure]:
+def counted_figures(events: int, progress: Callable[[str], object]) -> Iterator[Figure]:
     """Post events, each with a quote number of its own, and compare what comes out with what went in."""
     body = json.loads(sample("CreateJob/ten-kilobytes.json"))
     numbers = [f"Q{number:06}v1" for number in range(events)]
@@ -44,6 +44,7 @@ def counted_figures(events: int) -> Iterator[Figure]:
                     wrong += (
                         float(data["TotalPrice"]) != expected.get(data["QuoteNo"]) or "duplicateof" in event
                     )
+                progress(f"{len(found):,} of {events:,} events came out")
         arrived = time.monotonic() - started
     none = Comparison(Series("aim", "events", [1, 1]), Aim(0))
     note = f"accepted in {accepted:.0f} s, all out after {arrived:.0f} s"

@@ -63,6 +63,8 @@ async def fill(connection: str, deliveries: int) -> None:
     waiting = _transactions(tables.rows)
     # not the app's clients, which are less patient
     async with TableServiceClient.from_connection_string(connection) as service:
+        for name in {name for name, _ in tables.rows}:
+            await service.create_table_if_not_exists(name)
 
         async def send() -> None:
             for table, rows in waiting:

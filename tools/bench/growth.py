@@ -1,20 +1,16 @@
 """Measures whether cost stays in proportion: to a body's size, the rows in tables, the subscriptions."""
 
 import asyncio
-import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-
-from azure.data.tables import TableServiceClient
 
 from events import parse
 from handlers import api
 from handlers.app import App
-from handlers.ids import new_id, newest_first
-from handlers.ledger import day
 from handlers.process import process
 from handlers.settings import Settings
+from tools.bench import filled
 from tools.bench.measure import Aim, Comparison, Figure, Series, cpu_times
 from tools.bench.memory import large
 from tools.bench.parsing import OURS, delivery
@@ -25,6 +21,12 @@ _PORT = 19140
 _SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 _FLAT = Aim(1.2)
 _ROUNDS = 5
+# How many events are worked off, for each number of queues: the fewer, the less each costs.
+_EVENTS_TO = {1: 48, 10: 32, 100: 8}
+_FEW_ROWS = 1_000
+_TURNS = 12
+_WARM_UP = 2
+_PAGES = 4
 
 # Of the last measurement, for the plot: size -> nanoseconds a byte
 per_byte: dict[str, dict[int, float]] = {}
@@ -56,11 +58,11 @@ def size_figures() -> Iterator[Figure]:
 
 def subscription_figures() -> Iterator[Figure]:
     """Work off events that go to 1, 10 and 100 queues; the costs of a further message are compared."""
-    costs: dict[int, list[float]] = {1: [], 10: [], 100: []}
-    for _ in range(3):
+    costs: dict[int, list[float]] = {queues: [] for queues in _EVENTS_TO}
+    for _ in range(_ROUNDS):
         with storage(_PORT) as azurite:
             for queues, samples in costs.items():
-                samples.append(asyncio.run(_process(azurite.connection_string, queues)))
+                samples.append(asyncio.run(_processed(azurite.connection_string, queues)))
     few = [(ten - one) / 9 for one, ten in zip(costs[1], costs[10], strict=True)]
     many = [(hundred - ten) / 90 for ten, hundred in zip(costs[10], costs[100], strict=True)]
     yield Figure(
@@ -70,68 +72,55 @@ def subscription_figures() -> Iterator[Figure]:
     )
 
 
-async def _process(connection: str, queues: int) -> float:
+async def _processed(connection: str, queues: int) -> float:
     subscriptions = "\n".join(f'[queues.results-{number}]\nevents = ["*"]' for number in range(queues))
-    app = App.start(
-        Settings.model_validate(
-            {"AzureWebJobsStorage": connection, "HOT_FOLDER": connection, "subscriptions": subscriptions}
-        )
-    )
-    try:
+    async with _app(connection, subscriptions=subscriptions) as app:
         await process(fresh_message()[0], app)
-        messages = [fresh_message()[0] for _ in range(8)]
+        messages = [fresh_message()[0] for _ in range(_EVENTS_TO[queues])]
         return (await run([partial(process, each, app) for each in messages]))[0]
-    finally:
-        await app.close()
 
 
-def ledger_figures() -> Iterator[Figure]:
-    """Read the newest page of a ledger of 1,000 and of 20,000 rows."""
-    with storage(_PORT) as azurite:
-        _fill(azurite.connection_string, range(1_000))
-        small = asyncio.run(_pages(azurite.connection_string))
-        _fill(azurite.connection_string, range(1_000, 20_000))
-        large_ = asyncio.run(_pages(azurite.connection_string))
-    yield Figure(
-        "Growth of the ledger: its newest page, of 20,000 rows",
-        Series(OURS, "ms of CPU", large_),
-        [Comparison(Series("of 1,000 rows", "ms of CPU", small), _FLAT)],
-    )
+def ledger_figures(rows: int) -> Iterator[Figure]:
+    """Read the newest page and work off events, with 1,000 deliveries in the tables and with so many."""
+    with storage(_PORT) as few, storage(_PORT + 3) as many:
+        for azurite, deliveries in ((few, _FEW_ROWS), (many, rows)):
+            asyncio.run(filled.fill(azurite.connection_string, deliveries))
+        small, large_ = asyncio.run(_in_turns(few.connection_string, many.connection_string))
+    for what, ours, theirs in zip(("its newest page", "an event worked off"), large_, small, strict=True):
+        yield Figure(
+            f"Growth of the ledger: {what}, {rows:,} deliveries in the tables",
+            Series(OURS, "ms of CPU", ours),
+            [Comparison(Series(f"{_FEW_ROWS:,} deliveries", "ms of CPU", theirs), _FLAT)],
+        )
 
 
-def _fill(connection: str, numbers: Sequence[int]) -> None:
-    noon = datetime.now(UTC).replace(hour=0, minute=0, second=0)
-    with TableServiceClient.from_connection_string(connection) as tables:
-        table = tables.create_table_if_not_exists("deliveries")
-        rows = []
-        for number in numbers:
-            delivery_id = new_id(noon - timedelta(days=1) + timedelta(seconds=number))
-            rows.append(
-                {
-                    "PartitionKey": day(delivery_id),
-                    "RowKey": newest_first(delivery_id),
-                    "id": delivery_id,
-                    "event": "CreateJob",
-                    "status": "sent",
-                    "channel": "webhook",
-                    "receivedAt": "2025-08-11T03:50:52.697Z",
-                    "attempts": 1,
-                    "size": 10_000,
-                }
-            )
-        for start in range(0, len(rows), 100):
-            table.submit_transaction([("upsert", row) for row in rows[start : start + 100]])
+async def _in_turns(*connections: str) -> list[tuple[list[float], list[float]]]:
+    """Measure the costs of a page and of an event on each storage, in turns."""
+    costs: list[tuple[list[float], list[float]]] = [([], []) for _ in connections]
+    async with AsyncExitStack() as stack:
+        apps = [await stack.enter_async_context(_app(each)) for each in connections]
+        for number in range(_WARM_UP + _TURNS):
+            for app, (pages, events) in zip(apps, costs, strict=True):
+                page = (await run([partial(_newest, app)] * _PAGES, at_once=1))[0]
+                messages = [fresh_message()[0] for _ in range(_PAGES)]
+                event = (await run([partial(process, each, app) for each in messages], at_once=1))[0]
+                if number >= _WARM_UP:
+                    pages.append(page)
+                    events.append(event)
+    return costs
 
 
-async def _pages(connection: str) -> list[float]:
-    app = App.start(Settings.model_validate({"AzureWebJobsStorage": connection, "HOT_FOLDER": connection}))
+async def _newest(app: App) -> None:
+    answer = await api.deliveries({}, app)
+    assert answer.status == 200, answer.body  # noqa: PLR2004 - OK
+
+
+@asynccontextmanager
+async def _app(connection: str, **settings: str) -> AsyncIterator[App]:
+    """Yield the app without a host."""
+    storages = {"AzureWebJobsStorage": connection, "HOT_FOLDER": connection}
+    app = App.start(Settings.model_validate(storages | settings))
     try:
-        spent = []
-        for _ in range(8):
-            started = time.process_time()
-            answer = await api.deliveries({}, app)
-            spent.append((time.process_time() - started) * 1000)
-            assert answer.status == 200, answer.body  # noqa: PLR2004 - OK
-        return spent[1:]
+        yield app
     finally:
         await app.close()

@@ -39,7 +39,8 @@ def main(  # noqa: PLR0913 - one for each option
     files: Annotated[int, typer.Option(help="How many waiting files `ftp` takes.", min=1)] = 300,
     rows: Annotated[
         # one day's hold the largest page
-        int, typer.Option(help="How many deliveries of 30 days the tables of `api` hold.", min=15_000)
+        int,
+        typer.Option(help="How many deliveries lie in the tables of `ledger` and `api`.", min=15_000),
     ] = 20_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[
@@ -59,15 +60,16 @@ def main(  # noqa: PLR0913 - one for each option
     machine = _machine()
     console.print(machine)
     figures: dict[str, list[Figure]] = {}
-    for name, measure in _measures(events, files, rows).items():
-        if not only or name in only:
-            started = time.monotonic()
-            with console.status(f"Measuring {name}"):
+    with console.status("") as status:
+        for name, measure in _measures(events, files, rows, status.update).items():
+            if not only or name in only:
+                started = time.monotonic()
+                status.update(f"Measuring {name}")
                 figures[name] = list(measure())
-            console.print(_table(figures[name]))
-            for line in _notes(figures[name]):
-                console.print(line)
-            console.print(f"{name}: {time.monotonic() - started:.0f} s")
+                console.print(_table(figures[name]))
+                for line in _notes(figures[name]):
+                    console.print(line)
+                console.print(f"{name}: {time.monotonic() - started:.0f} s")
     if as_json:
         shown = [_row(name, figure) for name, each in figures.items() for figure in each]
         print(json.dumps({"machine": machine, "figures": shown}, indent=1))
@@ -75,7 +77,9 @@ def main(  # noqa: PLR0913 - one for each option
         _write(machine, [figure for each in figures.values() for figure in each])
 
 
-def _measures(events: int, files: int, rows: int) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
+def _measures(
+    events: int, files: int, rows: int, progress: Callable[[str], object]
+) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
     # imported once the peers are there
     from tools.bench import (  # noqa: PLC0415
         api,
@@ -97,8 +101,8 @@ def _measures(events: int, files: int, rows: int) -> Mapping[str, Callable[[], I
         processing.processing_figures, processing.hot_folder_figures, lambda: ftp.ftp_figures(files),
         arrival.arrival_figures, processing.concurrency_figures,
         lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
-        growth.subscription_figures, growth.ledger_figures, lambda: api.api_figures(rows),
-        lambda: counted.counted_figures(events),
+        growth.subscription_figures, lambda: growth.ledger_figures(rows), lambda: api.api_figures(rows),
+        lambda: counted.counted_figures(events, progress),
     )  # fmt: skip
     return dict(zip(NAMES, measures, strict=True))
 
