@@ -179,8 +179,10 @@ _EVIDENCE = 3
 def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     """Refuse what is positively another object: it says so itself, or has names that only another one has."""
     own = event_type.payloads
+    if any(_is_named(each, layer.name) for each in own):
+        return
     evidence = _evidence(layer.members)
-    if any(_is_named(each, layer.name) or each in evidence for each in own):
+    if any(each in evidence for each in own):
         return
     for other in payload_types():
         names = evidence.get(other, [])
