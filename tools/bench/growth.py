@@ -1,11 +1,14 @@
 """Measures whether cost stays in proportion: to a body's size, the rows in tables, the subscriptions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from lxml import etree
+
 from events import parse
+from events.models import AcceptanceDetails
 from handlers import api
 from handlers.app import App
 from handlers.process import process
@@ -34,25 +37,36 @@ per_byte: dict[str, dict[int, float]] = {}
 
 def size_figures() -> Iterator[Figure]:
     """Parse bodies of 1 KB to 10 MB; the costs of a byte at 100 KB and at 10 MB are compared."""
+    limits: dict[str, tuple[str, Callable[[bytes], object]]] = {
+        "json": ("validate_json", AcceptanceDetails.model_validate_json),
+        "xml": ("lxml.etree.fromstring", etree.fromstring),
+    }
     per_byte.clear()
-    for form in ("json", "xml"):
-        bodies = {str(size): large(form, size) for size in _SIZES}
-        arrived = {name: delivery("CreateJob", body) for name, body in bodies.items()}
-        times = cpu_times({name: partial(parse, each) for name, each in arrived.items()}, rounds=_ROUNDS)
+    for form, (limit, alone) in limits.items():
+        bodies = {size: large(form, size) for size in _SIZES}
+        ours = {size: partial(parse, delivery("CreateJob", body)) for size, body in bodies.items()}
+        bare = {size: partial(alone, bodies[size]) for size in (_SIZES[-3], _SIZES[-1])}
+        times = cpu_times(
+            {f"{OURS}, {size}": each for size, each in ours.items()}
+            | {f"{limit}, {size}": each for size, each in bare.items()},
+            rounds=_ROUNDS,
+        )
         costs = {
-            name: Series(
-                f"{int(name) // 1000:,} KB",
+            size: Series(
+                f"{size // 1000:,} KB",
                 "ns a byte",
-                [1000 * each / len(bodies[name]) for each in series.samples],
+                [1000 * each / len(bodies[size]) for each in times[f"{OURS}, {size}"].samples],
             )
-            for name, series in times.items()
+            for size in ours
         }
-        per_byte[form] = {int(name): series.median for name, series in costs.items()}
+        per_byte[form] = {size: series.median for size, series in costs.items()}
+        few, many = (times[f"{limit}, {size}"].median / len(bodies[size]) for size in bare)
         *others, largest = costs.values()
         yield Figure(
             f"Growth of a {form.upper()} body: cost of a byte at 10 MB",
             largest,
             [Comparison(other, _FLAT if other is others[-2] else None) for other in others],
+            note=f"a byte of 10 MB costs {limit} alone {many / few:.2f} times what one of 100 KB costs it",
         )
 
 
