@@ -39,7 +39,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [applicationInsightsId]
       evaluationFrequency: rule.every
       windowSize: rule.window
-      autoMitigate: true
+      autoMitigate: rule.resolves
       // A new workspace has no traces yet, and the check of the query would fail the first deployment.
       skipQueryValidation: true
       criteria: {

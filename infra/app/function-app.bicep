@@ -60,7 +60,7 @@ var addressRules = [
     name: 'allowed-${index}'
     action: 'Allow'
     priority: 100 + index
-    ipAddress: address
+    ipAddress: contains(address, '/') ? address : '${address}/32'
   }
 ]
 var eventGridRule = {

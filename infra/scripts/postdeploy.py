@@ -3,7 +3,7 @@
 
 1. Wait until the app has indexed its functions and made the key of its Blob trigger.
 2. Subscribe that trigger to the hot folder's new files (app/hot-folder-events.bicep).
-3. Make the webhook's function key for printIQ, if there is none.
+3. Make the webhook's function key for printIQ, if there is none whose name begins so.
 4. Say where events go.
 
 azd runs it after `azd deploy`, with the outputs of main.bicep in the environment;
@@ -13,15 +13,19 @@ without azd they are given as options. It needs Python 3.9 and the Azure CLI, si
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "app" / "hot-folder-events.bicep"
 OUTPUTS = (
@@ -33,7 +37,8 @@ OUTPUTS = (
     "HOT_FOLDER_URL",
     "HEALTH_URL",
 )
-TRIES_TO_SUBSCRIBE = 3
+TRIES = 6
+KEY = "printiq"
 
 
 def say(text: str) -> None:
@@ -41,11 +46,16 @@ def say(text: str) -> None:
 
 
 def az(*arguments: str) -> str:
-    """Run the Azure CLI; return its output. Raise RuntimeError with its message."""
+    """Run the Azure CLI; return its output. Raise RuntimeError with its message.
+
+    azd has a subscription of its own for each environment, which need not be the one that az works in.
+    """
     program = shutil.which("az")
     if program is None:
         raise RuntimeError("the Azure CLI (az) is not installed, or not on the PATH")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - az itself
+    given = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
+    command = [program, *arguments, *(["--subscription", given] if given else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - az itself
     if done.returncode:
         raise RuntimeError(f"az {' '.join(arguments[:3])} failed: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -56,7 +66,7 @@ def wake(url: str) -> None:
     try:
         with urllib.request.urlopen(url, timeout=30):  # noqa: S310 - the app's own address
             pass
-    except (urllib.error.URLError, TimeoutError):
+    except (OSError, http.client.HTTPException):
         pass
 
 
@@ -75,11 +85,17 @@ def ready(group: str, app: str) -> tuple[bool, str]:
 
 
 def wait_until_ready(outputs: dict[str, str], seconds: float, pause: float) -> None:
-    """Wait for the app. Raise RuntimeError with what is still missing."""
+    """Wait for the app. Raise RuntimeError with what is still missing.
+
+    Azure answers questions about functions and keys with errors, too, while the host starts.
+    """
     end = time.monotonic() + seconds
     while True:
         wake(outputs["HEALTH_URL"])
-        is_ready, missing = ready(outputs["AZURE_RESOURCE_GROUP"], outputs["FUNCTION_APP_NAME"])
+        try:
+            is_ready, missing = ready(outputs["AZURE_RESOURCE_GROUP"], outputs["FUNCTION_APP_NAME"])
+        except RuntimeError as error:
+            is_ready, missing = False, str(error)
         if is_ready:
             return
         if time.monotonic() >= end:
@@ -91,50 +107,54 @@ def wait_until_ready(outputs: dict[str, str], seconds: float, pause: float) -> N
         time.sleep(pause)
 
 
-def subscribe(outputs: dict[str, str], pause: float) -> None:
-    """Subscribe the Blob trigger to new files.
-
-    Event Grid calls the app meanwhile, and a cold one may miss that: try again.
-    """
-    for attempt in range(1, TRIES_TO_SUBSCRIBE + 1):
+def patiently(step: Callable[[], None], health_url: str, pause: float) -> None:
+    """Take a step that needs the app awake, again where it fails. Raise RuntimeError of the last try."""
+    for _ in range(TRIES - 1):
         try:
-            az(
-                "deployment",
-                "group",
-                "create",
-                "--resource-group",
-                outputs["AZURE_RESOURCE_GROUP"],
-                "--name",
-                "hot-folder-events",
-                "--template-file",
-                str(TEMPLATE),
-                "--parameters",
-                f"functionAppName={outputs['FUNCTION_APP_NAME']}",
-                f"systemTopicName={outputs['SYSTEM_TOPIC_NAME']}",
-                f"storageAccountName={outputs['STORAGE_ACCOUNT_NAME']}",
-                "--output",
-                "none",
-            )
+            step()
         except RuntimeError as error:
-            if attempt == TRIES_TO_SUBSCRIBE:
-                raise
             say(f"Trying again: {error}")
-            wake(outputs["HEALTH_URL"])
+            wake(health_url)
             time.sleep(pause)
         else:
             return
+    step()
 
 
-def make_key(group: str, app: str) -> bool:
-    """Make the function key `printiq` of the webhook, if there is none; tell whether it was made."""
-    address = ("--resource-group", group, "--name", app, "--function-name", "webhook")
-    exists = az(
-        "functionapp", "function", "keys", "list", *address, "--query", "printiq != null", "--output", "tsv"
+def subscribe(outputs: dict[str, str]) -> None:
+    """Subscribe the Blob trigger to new files. Event Grid calls the app meanwhile; a cold one may miss it."""
+    az(
+        "deployment",
+        "group",
+        "create",
+        "--resource-group",
+        outputs["AZURE_RESOURCE_GROUP"],
+        "--name",
+        "hot-folder-events",
+        "--template-file",
+        str(TEMPLATE),
+        "--parameters",
+        f"functionAppName={outputs['FUNCTION_APP_NAME']}",
+        f"systemTopicName={outputs['SYSTEM_TOPIC_NAME']}",
+        f"storageAccountName={outputs['STORAGE_ACCOUNT_NAME']}",
+        "--output",
+        "none",
     )
-    if exists.lower() == "true":
-        return False
-    az("functionapp", "function", "keys", "set", *address, "--key-name", "printiq", "--output", "none")
-    return True
+
+
+def make_key(group: str, app: str) -> None:
+    """Make the webhook's function key for printIQ, unless there is one, and say how to read it.
+
+    One under another name that begins alike, such as printiq-2, is its successor.
+    """
+    address = ("--resource-group", group, "--name", app, "--function-name", "webhook")
+    listed = az("functionapp", "function", "keys", "list", *address, "--query", "keys(@)", "--output", "json")
+    names = sorted(name for name in json.loads(listed) if name.startswith(KEY))
+    if not names:
+        az("functionapp", "function", "keys", "set", *address, "--key-name", KEY, "--output", "none")
+    query = f"--query '\"{names[-1] if names else KEY}\"' -o tsv"
+    say(f"The key for printIQ is {'there already' if names else 'made'}; read it with:")
+    say(f"  az functionapp function keys list -g {group} -n {app} --function-name webhook {query}")
 
 
 def main(arguments: list[str]) -> int:
@@ -152,15 +172,14 @@ def main(arguments: list[str]) -> int:
         parser.error(f"not given, neither as an option nor in the environment: {', '.join(missing)}")
     group, app = outputs["AZURE_RESOURCE_GROUP"], outputs["FUNCTION_APP_NAME"]
     try:
+        az("account", "show", "--output", "none")  # is az there, and signed in?
         wait_until_ready(outputs, options.wait, options.pause)
-        subscribe(outputs, options.pause)
+        patiently(lambda: subscribe(outputs), outputs["HEALTH_URL"], options.pause)
         say("The hot folder's new files now wake the function hot_folder.")
-        made = make_key(group, app)
+        patiently(lambda: make_key(group, app), outputs["HEALTH_URL"], options.pause)
     except RuntimeError as error:
         print(f"postdeploy: {error}", file=sys.stderr)  # noqa: T201 - this is what the person sees
         return 1
-    say(f"The key for printIQ is {'made' if made else 'there already'}; read it with:")
-    say(f"  az functionapp function keys list -g {group} -n {app} --function-name webhook --query printiq")
     say(f"Webhook      {outputs['WEBHOOK_URL']}?code=<KEY>")
     say(f"Hot folder   {outputs['HOT_FOLDER_URL']}")
     say(f"Health       {outputs['HEALTH_URL']}")

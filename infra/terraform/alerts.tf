@@ -30,7 +30,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "alerts" {
   scopes                  = [azurerm_application_insights.main.id]
   evaluation_frequency    = each.value.every
   window_duration         = each.value.window
-  auto_mitigation_enabled = true
+  auto_mitigation_enabled = each.value.resolves
   skip_query_validation   = true # a new workspace has no traces yet
 
   criteria {

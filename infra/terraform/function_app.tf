@@ -40,7 +40,7 @@ locals {
       action    = "Allow"
       priority  = 100 + index
       tag       = "Default"
-      ipAddress = address
+      ipAddress = strcontains(address, "/") ? address : "${address}/32"
     }
   ]
   event_grid_rule = {
@@ -140,8 +140,8 @@ resource "azapi_resource" "function_app" {
   ]
 }
 
-# Deployment works with identities; nobody logs in with a password.
-resource "azapi_resource" "password_login" {
+# Deployment works with identities; nobody logs in with a password. Both policies come with the app, so they are updated.
+resource "azapi_update_resource" "password_login" {
   for_each = toset(["ftp", "scm"])
 
   type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-05-01"

@@ -116,4 +116,14 @@ resource "azurerm_management_lock" "hot_folder" {
   scope      = azurerm_storage_account.hot_folder.id
   lock_level = "CanNotDelete"
   notes      = "printIQ writes here; a file leaves only when it is in custody."
+
+  # As for the account for data: made last and removed first.
+  depends_on = [
+    azurerm_storage_container.hot_folder,
+    azurerm_storage_account_local_user.sftp,
+    azurerm_eventgrid_system_topic.hot_folder,
+    azurerm_monitor_diagnostic_setting.hot_folder,
+    azurerm_role_assignment.hot_folder_blobs,
+    azurerm_role_assignment.hot_folder_queues,
+  ]
 }

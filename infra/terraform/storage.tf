@@ -184,4 +184,28 @@ resource "azurerm_management_lock" "storage" {
   scope      = azurerm_storage_account.main.id
   lock_level = "CanNotDelete"
   notes      = "Holds every event that was confirmed to printIQ."
+
+  # Made last and removed first: it would keep each of these from being removed too.
+  depends_on = [
+    azurerm_storage_container.archive,
+    azurerm_storage_container.quarantine,
+    azurerm_storage_container.ftp,
+    azurerm_storage_container.package,
+    azurerm_storage_container.dead_letter,
+    azurerm_storage_queue.inbox,
+    azurerm_storage_queue.inbox_poison,
+    azurerm_storage_queue.results,
+    azurerm_storage_table.deliveries,
+    azurerm_storage_table.timeline,
+    azurerm_storage_table.records,
+    azurerm_storage_table.repeats,
+    azurerm_storage_table.arrivals,
+    azurerm_storage_table.drift,
+    azurerm_storage_management_policy.main,
+    azurerm_monitor_diagnostic_setting.storage,
+    azurerm_role_assignment.storage_blobs,
+    azurerm_role_assignment.storage_queues,
+    azurerm_role_assignment.storage_tables,
+    azurerm_role_assignment.dead_letters,
+  ]
 }

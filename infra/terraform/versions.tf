@@ -14,10 +14,26 @@ terraform {
 }
 
 provider "azurerm" {
-  features {}
+  features {
+    resource_group {
+      # Azure puts things of its own beside Application Insights, and they would keep `terraform destroy` from its end.
+      prevent_deletion_if_contains_resources = false
+    }
+  }
 
   subscription_id     = var.subscription_id
   storage_use_azuread = true # the account for the data accepts no key
+
+  # A new subscription knows none of these; the provider registers nothing unasked.
+  resource_providers_to_register = [
+    "Microsoft.EventGrid",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.OperationalInsights",
+    "Microsoft.Storage",
+    "Microsoft.Web",
+    "microsoft.insights",
+  ]
 }
 
 provider "azapi" {

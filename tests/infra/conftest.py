@@ -18,7 +18,7 @@ type Apply = Callable[[Path], dict[str, State]]
 EVERYTHING = {
     "subscriptions": '[queues.printiq-events]\nevents = ["*"]',
     "ftpSources": True,
-    "allowedAddresses": ["203.0.113.7/32"],
+    "allowedAddresses": ["203.0.113.7", "198.51.100.0/24"],
     "sftp": {"enabled": True, "userName": "printiq", "sshPublicKey": "ssh-ed25519 AAAA"},
 }
 

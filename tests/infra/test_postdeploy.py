@@ -29,6 +29,12 @@ file = pathlib.Path(__file__).with_name("state.json")
 state = json.loads(file.read_text())
 words = sys.argv[1:]
 state["calls"].append(words)
+if state["errors"] and words[0] == "functionapp":
+    state["errors"] -= 1
+    file.write_text(json.dumps(state))
+    sys.exit("Bad Request: Encountered an error (ServiceUnavailable) from host runtime.")
+if words[0] == "account" and not state["signed_in"]:
+    sys.exit("Please run 'az login' to setup account.")
 if words[:3] == ["functionapp", "function", "list"]:
     state["looks"] += 1
     indexed = state["looks"] > state["looks_until_indexed"]
@@ -36,7 +42,7 @@ if words[:3] == ["functionapp", "function", "list"]:
 elif words[:3] == ["functionapp", "keys", "list"]:
     print("true")
 elif words[:3] == ["functionapp", "function", "keys"] and words[3] == "list":
-    print(str("printiq" in state["keys"]).lower())
+    print(json.dumps(["default", *state["keys"]]))
 elif words[:3] == ["functionapp", "function", "keys"] and words[3] == "set":
     state["keys"].append(words[words.index("--key-name") + 1])
 elif words[:3] == ["deployment", "group", "create"]:
@@ -58,7 +64,8 @@ class Cli:
         program = folder / "az"
         program.write_text(AZ, "utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        self.put(looks=0, looks_until_indexed=0, failures=0, keys=[], deployed=[], calls=[])
+        self.put(looks=0, looks_until_indexed=0, failures=0, errors=0, keys=[], deployed=[], calls=[])
+        self.put(signed_in=True)
 
     def put(self, **values: object) -> None:
         known = json.loads(self.state.read_text("utf-8")) if self.state.exists() else {}
@@ -68,9 +75,11 @@ class Cli:
         value: list[str] = json.loads(self.state.read_text("utf-8"))[name]
         return value
 
-    def run(self, *arguments: str, outputs: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, outputs: dict[str, str] | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         given = OUTPUTS if outputs is None else outputs
-        environment = {**os.environ, **given, "PATH": str(self.folder)}
+        environment = {**os.environ, **given, **more, "PATH": str(self.folder)}
         command = [sys.executable, str(SCRIPT), "--pause", "0", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
@@ -108,6 +117,36 @@ def test_a_cold_app_that_misses_event_grids_question_is_asked_again(cli: Cli) ->
     assert len(cli.get("deployed")) == 1
 
 
+def test_a_host_that_answers_with_errors_while_it_starts_is_waited_for(cli: Cli) -> None:
+    cli.put(errors=2)
+    done = cli.run()
+    assert done.returncode == 0, done.stderr
+    assert "Waiting: az functionapp function list failed: Bad Request" in done.stdout
+    assert cli.get("keys") == ["printiq"]
+
+
+def test_a_key_that_took_the_first_ones_place_is_kept(cli: Cli) -> None:
+    cli.put(keys=["printiq-2"])
+    done = cli.run()
+    assert done.returncode == 0, done.stderr
+    assert cli.get("keys") == ["printiq-2"]
+    assert """--query '"printiq-2"'""" in done.stdout
+
+
+def test_it_works_in_the_subscription_of_azd(cli: Cli) -> None:
+    cli.run(AZURE_SUBSCRIPTION_ID="11111111-2222-3333-4444-555555555555")
+    assert {tuple(call[-2:]) for call in cli.get("calls")} == {
+        ("--subscription", "11111111-2222-3333-4444-555555555555")
+    }
+
+
+def test_an_azure_cli_that_is_not_signed_in_is_told_at_once(cli: Cli) -> None:
+    cli.put(signed_in=False)
+    done = cli.run()
+    assert done.returncode == 1
+    assert "az login" in done.stderr
+
+
 def test_an_app_that_never_starts_is_an_error_that_says_what_is_missing(cli: Cli) -> None:
     cli.put(looks_until_indexed=1000)
     done = cli.run("--wait", "0")
@@ -118,7 +157,7 @@ def test_an_app_that_never_starts_is_an_error_that_says_what_is_missing(cli: Cli
 
 
 def test_a_failure_of_az_is_told_in_its_own_words(cli: Cli) -> None:
-    cli.put(failures=3)
+    cli.put(failures=1000)
     done = cli.run()
     assert done.returncode == 1
     assert "Webhook validation handshake failed" in done.stderr
@@ -128,7 +167,8 @@ def test_no_key_is_ever_asked_for_in_clear(cli: Cli) -> None:
     cli.run()
     for call in cli.get("calls"):
         if "keys" in call and "list" in call:
-            assert "!= null" in " ".join(call)
+            query = call[call.index("--query") + 1]
+            assert query == "keys(@)" or query.endswith("!= null")
 
 
 def test_outputs_that_are_not_given_are_named(cli: Cli) -> None:

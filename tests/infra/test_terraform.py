@@ -79,6 +79,7 @@ def test_options_reach_the_resources(everything_on: State) -> None:
     assert [rule["ipAddress"] for rule in site["ipSecurityRestrictions"]] == [
         "AzureEventGrid",
         "203.0.113.7/32",
+        "198.51.100.0/24",
     ]
     assert resources["azurerm_storage_account.hot_folder"]["sftp_enabled"] is True
     assert resources["azurerm_storage_account_local_user.sftp[0]"]["ssh_password_enabled"] is False
@@ -88,7 +89,7 @@ def test_what_azapi_sends_is_what_azure_takes(states: dict[str, State], everythi
     found = []
     for state in [*states.values(), everything_on]:
         for resource in state["root_module"]["resources"]:
-            if resource["type"] == "azapi_resource":
+            if resource["type"] in {"azapi_resource", "azapi_update_resource"}:
                 resource_type, _, version = resource["values"]["type"].partition("@")
                 sent = {
                     name: value
