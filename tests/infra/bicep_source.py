@@ -16,19 +16,8 @@ DECLARATIONS = {"parameter_declaration", "variable_declaration", "resource_decla
 # Functions of the language: https://learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-functions
 FUNCTIONS = {
     *("allowed", "description", "maxLength", "metadata", "minLength"),
-    *(
-        "concat",
-        "contains",
-        "empty",
-        "guid",
-        "join",
-        "listKeys",
-        "loadJsonContent",
-        "replace",
-        "string",
-        "subscription",
-    ),
-    *("subscriptionResourceId", "tenant", "union", "uniqueString"),
+    *("concat", "contains", "empty", "guid", "join", "listKeys", "loadJsonContent", "replace", "string"),
+    *("subscription", "subscriptionResourceId", "tenant", "union", "uniqueString"),
 }
 
 
