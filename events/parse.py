@@ -89,6 +89,11 @@ def _find(document: Document, event_type: EventType) -> tuple[_Layer, type[Paylo
     model = max(models, key=lambda each: (_is_named(each, layer.name), len(_known(layer.members, each))))
     if not _is_named(model, layer.name) and not _known(layer.members, model):
         layer = outermost  # what was taken for wrappers may be the object's own structure
+    left_out = _ENVELOPE - plan(model).names
+    if not left_out.isdisjoint(map(str.lower, layer.members)):  # an answer that is the object itself
+        warnings += _reported_warnings(layer)
+        members = {name: value for name, value in layer.members.items() if name.lower() not in left_out}
+        layer = layer._replace(members=members)
     return layer, model, warnings
 
 
@@ -96,7 +101,7 @@ def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
     """Return the object that these members wrap, None where they are the object itself."""
     if layer.name == "Envelope" and isinstance(body := layer.members.get("Body"), dict):
         return _Layer("Body", body, (*layer.path, "Body"))
-    if any(_is_named(model, layer.name) for model in models):
+    if any(_is_named(model, layer.name) for model in models) and not _is_wcf(layer):
         return None
     for model in models:
         for name in (each for each in layer.members if _is_named(model, each)):
@@ -108,8 +113,15 @@ def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
         return None
     objects = [name for name, value in layer.members.items() if isinstance(value, dict)]
     if len(objects) == 1 and all(name.lower() in _ENVELOPE for name in layer.members if name != objects[0]):
-        return _Layer(objects[0], layer.members[objects[0]], (*layer.path, objects[0]))
+        # WCF says QuoteDetails around an acceptance too: there it is no name of an object
+        said = None if _is_wcf(layer) else objects[0]
+        return _Layer(said, layer.members[objects[0]], (*layer.path, objects[0]))
     return None
+
+
+def _is_wcf(layer: _Layer) -> bool:
+    """Tell whether this is what older printIQ wraps quotes and acceptances in."""
+    return any(name.lower() == "quoteaccepted" for name in layer.members)
 
 
 def _knows_more(model: type[Payload], inner: dict[str, Any], outer: dict[str, Any]) -> bool:
@@ -123,11 +135,14 @@ def _with_beside(
     """Keep what stands beside a wrapped object as its members, but for the envelope's own."""
     left_out = _ENVELOPE - plan(model).names
     members = dict(inner)
+    tried: dict[str, int] = {}
     for name, value in outer.items():
         if name != wrapper and name.lower() not in left_out:
-            free = name
+            free, bare = name, name.lstrip("@")
             while free in members:
-                free = f"@{free}"
+                # never one that was tried before: some name their members so that each would be tried for all
+                tried[bare] = max(tried.get(bare, 0), len(name) - len(bare)) + 1
+                free = "@" * tried[bare] + bare
             members[free] = value
     return members
 
@@ -177,7 +192,10 @@ _EVIDENCE = 3
 
 
 def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
-    """Refuse what is positively another object: it says so itself, or has names that only another one has."""
+    """Refuse what is positively another object: it says so itself, or has names that only another one has.
+
+    Of an object whose fields nobody has written down, no names are evidence against it.
+    """
     own = event_type.payloads
     if any(_is_named(each, layer.name) for each in own):
         return
@@ -186,7 +204,11 @@ def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
         return
     for other in payload_types():
         names = evidence.get(other, [])
-        is_other = len(names) >= _EVIDENCE and 2 * len(_known(layer.members, other)) > len(layer.members)
+        is_other = (
+            len(names) >= _EVIDENCE
+            and 2 * len(_known(layer.members, other)) > len(layer.members)
+            and any(each.DOCUMENTED for each in own)
+        )
         if other not in own and (is_other or _is_named(other, layer.name)):
             fields = f" (it has {', '.join(names[:_EVIDENCE])})" if names else ""
             homes = [event for event in EventType if other in event.payloads]

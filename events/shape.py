@@ -56,7 +56,7 @@ def _is_container(value: dict[str, Any], part: type[Part] | None) -> bool:
 def _is_item(value: Any, slot: Slot | None) -> bool:  # noqa: ANN401 - a tree
     """Tell an item's element in a container from a member of an object."""
     if slot is None:
-        return value is None or isinstance(value, dict | list)
+        return is_blank(value) or isinstance(value, dict | list)
     return slot.leaf is not None and not slot.many and isinstance(value, dict | list)
 
 

@@ -50,10 +50,12 @@ class Part(BaseModel):
 class Payload(Part):
     """Be the object that an event carries.
 
-    `OBJECT` is printIQ's name for it. Fields have printIQ's own names.
+    `OBJECT` is printIQ's name for it; `DOCUMENTED` says whether its fields are known, beyond some keys.
+    Fields have printIQ's own names.
     """
 
     OBJECT: ClassVar[str]
+    DOCUMENTED: ClassVar[bool] = True
 
     @abstractmethod
     def subjects(self) -> Iterator[Subject]:

@@ -9,6 +9,7 @@ from events.values import Flag, Text
 
 class JobFailData(Payload):
     OBJECT: ClassVar = "JobFailData"
+    DOCUMENTED: ClassVar = False
 
     JobNo: Text = also("JobNumber")
     QuoteNo: Text = also("QuoteNumber")

@@ -24,6 +24,7 @@ _JOBS = ("JobNo", "JobNumber")
 
 class PurchaseOrder(Payload):
     OBJECT: ClassVar = "PurchaseOrder"
+    DOCUMENTED: ClassVar = False
 
     PONumber: Text = also("PONum")
     POKey: Integer = None
@@ -36,6 +37,7 @@ class PurchaseOrder(Payload):
 
 class InventoryPurchaseOrder(Payload):
     OBJECT: ClassVar = "InventoryPurchaseOrder"
+    DOCUMENTED: ClassVar = False
 
     PONumber: Text = also("PONum")
     IPOKey: Integer = None
@@ -50,6 +52,7 @@ class OutsourcePurchaseOrder(Payload):
     """Be an order for outsourced work; statuses seen are Finished, Completed and Cancelled."""
 
     OBJECT: ClassVar = "OutsourcePurchaseOrder"
+    DOCUMENTED: ClassVar = False
 
     PONumber: Text = also("PONum")
     POKey: Integer = None

@@ -35,7 +35,10 @@ WRAPPED = [
     '{"d": {"QuoteNo": "Q1"}}',
     '{"Response": {"Result": {"QuoteDetails": {"QuoteNo": "Q1"}, "IsError": false}}}',
     '{"ErrorMessage": null, "IsError": "False", "QuoteAccepted": true, "QuoteDetails": {"QuoteNo": "Q1"}}',
+    '{"ErrorMessage": null, "IsError": false, "QuoteNo": "Q1"}',
     "<QuoteDetails><QuoteNo>Q1</QuoteNo></QuoteDetails>",
+    "<QuoteDetails><ErrorMessage/><IsError>false</IsError><QuoteNo>Q1</QuoteNo></QuoteDetails>",
+    "<QuoteDetails><QuoteAccepted>true</QuoteAccepted><QuoteDetails><QuoteNo>Q1</QuoteNo></QuoteDetails></QuoteDetails>",
     "<Anything><QuoteNo>Q1</QuoteNo></Anything>",
     "<Result><IsError>0</IsError><QuoteDetails><QuoteNo>Q1</QuoteNo></QuoteDetails></Result>",
     "<ArrayOfQuoteDetails><QuoteDetails><QuoteNo>Q1</QuoteNo></QuoteDetails></ArrayOfQuoteDetails>",
@@ -53,6 +56,34 @@ def test_what_stands_beside_a_wrapped_object_is_kept() -> None:
     body = '{"TenantId": 5, "QuoteDetails": {"QuoteNo": "Q1", "Site": 1}, "Site": 2, "@Site": 3}'
     found = data("CreateQuote", body)
     assert (found["TenantId"], found["Site"], found["@Site"], found["@@Site"]) == (5, 1, 2, 3)
+
+
+def test_names_that_were_made_to_collide_are_all_kept() -> None:
+    names = {"@" * count + "Site": count for count in range(300)}
+    found = data("CreateQuote", json.dumps({"QuoteDetails": {"QuoteNo": "Q1", **names}, **names}))
+    assert [found["@" * count + "Site"] for count in range(600)] == [*range(300), *range(300)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"ErrorMessage": null, "IsError": false, "QuoteAccepted": true, "QuoteDetails": %s}',
+        "<QuoteDetails><QuoteAccepted>true</QuoteAccepted><QuoteDetails>%s</QuoteDetails></QuoteDetails>",
+        "<AcceptanceDetails><QuoteAccepted>1</QuoteAccepted><QuoteDetails>%s</QuoteDetails></AcceptanceDetails>",
+        "<Result><QuoteAccepted>true</QuoteAccepted><QuoteDetails>%s</QuoteDetails></Result>",
+    ],
+)
+def test_an_acceptance_is_found_in_what_older_printiq_calls_quote_details(body: str) -> None:
+    json_form, xml_form = '{"QuoteNo": "Q1", "JobNo": "J1"}', "<QuoteNo>Q1</QuoteNo><JobNo>J1</JobNo>"
+    event = read("AcceptanceCreated", body % (json_form if body.startswith("{") else xml_form))
+    assert [subject.key for subject in event.subjects] == ["J1", "Q1"]
+    assert event.warnings == ()
+
+
+def test_an_answer_that_is_the_object_itself_loses_the_answers_own_members() -> None:
+    body = '{"IsError": false, "IsWarning": true, "WarningMessage": "No artwork", "QuoteNo": "Q1", "Site": 2}'
+    assert data("CreateQuote", body) == {"QuoteNo": "Q1", "EditingQQAdKey": None, "Products": [], "Site": 2}
+    assert warnings("CreateQuote", body) == [" printIQ warned: No artwork"]
 
 
 def test_the_side_that_holds_more_of_the_object_is_the_object() -> None:
@@ -75,7 +106,6 @@ def test_wrappers_end_somewhere() -> None:
 UNKNOWN_SHAPES = [
     '{"Foo": 1}',
     '{"": true}',
-    '{"IsError": false}',
     '{"QuoteDetails": null, "IsError": 0}',
     '{"QuoteDetails": "x"}',
     "<QuoteDetails>x</QuoteDetails>",
@@ -197,6 +227,13 @@ def test_another_object_than_the_event_sends_is_refused(
         ),
         ("CreateQuote", '{"INVID": 1, "INVInvoiceNumber": 1}'),
         ("CreateJobXml", '{"QuoteNo": "Q1", "TotalPrice": 1, "Job": {"JobNumber": "J1"}}'),
+        # nobody has written down what these objects hold
+        (
+            "ExportPurchaseOrder",
+            '{"PONumber": "P1", "ID": 5, "Code": "S1", "Phone": 1, "Fax": 2, "Comment": 3}',
+        ),
+        ("OutsourcePOStatusChange", '{"JobNumber": "J1", "JobType": "x", "CourierRef": "c", "Title": "t"}'),
+        ("FailXMPieJob", '{"JobNumber": "J1", "JobType": "x", "CourierRef": "c", "Title": "t"}'),
     ],
 )
 def test_a_few_names_of_another_object_are_no_evidence(event: str, body: str) -> None:
@@ -238,6 +275,7 @@ ONE_JOB = [
     '{"Products": {"Product": {"JobNo": "J1"}}}',
     '{"Products": {"Product": [{"JobNo": "J1"}]}}',
     '{"Products": [[{"JobNo": "J1"}], null, {}, ""]}',
+    '{"Products": {"Product": {"JobNo": "J1"}, "Other": " "}}',
     "<A><Products><Product><JobNo>J1</JobNo></Product></Products></A>",
     "<A><Products><AcceptanceProduct><JobNo>J1</JobNo></AcceptanceProduct></Products></A>",
     "<A><Products><JobNo>J1</JobNo></Products></A>",
@@ -253,7 +291,8 @@ def test_a_list_of_one_is_a_list(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nothing", ["null", "[]", "{}", '""', "[null]", "[{}]", '{"Product": null}', '{"Product": []}']
+    "nothing",
+    ["null", "[]", "{}", '""', "[null]", "[{}]", '{"Product": null}', '{"Product": " "}', '{"Product": []}'],
 )
 def test_a_list_of_nothing_is_empty(nothing: str) -> None:
     assert data("CreateJob", f'{{"QuoteNo": "Q1", "Products": {nothing}}}')["Products"] == []
