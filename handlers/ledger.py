@@ -225,9 +225,9 @@ async def _record(
     raise StorageFault("could not write the latest state: too many deliveries of one subject at once")
 
 
-async def intend_replay(tables: Tables, delivery_id: str, replay_id: str) -> None:
+async def intend_replay(tables: Tables, delivery_id: str, intention: str) -> None:
     """Note which delivery a replay will be, before it is sent: after an interruption it is the same one."""
-    await tables.merge(TableName.DELIVERIES, {**_keys(delivery_id), "replaying": replay_id})
+    await tables.merge(TableName.DELIVERIES, {**_keys(delivery_id), "replaying": intention})
 
 
 async def replayed(tables: Tables, delivery_id: str, replay_id: str) -> None:

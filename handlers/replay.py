@@ -1,8 +1,8 @@
 """Send a delivery through again from its kept bytes, or say that nothing more is to be done about it.
 
 A replay is a new delivery: it keeps the CloudEvents id and ordering time of what it repeats, and names it.
-Its id is noted on the old row before it is sent, so that a replay that was interrupted and is asked for again
-is the same one.
+Its id is noted on the old row before it is sent, with the event and the queues, so that a replay that was
+interrupted and is asked for again is the same one.
 """
 
 import asyncio
@@ -76,8 +76,10 @@ async def _replay(row: Mapping[str, Any], app: App, wish: Wish) -> Replayed:
     if row["size"] > app.settings.max_body_bytes:
         said = BodyTooLarge.of(row["size"], app.settings.max_body_bytes).message
         raise NotReplayable(f"{said} Raise that setting first, or dismiss it.")
-    replay_id = str(row.get("replaying") or "") or new_id(datetime.now(UTC))
-    await ledger.intend_replay(app.stores.tables, delivery_id, replay_id)
+    how = f"as {as_event} to {'all' if wish.queues is None else ','.join(wish.queues)}"
+    begun, _, begun_how = str(row.get("replaying") or "").partition(" ")
+    replay_id = begun if begun_how == how else new_id(datetime.now(UTC))
+    await ledger.intend_replay(app.stores.tables, delivery_id, f"{replay_id} {how}")
     work = Work(
         id=replay_id,
         event=as_event,

@@ -49,6 +49,21 @@ async def test_what_fits_into_a_message_is_one_write(bench: Bench, calls: list[C
     assert [(call.method, call.path) for call in calls] == [("POST", f"{QUEUE}/messages")]
 
 
+async def test_a_message_that_just_fits_can_be_put_back(bench: Bench) -> None:
+    body = os.urandom(60_000)
+    longest = max(
+        size
+        for size in range(45_000, 50_000)
+        if len(Work.of(delivery(body[:size])).encode()) <= MAX_MESSAGE_BYTES
+    )
+    for size in range(longest - 120, longest + 1, 10):
+        await inbox.put(bench.app.stores, delivery(body[:size]))
+    for each in await bench.waiting():
+        later = Work.read(each).model_copy(update={"settled": True, "attempt": 1_000_000, "errors": 4})
+        await inbox.put_back(bench.app.stores, later, delay=0)
+    assert len(await bench.waiting()) == 13
+
+
 async def test_what_does_not_fit_lies_in_the_archive_first_and_the_message_names_it(
     bench: Bench, calls: list[Call]
 ) -> None:

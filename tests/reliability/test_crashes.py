@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from events import Channel, Delivery, EventError, Kind, Subject
 from handlers import account, erasure, retention
 from handlers.app import App
 from handlers.channels import hot_folder
-from handlers.ids import derived_id, time_of
+from handlers.ids import derived_id, newest_first, time_of
 from handlers.inbox import POISON_QUEUE, Message, Place, Replay, Work
 from handlers.process import bring_back_stranded, process
 from handlers.receive import receive
@@ -79,17 +80,27 @@ async def outcome(app: App) -> Seen:
     return (await look(app)).without_repeats()
 
 
-def named_alike(seen: Seen) -> str:
-    """Write it all as a text in which storage accounts have one name: addresses hold it."""
-    return re.sub(r"127\.0\.0\.1:\d+/t\d{4}/", "storage/", repr(seen))
+def named_alike(seen: Seen, ids: Iterable[str]) -> str:
+    """Write it all as a text in which storage accounts have one name, and so have the deliveries of `ids`."""
+    text = re.sub(r"127\.0\.0\.1:\d+/t\d{4}/", "storage/", repr(seen))
+    for each in ids:
+        text = text.replace(each, "an id").replace(newest_first(each), "a key")
+    return text
 
 
-def interrupted_everywhere(
-    step: Step, new_settings: NewSettings, *, after: Step | None = None, findings: int = 0
+def interrupted_everywhere(  # noqa: PLR0913 - what is ended, where, and what may differ
+    step: Step,
+    new_settings: NewSettings,
+    *,
+    after: Step | None = None,
+    findings: int = 0,
+    alike: Iterable[str] = (),
+    crashes: Callable[[list[str]], list[Crash]] = crashes_of,
 ) -> None:
     """End a step at each of its calls, run it again, and compare with a run that was let alone.
 
-    `after` is what happened before. The account of the run that was let alone has so many `findings`.
+    `after` is what happened before. The account of the run that was let alone has so many `findings`. Of the
+    ids `alike` it does not matter which one it is. `crashes` tells at which of its calls the step is ended.
     """
 
     def prepared() -> Settings:
@@ -105,12 +116,14 @@ def interrupted_everywhere(
     checked = run(lambda app: account.verify(app.stores), undisturbed)
     assert len(checked.findings) == findings, checked.findings
     assert checked.waiting == checked.poison == 0
-    for each in crashes_of(calls):
+    for each in crashes(calls):
         settings = prepared()
         crash(step, settings, each)
         run(step, settings)
         seen = run(outcome, settings)
-        assert named_alike(seen) == named_alike(expected), f"crashed {each.moment} {calls[each.call]}"
+        assert named_alike(seen, alike) == named_alike(expected, alike), (
+            f"crashed {each.moment} {calls[each.call]}"
+        )
 
 
 def broken(body: bytes) -> Delivery:
@@ -255,17 +268,33 @@ def test_what_is_sent_again_after_a_crash_arrives_and_the_account_can_be_balance
 
 
 @pytest.fixture
-def _one_replay_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.replay.new_id", lambda _: derived_id(MORNING, "replay"))
+def replay_ids(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give replays of the same moment one id in the process that crashes and another one in the next."""
+    ids, here = [derived_id(MORNING, "crashes"), derived_id(MORNING, "comes after")], os.getpid()
+    monkeypatch.setattr("handlers.replay.new_id", lambda _: ids[os.getpid() == here])
+    return ids
 
 
-@pytest.mark.usefixtures("_one_replay_id")
+def until_it_is_noted(calls: list[str]) -> list[Crash]:
+    """Return the crashes after which nobody can tell that a replay is done: later, to ask is to ask anew."""
+    noted = max(number for number, call in enumerate(calls) if call.startswith("PATCH"))
+    return [each for each in crashes_of(calls) if each.call < noted or each == Crash(noted, "before")]
+
+
 @pytest.mark.parametrize("original", [INVOICE, broken(b'{"QuoteNo": ')], ids=["sent", "quarantined"])
-def test_a_replay_is_one_wherever_it_ends(original: Delivery, new_settings: NewSettings) -> None:
+def test_a_replay_is_one_wherever_it_ends(
+    original: Delivery, new_settings: NewSettings, replay_ids: list[str]
+) -> None:
     async def replaying(app: App) -> None:
         await replay(original.id, app)
 
-    interrupted_everywhere(replaying, new_settings, after=processing(Work.of(original)))
+    interrupted_everywhere(
+        replaying,
+        new_settings,
+        after=processing(Work.of(original)),
+        alike=replay_ids,
+        crashes=until_it_is_noted,
+    )
 
 
 def test_a_dismissal_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:

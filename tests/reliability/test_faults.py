@@ -1,9 +1,11 @@
 """Storage that is down, slow, throttling, or cut off in the middle: what each does to a delivery."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
 from time import monotonic
 
 import pytest
+from aiohttp import web
 from bench import delivery, quote, settings
 from faulty import FaultyStorage, answering
 from looking import look, work_off
@@ -12,9 +14,10 @@ from handlers import account, inbox
 from handlers.app import App
 from handlers.channels.webhook import webhook
 from handlers.inbox import Message, Work
-from handlers.process import process
+from handlers.process import MAX_ERRORS, process
 from handlers.receive import receive
-from handlers.stores import TableName
+from handlers.replay import Wish, replay
+from handlers.stores import StorageFault, TableName
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import free_port
 
@@ -127,6 +130,52 @@ async def test_a_delivery_waits_out_a_fault_and_then_arrives_whole(
     rows = [row for place, row in seen.rows.items() if place.startswith("deliveries:")]
     assert [(row["status"], row["error"]) for row in rows] == [("sent", "")]
     assert {each["id"] for each in seen.messages["printiq-events"]} == {work.id}
+    assert (await account.verify(app.stores)).balanced
+
+
+async def test_an_outage_is_waited_out_however_many_tries_it_takes(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    work = Work.of(delivery(quote("Q1")))
+    storage.fault = answering(503, "ServerBusy", only="/printiq-events/")
+    waiting = message(work)
+    for _ in range(MAX_ERRORS + 2):
+        await process(waiting, app)
+        async for (received,) in app.stores.queues.receive(inbox.QUEUE):
+            waiting = Message(received.id, received.inserted_at, received.text)
+            await app.stores.queues.delete(inbox.QUEUE, received)
+            break
+
+    storage.fault = None
+    await process(waiting, app)
+    seen = await look(app)
+    (row,) = [row for place, row in seen.rows.items() if place.startswith("deliveries:")]
+    assert row["status"] == "sent"
+
+
+@pytest.mark.parametrize(("again", "replays"), [("AcceptQuote", 1), ("RejectQuote", 2)])
+async def test_an_interrupted_replay_goes_on_but_not_as_another_event(
+    storage_and_app: tuple[FaultyStorage, App], again: str, replays: int
+) -> None:
+    storage, app = storage_and_app
+    original = Work.of(delivery(quote("Q1")))
+    await process(message(original), app)
+    changes = count()
+
+    def once(request: web.Request) -> web.Response | None:
+        changing = request.method == "PATCH" and "/deliveries(" in request.path
+        return web.Response(status=503) if changing and next(changes) else None
+
+    storage.fault = once
+    with pytest.raises(StorageFault):
+        await replay(original.id, app, Wish(event="AcceptQuote"))
+    storage.fault = None
+    await replay(original.id, app, Wish(event=again))
+    await work_off(app)
+    rows = [row for place, row in (await look(app)).rows.items() if place.startswith("deliveries:")]
+    replayed = {row["id"]: row["event"] for row in rows if row.get("replayOf")}
+    assert sorted(replayed.values()) == ["AcceptQuote", "RejectQuote"][:replays]
     assert (await account.verify(app.stores)).balanced
 
 
