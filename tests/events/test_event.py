@@ -71,8 +71,14 @@ SUBJECTS = [
     ("InventoryTransactionInserted", {"ITKey": -1, "IICode": "SILK"}, ["transaction SILK"]),
     ("ExportPurchaseOrder", {"OrderNumber": "PO-1", "POKey": 9}, ["purchase-order PO-1"]),
     ("InventoryPOStatusChange", {"IPOKey": 9}, ["purchase-order 9"]),
+    ("InventoryPOStatusChange", {"IPOKey": 9, "IPONumber": "IPO-4"}, ["purchase-order IPO-4"]),
     ("FailCxmlJob", {"FileName": "a.xml", "PayloadID": "P1"}, ["failure P1", "order P1"]),
     ("FailXMPieJob", {"FileName": "a.csv"}, ["failure a.csv"]),
+    (
+        "FailCxmlJob",
+        {"QuoteNo": "Q1", "OrderNo": "S1", "JobNo": "J1"},
+        ["failure J1", "job J1", "order S1", "quote Q1"],
+    ),
     ("ProductUpdated", {"Name": "Cards"}, ["product Cards"]),
     ("ExpireQuote", {"QuoteNo": "00000000-0000-0000-0000-000000000000"}, []),
 ]

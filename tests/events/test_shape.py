@@ -98,7 +98,8 @@ def test_structure_that_holds_no_known_field_is_not_taken_for_wrappers() -> None
     assert found["Failure"] == {"Detail": {"Code": 5}}
 
 
-def test_wrappers_end_somewhere() -> None:
+def test_wrappers_are_opened_five_deep_and_no_deeper() -> None:
+    assert data("CreateQuote", '{"a": {"b": {"c": {"d": {"e": {"QuoteNo": "Q1"}}}}}}')["QuoteNo"] == "Q1"
     deep = '{"a": {"b": {"c": {"d": {"e": {"f": {"QuoteNo": "Q1"}}}}}}}'
     assert warnings("CreateQuote", deep) == [UNRECOGNISED, NO_KEY]
 
