@@ -40,14 +40,30 @@ _KEPT = (
     "attempts",
 )
 _MAX_IDS = 800
+# A shorter text is in nearly every body, and none is in all of them.
+_SHORTEST_TEXT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Say whom to erase: by a subject (a customer, a contact), by a text in a delivery, or by both."""
+    """Say whom to erase: by a subject (a customer, a contact), by a text in a delivery, or by both.
+
+    Raises ValueError where nothing is said, or so little that it would tell everybody.
+    """
 
     subject: Subject | None = None
     text: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.subject is None and self.text is None:
+            raise ValueError("Say whom to erase: by a subject, by a text, or by both.")
+        if self.subject is not None and not self.subject.key.strip():
+            raise ValueError(f"A subject needs its key: {self.subject.kind}/ alone tells nobody.")
+        if self.text is not None and len(self.text.strip()) < _SHORTEST_TEXT:
+            raise ValueError(
+                f"The text {self.text!r} is in nearly everything: give at least {_SHORTEST_TEXT} characters, "
+                "not counting blanks around them."
+            )
 
 
 async def deliveries_of(person: Person, app: App) -> AsyncIterator[Row]:

@@ -85,6 +85,20 @@ def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> N
     assert own.rows("records", PartitionKey="contact") == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--subject", "contact"], ["--subject", "person/7"]])
-def test_whom_to_erase_has_to_be_said(own: Receiver, arguments: list[str]) -> None:
-    assert called(own, erase.main, *arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Say whom to erase"),
+        (["--subject", "contact"], "Write KIND/KEY"),
+        (["--subject", "person/7"], "Write KIND/KEY"),
+        (["--subject", ""], "Write KIND/KEY"),
+        (["--subject", "contact/ "], "needs its key"),
+        (["--text", ""], "at least 3 characters"),
+        (["--text", "  a  "], "at least 3 characters"),
+        (["--subject", "contact/78", "--text", " "], "at least 3 characters"),
+    ],
+)
+def test_whom_to_erase_has_to_be_said(own: Receiver, arguments: list[str], said: str) -> None:
+    done = called(own, erase.main, *arguments, "--yes", "--reason", "asked for")
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())

@@ -299,6 +299,19 @@ async def test_a_person_is_found_by_a_text_in_any_body(bench: Bench, encoding: s
     assert await erased(bench, Person(text="hemi@example.com")) == [theirs]
 
 
+@pytest.mark.parametrize("text", ["", " ", "ab", " ab "])
+def test_nobody_is_told_by_a_text_that_is_in_everything(text: str) -> None:
+    with pytest.raises(ValueError, match="at least 3 characters"):
+        Person(text=text)
+
+
+def test_nobody_is_told_by_nothing() -> None:
+    with pytest.raises(ValueError, match="whom"):
+        Person()
+    with pytest.raises(ValueError, match="needs its key"):
+        Person(subject=Subject(Kind.CONTACT, " "))
+
+
 async def test_a_person_is_found_in_what_is_too_large_to_be_read(bench: Bench) -> None:
     app = bench.start(MAX_BODY_BYTES="1000")
     large = delivery(quote("Q1", Noise="x" * 9_000_000, Name="Aroha Tāmihana"))

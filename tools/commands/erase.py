@@ -23,7 +23,7 @@ def main(  # noqa: PLR0913 - one for each option
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="A text that tells the person, such as an e-mail address."),
+        typer.Option(help="A text that tells the person, such as an e-mail address; at least 3 characters."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept, so name nobody.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only show what would be.")] = False,
@@ -42,9 +42,10 @@ def main(  # noqa: PLR0913 - one for each option
     Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer.
     """
     console = Console(stderr=as_json)
-    person = Person(subject=_subject(subject), text=text)
-    if person == Person():
-        raise typer.BadParameter("Say whom to erase: --subject KIND/KEY, --text TEXT, or both.")
+    try:
+        person = Person(subject=_subject(subject), text=text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--subject, --text") from None
     if yes and not reason.strip():
         raise typer.BadParameter("Say why: the record of the erasure needs it.", param_hint="--reason")
     erasing = partial(_erase, person=person, reason=reason.strip(), console=console, really=yes)
