@@ -38,6 +38,32 @@ def test_one_delivery_is_replayed_under_its_old_id(own: Receiver) -> None:
     assert two["replayof"] == first
 
 
+def test_a_dry_run_of_one_delivery_only_looks_it_up(own: Receiver) -> None:
+    mine = own.accepted("CreateQuote", quote("Q-look"))
+    own.row(mine)
+    looked = called(own, replay.main, mine, "--dry-run", "--as", "AcceptQuote", "--url", own.host.url)
+    assert looked.exit_code == 0
+    assert f"{mine}  AcceptQuote  is sent" in looked.stdout
+    assert "1 delivery would be replayed" in looked.stdout
+    assert "replaying" not in own.row(mine)
+    assert [row["id"] for row in own.rows("timeline", subject="Q-look")] == [mine]
+
+
+def test_a_dry_run_says_what_could_not_be_replayed(own: Receiver) -> None:
+    unnamed = own.post("CreateQoute", quote("Q-unnamed")).json()["id"]
+    own.row(unnamed, "quarantined")
+    lost = own.accepted("CreateQuote", quote("Q-gone"))
+    container, _, name = own.row(lost)["raw"].partition("/")
+    blob = own.blobs.get_blob_client(container, name)
+    body = blob.download_blob().readall()
+    blob.delete_blob()
+    for each, reason in ((unnamed, "Say which event it is"), (lost, "Its bytes are gone")):
+        looked = called(own, replay.main, each, "--dry-run", "--url", own.host.url)
+        assert looked.exit_code == 1
+        assert reason in looked.stdout
+    blob.upload_blob(body)  # other tests look at this app's account
+
+
 def test_a_filter_is_counted_before_it_is_replayed(own: Receiver) -> None:
     own.row(own.accepted("AcceptQuote", quote("Q-many")))
     counted = called(own, replay.main, "--event", "AcceptQuote", "--dry-run", "--url", own.host.url)

@@ -8,6 +8,7 @@ import httpx
 import typer
 from rich.console import Console
 
+from handlers.archive import UNKNOWN_EVENT
 from handlers.ledger import Status
 from tools.commands import _asked
 from tools.commands._target import (
@@ -56,7 +57,9 @@ def main(  # noqa: PLR0913 - one for each option
         typer.Option("--as", help="Read it as this event instead.", callback=_asked.event),
     ] = None,
     queue: Annotated[list[str] | None, typer.Option(help="Only to this queue; may be repeated.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be replayed; queues are not checked.")
+    ] = False,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -79,7 +82,10 @@ def main(  # noqa: PLR0913 - one for each option
     wish = {name: value for name, value in {"as": as_event, "queues": queue}.items() if value}
     app = _App(url.rstrip("/"), key, console)
     try:
-        done = app.one(delivery, wish) if delivery else app.all(selection, wish, dry_run=dry_run)
+        if delivery:
+            done = app.look(delivery, wish) if dry_run else app.one(delivery, wish)
+        else:
+            done = app.all(selection, wish, dry_run=dry_run)
     except UnreachableError as error:
         console.print(str(error))
         raise typer.Exit(Outcome.UNREACHABLE) from error
@@ -98,8 +104,19 @@ class _App:
         self._console = console
 
     def one(self, delivery: str, wish: dict[str, Any]) -> dict[str, Any]:
-        answered = self._post(f"/api/deliveries/{delivery}/replay", wish)
+        answered = self._ask("POST", f"/api/deliveries/{delivery}/replay", wish).json()
         return {"matched": 1, "replayed": [answered], "skipped": 0}
+
+    def look(self, delivery: str, wish: dict[str, Any]) -> dict[str, Any]:
+        """Look one up, and whether its bytes are there; replay nothing."""
+        row = self._ask("GET", f"/api/deliveries/{delivery}").json()
+        self._ask("GET", f"/api/deliveries/{delivery}/raw")
+        event = wish.get("as", row["event"])
+        if event == UNKNOWN_EVENT:
+            raise self._refused("It came under a name that is no event's. Say which event it is: --as.")
+        before = f", was replayed as {row['replayedBy']}" if "replayedBy" in row else ""
+        self._console.print(f"{row['id']}  {event}  is {row['status']}{before}", soft_wrap=True)
+        return {"matched": 1, "replayed": [], "skipped": 0}
 
     def all(self, selection: dict[str, Any], wish: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
         """Go on, call after call, until the last page."""
@@ -107,7 +124,7 @@ class _App:
         asked = {"filter": selection, "limit": _AT_ONCE, "dryRun": dry_run, **wish}
         with self._console.status("Asking for replays …") as status:
             while True:
-                answered = self._post("/api/replays", asked)
+                answered = self._ask("POST", "/api/replays", asked).json()
                 matched += answered["matched"]
                 skipped += answered["skipped"]
                 replayed += answered["replayed"]
@@ -116,18 +133,22 @@ class _App:
                     return {"matched": matched, "replayed": replayed, "skipped": skipped}
                 asked["cursor"] = answered["cursor"]
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         with app_answers(self._url):
-            answer = httpx.post(self._url + path, json=body, headers=self._headers, timeout=_SECONDS)
+            answer = httpx.request(
+                method, self._url + path, json=body, headers=self._headers, timeout=_SECONDS
+            )
         if answer.is_success:
-            members: dict[str, Any] = answer.json()
-            return members
+            return answer
         if "problem+json" in answer.headers.get("Content-Type", ""):
-            for error in answer.json()["errors"]:
-                self._console.print(f"Refused: {error['message']}", style="red", soft_wrap=True)
-            raise typer.Exit(Outcome.REFUSED)
+            raise self._refused(*(error["message"] for error in answer.json()["errors"]))
         said = f"{self._url}{path} answered {answer.status_code}."
         raise UnreachableError(f"{said} {hint(answer.status_code, key=bool(self._headers))}")
+
+    def _refused(self, *reasons: str) -> typer.Exit:
+        for reason in reasons:
+            self._console.print(f"Refused: {reason}", style="red", soft_wrap=True)
+        return typer.Exit(Outcome.REFUSED)
 
 
 def _tell(done: dict[str, Any], console: Console, *, dry_run: bool) -> None:
