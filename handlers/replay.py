@@ -186,7 +186,8 @@ def _can_be_dismissed(row: Mapping[str, Any]) -> bool:
 async def dismiss(delivery_id: str, reason: str, app: App) -> None:
     """Say that nothing more is to be done about a quarantined or failed delivery, and why.
 
-    Raises UnknownDelivery, NotReplayable where there is nothing to dismiss, and StorageFault.
+    Can be interrupted and done again: the same reason may be given twice. Raises UnknownDelivery,
+    NotReplayable where there is nothing to dismiss, and StorageFault.
     """
     row = await find(app.stores.tables, delivery_id)
     if not reason.strip():
@@ -195,4 +196,6 @@ async def dismiss(delivery_id: str, reason: str, app: App) -> None:
         raise NotReplayable(f"It is {row['status']}: there is nothing to dismiss.")
     if row.get("replayedBy"):
         raise NotReplayable(f"It was replayed already, as {row['replayedBy']}.")
+    if row.get("dismissed") and row["dismissed"] != reason.strip():
+        raise NotReplayable(f"It was dismissed already: {row['dismissed']}")
     await ledger.dismissed(app.stores.tables, delivery_id, reason.strip())

@@ -234,6 +234,10 @@ def test_what_nobody_needs_is_dismissed_with_a_reason(storage: str) -> None:
         told = members(await api.dismiss(delivery_id, b'{"reason": "a test of ours"}', app))
         assert told["dismissed"] == "a test of ours"
         assert members(await api.statistics(NOTHING, app))["open"]["count"] == 0
+        again = members(await api.dismiss(delivery_id, b'{"reason": "something else"}', app), 409)
+        assert again["detail"] == "It was dismissed already: a test of ours"
+        for body in (b'{"reason": "a test of ours"}', b'{"reason": " a test of ours "}'):
+            assert members(await api.dismiss(delivery_id, body, app))["dismissed"] == "a test of ours"
         sent = await deliver(app, "CreateQuote", sample("CreateQuote"))
         assert members(await api.dismiss(sent, b'{"reason": "why not"}', app), 409)
 
