@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from bench import without
 
 from events import Channel, Delivery, differences, parse
 from events.differences import Differences
@@ -75,6 +76,31 @@ def test_drift_shows_unknown_fields_and_a_backtest_what_a_changed_model_would_do
     assert changed.returncode == 1, changed.stderr
     changes = json.loads(changed.stdout)["changes"]
     assert [(each["field"], each["before"], each["after"]) for each in changes] == [("Loyalty", "007", 7)]
+
+
+def test_what_is_too_large_to_be_read_is_left_out_and_said_to_be(
+    start_host: StartHost, tmp_path: Path
+) -> None:
+    host = start_host(ROOT, settings={"MAX_BODY_BYTES": "1000"})
+    send(host, "CreateCustomer", b'{"Code": "KOWSEED"}')
+    large = send(host, "CreateCustomer", json.dumps({"Code": "KOWSEED", "Notes": "x" * 1000}).encode())
+    tested = dev("drift", "--backtest", "--url", host.url)
+    assert tested.returncode == 0, tested.stdout
+    assert "does not read what is so large: 1." in tested.stdout
+    assert "1 payload, exactly" in tested.stdout
+    told = json.loads(dev("drift", "--backtest", "--url", host.url, "--json").stdout)
+    assert (told["parsed"], told["notKept"], told["tooLarge"]) == (1, 0, 1)
+    adopted = dev("adopt", large, "--corpus", str(tmp_path), "--url", host.url)
+    assert adopted.returncode == 1
+    assert "too many to show here" in adopted.stdout
+
+
+def test_an_app_whose_storage_fails_is_quoted(start_host: StartHost, storage: str) -> None:
+    host = start_host(ROOT, settings={"AzureWebJobsStorage": without(storage, "Table")})
+    for command in (["drift"], ["adopt", "01a20c5b-d87b-7fc6-beab-10d18cdc4ed9"]):
+        told = dev(*command, "--url", host.url)
+        assert told.returncode == 3
+        assert "503 Service Unavailable. Storage does not answer." in " ".join(told.stdout.split())
 
 
 def test_adopt_saves_the_form_of_a_payload_without_its_data(start_host: StartHost, tmp_path: Path) -> None:

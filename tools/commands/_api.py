@@ -9,8 +9,15 @@ from tools.commands._target import UnreachableError, app_answers, hint
 _SECONDS = 60
 
 
+class NotPossibleError(Exception):
+    """Say, in the app's words, why it does not do what was asked."""
+
+
 class Api:
-    """Hold a connection to an app's API. Every question raises UnreachableError where it is not answered."""
+    """Hold a connection to an app's API.
+
+    Every question raises UnreachableError where it is not answered, NotPossibleError where it cannot be.
+    """
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url = url.rstrip("/")
@@ -30,14 +37,11 @@ class Api:
             answered = self._client.get(path, params=given)
         if answered.status_code == httpx.codes.NOT_FOUND and answered.content:
             return None
-        if answered.status_code == httpx.codes.BAD_REQUEST:
-            raise UnreachableError(answered.json()["detail"])
+        if answered.status_code == httpx.codes.CONFLICT:
+            raise NotPossibleError(hint(answered))
         if answered.status_code != httpx.codes.OK:
-            has_key = "x-functions-key" in self._client.headers
-            raise UnreachableError(
-                f"{self.url}/api/{path} answered {answered.status_code} {answered.reason_phrase}. "
-                + hint(answered.status_code, key=has_key)
-            )
+            said = f"{self.url}/api/{path} answered {answered.status_code} {answered.reason_phrase}."
+            raise UnreachableError(f"{said} {hint(answered)}")
         return answered
 
     def json(self, path: str, **query: str | None) -> Any:  # noqa: ANN401 - JSON

@@ -69,7 +69,7 @@ def _functions(target: Target) -> Finding:
 def _key(target: Target) -> Finding:
     answer = _get(target, "/api/stats")
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Finding("API", good=False, told=hint(answer.status_code, key=bool(target.key)))
+        return Finding("API", good=False, told=hint(answer))
     return _expected(answer, "API", "it answers" + (" to this key" if target.key else ""))
 
 
@@ -90,11 +90,7 @@ def _webhook(target: Target) -> Finding:
             _address(target), content=_sample(), headers=target.headers, timeout=_ANSWER_SECONDS
         )
     if answer.status_code != httpx.codes.ACCEPTED:
-        return Finding(
-            "webhook",
-            good=False,
-            told=f"{answer.status_code} {answer.text or hint(answer.status_code, key=bool(target.key))}",
-        )
+        return Finding("webhook", good=False, told=f"{answer.status_code} {hint(answer)}")
     return _arrival("webhook", answer.json()["id"], target, _RESULT_SECONDS)
 
 
@@ -150,5 +146,5 @@ def _get(target: Target, path: str) -> httpx.Response:
 def _expected(answer: httpx.Response, part: str, told: str) -> Finding:
     if answer.status_code == httpx.codes.OK:
         return Finding(part, good=True, told=told)
-    said = f"{answer.request.url.path} answers {answer.status_code}. {hint(answer.status_code, key=True)}"
+    said = f"{answer.request.url.path} answers {answer.status_code}. {hint(answer)}"
     return Finding(part, good=False, told=said)

@@ -258,8 +258,7 @@ class Api:
             return None
         if response.status_code != httpx.codes.OK:
             raise UnreachableError(
-                f"{self.url}{path} answered {response.status_code} {response.reason_phrase}. "
-                + hint(response.status_code, key=bool(self.headers))
+                f"{self.url}{path} answered {response.status_code} {response.reason_phrase}. {hint(response)}"
             )
         return response.json()
 
@@ -275,10 +274,13 @@ def app_answers(url: str) -> Iterator[None]:
         ) from error
 
 
-def hint(status: int, *, key: bool) -> str:
-    """Say what a refusal of the host, which tells nothing itself, is about."""
-    if status == httpx.codes.UNAUTHORIZED:
+def hint(answer: httpx.Response) -> str:
+    """Say what a refusal is about: in the app's words; of one by the host, which has none, what it means."""
+    if "problem+json" in answer.headers.get("Content-Type", ""):
+        return str(answer.json()["detail"])
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        key = "x-functions-key" in answer.request.headers
         return "The key is not one of this app's." if key else "The app asks for a key: give it with --key."
-    if status == httpx.codes.NOT_FOUND:
+    if answer.status_code == httpx.codes.NOT_FOUND:
         return "There is no such address: is it this app that listens there?"
     return "Its log tells more."

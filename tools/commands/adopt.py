@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from events import Delivery, Differences, EventError, differences, parse, sniff
 from handlers.ids import time_of
-from tools.commands._api import Api
+from tools.commands._api import Api, NotPossibleError
 from tools.commands._invented import Inventor
 from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UnreachableError, UrlOption
 
@@ -60,7 +60,7 @@ def main(
     except UnreachableError as error:
         console.print(escape(str(error)))
         raise typer.Exit(Outcome.UNREACHABLE) from None
-    except NotAdoptedError as error:
+    except (NotAdoptedError, NotPossibleError) as error:
         console.print(escape(str(error)))
         raise typer.Exit(Outcome.REFUSED) from None
     console.print(f"Saved {escape(str(path))}. Now:", soft_wrap=True)

@@ -15,7 +15,7 @@ from rich.table import Table
 from events import DateOrder, Delivery, EventError, parse
 from handlers.ids import time_of
 from tools.commands import _asked
-from tools.commands._api import Api
+from tools.commands._api import Api, NotPossibleError
 from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UnreachableError, UrlOption
 from tools.commands._words import counted
 
@@ -48,6 +48,7 @@ class Backtest:
 
     parsed: int = 0
     not_kept: int = 0
+    too_large: int = 0
     changes: dict[str, dict[str, Change]] = field(default_factory=dict)
 
     def note(self, event: str, place: str, before: object, after: object, delivery: str) -> None:
@@ -119,7 +120,11 @@ def _backtest(api: Api, event: str | None, last: int, date_order: DateOrder, con
     found = Backtest()
     rows = list(_newest(api, event, last))
     for row in track(rows, "Parsing", console=console, transient=True, disable=not console.is_terminal):
-        raw = api.find(f"deliveries/{row['id']}/raw")
+        try:
+            raw = api.find(f"deliveries/{row['id']}/raw")
+        except NotPossibleError:
+            found.too_large += 1
+            continue
         if raw is None:
             found.not_kept += 1
             continue
@@ -179,7 +184,8 @@ def _tell_json(found: Backtest) -> None:
         for event, places in found.changes.items()
         for place, change in places.items()
     ]
-    print(json.dumps({"parsed": found.parsed, "notKept": found.not_kept, "changes": changes}))
+    left_out = {"notKept": found.not_kept, "tooLarge": found.too_large}
+    print(json.dumps({"parsed": found.parsed, **left_out, "changes": changes}))
 
 
 def _tell_backtest(found: Backtest, console: Console) -> None:
@@ -192,6 +198,8 @@ def _tell_backtest(found: Backtest, console: Console) -> None:
         console.print(table)
     if found.not_kept:
         console.print(f"Left out, since the bytes are no longer kept: {found.not_kept:,}.")
+    if found.too_large:
+        console.print(f"Left out, since the app does not read what is so large: {found.too_large:,}.")
     verdict = "differently, as shown" if found.changes else "exactly as the app does it now"
     parsed = counted(found.parsed, "payload")
     console.print(f"Parsed with the models of this folder: {parsed}, {verdict}.")

@@ -143,7 +143,7 @@ class _App:
         if "problem+json" in answer.headers.get("Content-Type", ""):
             raise self._refused(*(error["message"] for error in answer.json()["errors"]))
         said = f"{self._url}{path} answered {answer.status_code}."
-        raise UnreachableError(f"{said} {hint(answer.status_code, key=bool(self._headers))}")
+        raise UnreachableError(f"{said} {hint(answer)}")
 
     def _refused(self, *reasons: str) -> typer.Exit:
         for reason in reasons:

@@ -245,7 +245,7 @@ def _send(event: str, path: Path, body: bytes, target: Target, *, hot_folder: bo
     if not response.is_success:
         sent.outcome = Outcome.REFUSED
         if sent.answer is None:
-            sent.trouble = hint(response.status_code, key=bool(target.key))
+            sent.trouble = hint(response)
     return sent
 
 
