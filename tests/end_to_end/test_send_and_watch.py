@@ -33,6 +33,11 @@ def _send(receiver: Receiver, *arguments: str, **environment: str | None) -> Res
     return CliRunner().invoke(command, [*arguments, *url], env={**_environment(receiver), **environment})
 
 
+def elsewhere(receiver: Receiver) -> str:
+    """Name this machine otherwise: the commands take the app for one elsewhere, and ask its API."""
+    return receiver.host.url.replace("127.0.0.1", "127.1")
+
+
 @pytest.fixture(scope="module")
 def own(start_receiver: StartReceiver) -> Receiver:
     """Return an app of these tests' own: nobody takes messages from its queues."""
@@ -74,6 +79,15 @@ def test_what_came_of_it_is_told_in_plain_words(own: Receiver, a_file: Path) -> 
     ):
         assert words in done.stdout
     assert "\x1b" not in done.stdout, "colours are for terminals"
+
+
+def test_of_an_app_elsewhere_no_message_is_said_to_be_looked_for(own: Receiver, a_file: Path) -> None:
+    done = _send(own, "CreateQuote", "--file", str(a_file), "--url", elsewhere(own))
+    assert done.exit_code == 0, done.stdout
+    assert "printiq-events: sent; messages are peeked at only where" in done.stdout
+    done = _send(own, "CreateQuote", "--file", str(a_file), "--url", elsewhere(own), "--json")
+    told = json.loads(done.stdout)
+    assert (told["messages"], told["peeked"]) == ({"printiq-events": None}, False)
 
 
 @pytest.mark.parametrize("by", [[], ["--hot-folder"]])
@@ -131,10 +145,10 @@ def test_all_events_are_sent_and_followed(own: Receiver) -> None:
 class Watching:
     """Hold a `dev.py watch --json` that runs, and the lines that it has printed."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, url: str) -> None:
         self.lines: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tools", "watch", "--json", "--since", "1", "--url", receiver.host.url],
+            [sys.executable, "-m", "tools", "watch", "--json", "--since", "1", "--url", url],
             cwd=ROOT,
             env={**os.environ, **_environment(receiver)},
             stdout=subprocess.PIPE,
@@ -164,7 +178,7 @@ class Watching:
 
 @pytest.fixture
 def watching(own: Receiver) -> Iterator[Watching]:
-    watching = Watching(own)
+    watching = Watching(own, own.host.url)
     yield watching
     watching.kill()
 
@@ -185,3 +199,22 @@ def test_watch_tells_of_deliveries_and_queues_and_takes_no_message(own: Receiver
     assert watching.interrupt() == 0
     assert own.messages(delivery_id)
     assert all(len(depth["first"]) <= 32 for depth in depths)
+
+
+@pytest.fixture
+def watching_elsewhere(own: Receiver) -> Iterator[Watching]:
+    watching = Watching(own, elsewhere(own))
+    yield watching
+    watching.kill()
+
+
+def test_of_an_app_elsewhere_watch_tells_how_many_messages_wait_and_not_which(
+    own: Receiver, watching_elsewhere: Watching
+) -> None:
+    own.row(own.accepted("CreateQuote", marked(sample("CreateQuote"), "watched from elsewhere")))
+
+    def depths() -> list[dict[str, Any]]:
+        queues = [line["queue"] for line in watching_elsewhere.lines if "queue" in line]
+        return [queue for queue in queues if queue["name"] == "printiq-events" and queue["messages"]]
+
+    assert all(depth["first"] is None for depth in wait_until(depths))

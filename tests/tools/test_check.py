@@ -74,6 +74,26 @@ def test_a_key_that_does_not_fit_is_said_to_be_so(guarded: HostProcess, key: str
     assert "key" in findings["API"]["told"]
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["send", "--check"], 1), (["send", "CreateQuote"], 3), (["drift"], 3), (["replay", "--open"], 3)],
+    ids=["check", "send", "drift", "replay"],
+)
+def test_the_webhooks_own_key_is_said_to_open_the_webhook_alone(
+    guarded: HostProcess, command: list[str], code: int
+) -> None:
+    key = guarded.ready["keys"]["functions"]["webhook"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tools", *command, f"--url={elsewhere(guarded)}", f"--key={key}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout
+    assert "opens that function alone: give a host key" in " ".join(done.stdout.split())
+
+
 def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> None:
     code, findings, said = check(elsewhere(receiver.host), "--key=some")
     assert code == 1

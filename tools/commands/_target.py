@@ -40,7 +40,11 @@ _PAGE = 500
 UrlOption = Annotated[str, typer.Option("--url", help="Where the app listens.")]
 KeyOption = Annotated[
     str | None,
-    typer.Option("--key", envvar="PRINTIQ_KEY", help="The function key, where the app asks for one."),
+    typer.Option(
+        "--key",
+        envvar="PRINTIQ_KEY",
+        help="A host key, where the app asks for one. A function's key opens that one alone.",
+    ),
 ]
 StoragePortOption = Annotated[
     int, typer.Option("--storage-port", help="The app's --storage-port: where its Azurite has its blobs.")
@@ -55,11 +59,14 @@ class UnreachableError(Exception):
 
 
 class Queue(NamedTuple):
-    """Hold what can be seen of a queue: about how many messages it has, and the first of those that wait."""
+    """Hold what can be seen of a queue: about how many messages it has, and the first of those that wait.
+
+    `first` is None where messages cannot be peeked at.
+    """
 
     name: str
     messages: int
-    first: tuple[Json, ...]
+    first: tuple[Json, ...] | None
 
 
 class Account(Protocol):
@@ -248,7 +255,7 @@ class Api:
 
     def queues(self) -> list[Queue]:
         stats = self._get("/api/stats", {}) or {"queues": []}
-        return [Queue(queue["name"], queue["messages"], ()) for queue in stats["queues"]]
+        return [Queue(queue["name"], queue["messages"], None) for queue in stats["queues"]]
 
     def _get(self, path: str, query: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
         """Return what is answered, None where it is a 404 of the app's own."""
@@ -279,8 +286,9 @@ def hint(answer: httpx.Response) -> str:
     if "problem+json" in answer.headers.get("Content-Type", ""):
         return str(answer.json()["detail"])
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        key = "x-functions-key" in answer.request.headers
-        return "The key is not one of this app's." if key else "The app asks for a key: give it with --key."
+        if "x-functions-key" in answer.request.headers:
+            return "This key does not open it. A function's key opens that function alone: give a host key."
+        return "The app asks for a key: give a host key with --key."
     if answer.status_code == httpx.codes.NOT_FOUND:
         return "There is no such address: is it this app that listens there?"
     return "Its log tells more."

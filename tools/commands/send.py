@@ -68,6 +68,7 @@ class Sent:
     answer: Any = None
     delivery: Json | None = None
     messages: dict[str, Json | None] = field(default_factory=dict)
+    peeked: bool = True
     outcome: Outcome | None = None
     trouble: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -104,7 +105,8 @@ def main(  # noqa: PLR0913 - an option each
 ) -> None:
     """Send an event to the app and show what came of it.
 
-    What came of it is read from the app's storage; of an app elsewhere (--url) through its API.
+    What came of it is read from the app's storage; of an app elsewhere (--url) through its API, which shows
+    the queues that it was sent to, but no messages.
 
     --check says of each part whether it does its work, and exits with 0 if all do, else with 1. Its event is
     that the quote SMOKE-TEST, which does not exist, expired; it goes to every queue that subscribes.
@@ -295,11 +297,11 @@ def _follow(sent: Sent, account: Account, console: Console) -> None:
         if sent.outcome is None:
             sent.outcome = _RESULTS[sent.delivery["status"]]
         wanted = sent.delivery.get("queues", [])
-        peeked = (
-            {queue.name: queue.first for queue in account.queues() if queue.name in wanted} if wanted else {}
-        )
+        queues = account.queues() if wanted else []
+    sent.peeked = all(queue.first is not None for queue in queues)
+    first = {queue.name: queue.first or () for queue in queues}
     for name in wanted:
-        found = [event for event in peeked.get(name, ()) if event.get("id") == sent.id]
+        found = [event for event in first.get(name, ()) if event.get("id") == sent.id]
         sent.messages[name] = found[-1] if found else None
 
 
@@ -360,7 +362,7 @@ class _Printer:
         if row["status"] not in _FINAL:
             self._line("", f"attempt {row.get('attempts')} failed; it is tried again, and again", "yellow")
         for name, message in sent.messages.items():
-            self._line("  queue", f"{name}: {_described(message)}")
+            self._line("  queue", f"{name}: {_described(message, peeked=sent.peeked)}")
         if row["status"] in {"sent", "duplicate"} and not sent.messages:
             self._line("  queue", "none: no subscription wants it (subscriptions.toml)")
         if row.get("raw"):
@@ -381,7 +383,9 @@ class _Printer:
             self._line("", "If it uses other storage than this command looks into, give --storage-port.")
 
 
-def _described(message: Json | None) -> str:
+def _described(message: Json | None, *, peeked: bool) -> str:
+    if not peeked:
+        return "sent; messages are peeked at only where the app is on this machine"
     if message is None:
         return f"not among the first {PEEK} that wait: taken by its consumer, or behind them"
     told = f"{message['type']}, subject {message.get('subject', 'none')}"

@@ -49,7 +49,9 @@ def main(
 
     Messages are only peeked at: consumers get every one of them. A peek shows the first 32 of a queue and no
     more; what lies behind them, or was taken at once, is told by the ledger, which names the queues that each
-    delivery was sent to. With --json each line is a delivery that is new or changed, or a queue that changed.
+    delivery was sent to. An app elsewhere (--url) is asked through its API: of a queue it tells how many
+    messages wait, and its list of deliveries names no queues (GET /api/deliveries/{id} does). With --json
+    each line is a delivery that is new or changed, or a queue that changed.
 
     Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the app or its storage does not answer.
     """
@@ -110,8 +112,8 @@ def _print_json(watch: Watch) -> None:
 
 
 def _print(watch: Watch, console: Console, target: Target) -> None:
-    where = target.url if target.storage is None else f"{target.url} and its storage"
-    console.print(f"Watching {where}. Ctrl-C ends it.", soft_wrap=True)
+    how = "through its API, which shows no messages" if target.storage is None else "and its storage"
+    console.print(f"Watching {target.url} {how}. Ctrl-C ends it.", soft_wrap=True)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             for row in watch.deliveries():
@@ -151,7 +153,8 @@ def _queues(queues: list[Queue]) -> Group:
 
 
 def _depth(queue: Queue) -> str:
-    return f"{queue.messages}" + (f" (the first {PEEK} can be seen)" if queue.messages > PEEK else "")
+    in_part = queue.first is not None and queue.messages > PEEK
+    return f"{queue.messages}" + (f" (the first {PEEK} can be seen)" if in_part else "")
 
 
 def _next(queue: Queue) -> str:
