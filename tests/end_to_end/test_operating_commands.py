@@ -98,6 +98,22 @@ def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) 
     assert f"{lost}: its bytes are not at archive/" in done.stdout
 
 
+def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:  # noqa: ANN401 - a function
+    receiver: Receiver = start_receiver({})
+    receiver.row(receiver.accepted("CreateQuote", quote("Q[/x]")))
+    (told,) = receiver.rows("timeline")
+    receiver.tables.get_table_client("timeline").delete_entity(told["PartitionKey"], told["RowKey"])
+    assert "the timeline of quote Q[/x] does not tell of it" in called(receiver, verify.main).stdout
+    asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
+    assert asked.exit_code == 0, asked.output
+    mine = told["id"]
+    refused = called(receiver, replay.main, mine, "--queue", "[/x]", "--url", receiver.host.url)
+    assert "No subscription sends CreateQuote to [/x]." in refused.stdout
+    unknown = called(receiver, replay.main, "[/x]", "--url", receiver.host.url)
+    assert unknown.exit_code == replay.Outcome.UNREACHABLE
+    assert "/api/deliveries/[/x]/replay answered 404" in unknown.stdout
+
+
 def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> None:
     body = json.dumps({"ContactKey": 77, "Email": "aroha@example.com"}).encode()
     theirs = own.accepted("CreateCustomerContact", body)

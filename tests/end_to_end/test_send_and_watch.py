@@ -16,7 +16,7 @@ from receiver import CORPUS, Receiver, StartReceiver, marked, sample
 from typer.testing import CliRunner, Result
 
 from events import EventType
-from tools.commands import send
+from tools.commands import send, watch
 from tools.host.testing import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +134,13 @@ def test_an_answer_is_told_also_where_storage_cannot_be_looked_into(own: Receive
     assert "--storage-port" in done.stdout
 
 
+def test_a_name_in_brackets_is_told_as_it_is(own: Receiver, a_file: Path) -> None:
+    done = _send(own, "[/x]", "--file", str(a_file), "--hot-folder")
+    assert done.exit_code == send.Outcome.REFUSED, done.output
+    assert "[/x]  " in done.stdout
+    assert "quarantined" in done.stdout
+
+
 def test_all_events_are_sent_and_followed(own: Receiver) -> None:
     done = _send(own, "--all", "--json")
     assert done.exit_code == 0, done.stderr
@@ -206,6 +213,14 @@ def watching_elsewhere(own: Receiver) -> Iterator[Watching]:
     watching = Watching(own, elsewhere(own))
     yield watching
     watching.kill()
+
+
+def test_watch_tells_an_address_with_brackets_as_it_is(own: Receiver) -> None:
+    command = typer.Typer()
+    command.command()(watch.main)
+    done = CliRunner().invoke(command, ["--url", "http://127.1:9/[/x]"], env=_environment(own))
+    assert done.exit_code == 3
+    assert "Watching http://127.1:9/[/x] through its API" in done.stdout
 
 
 def test_of_an_app_elsewhere_watch_tells_how_many_messages_wait_and_not_which(

@@ -48,7 +48,7 @@ def main(  # noqa: PLR0913 - one for each option
     ] = False,
 ) -> None:
     """Measure the app beside its peers and limits. Everything takes less than ten minutes."""
-    console = Console(highlight=False, stderr=as_json)
+    console = Console(highlight=False, stderr=as_json, markup=False)
     unknown = set(only or ()) - set(NAMES)
     if unknown:
         raise typer.BadParameter(

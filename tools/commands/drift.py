@@ -103,7 +103,9 @@ def _tell(found: list[Any], console: Console) -> None:
     if not found:
         console.print("Nothing was compared yet: the app has not sent on any such event.")
     for each in found:
-        console.print(f"[bold]{each['event']}[/] ({each['object']}, {each['deliveries']:,} compared)")
+        console.print(
+            f"[bold]{escape(each['event'])}[/] ({escape(each['object'])}, {each['deliveries']:,} compared)"
+        )
         for title, seen in (("not known", each["unknown"]), ("not read", each["unread"])):
             if seen:
                 table = _table(title, "like", "times", "first", "last")
@@ -190,7 +192,7 @@ def _tell_json(found: Backtest) -> None:
 
 def _tell_backtest(found: Backtest, console: Console) -> None:
     for event, changes in sorted(found.changes.items()):
-        console.print(f"[bold]{event}[/]")
+        console.print(f"[bold]{escape(event)}[/]")
         table = _table("field", "times", "now", "with these models", "first seen in")
         for place, change in sorted(changes.items(), key=lambda each: -each[1].count):
             cells = place, f"{change.count:,}", _brief(change.before), _brief(change.after), change.delivery

@@ -41,7 +41,7 @@ def main(  # noqa: PLR0913 - one for each option
 
     Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer.
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, markup=False)
     try:
         person = Person(subject=_subject(subject), text=text)
     except ValueError as error:

@@ -78,7 +78,7 @@ def main(  # noqa: PLR0913 - one for each option
         selection["open"] = True
     if bool(delivery) == bool(selection):
         raise typer.BadParameter("Name one delivery by its id, or say which with --event, --open, --since, …")
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=as_json, highlight=False, markup=False)
     wish = {name: value for name, value in {"as": as_event, "queues": queue}.items() if value}
     app = _App(url.rstrip("/"), key, console)
     try:

@@ -109,7 +109,8 @@ def _poll(server: FtpServer, console: Console) -> None:
     os.environ["FTP_SOURCES"] = json.dumps([source])
     os.environ.setdefault("FTP_SCHEDULE", _SOON)
     console.print(f"FTP server on ftp://{USER}:{PASSWORD}@127.0.0.1:{server.port}", soft_wrap=True)
-    console.print(f"  drop files into an event's folder there, or in {server.folder}", soft_wrap=True)
+    where = f"an event's folder there, or in {server.folder}"
+    console.print(f"  drop files into {where}", soft_wrap=True, markup=False)
 
 
 def _welcome(console: Console, listening: host.Listening, azurite: Azurite) -> None:

@@ -284,7 +284,7 @@ def _follow(sent: Sent, account: Account, console: Console) -> None:
     if sent.id is None and not by_ftp:
         return
     deadline = time.monotonic() + (_FTP_SECONDS if by_ftp else _SECONDS)
-    with console.status(f"Waiting for what comes of {sent.event}"):
+    with console.status(f"Waiting for what comes of {escape(sent.event)}"):
         while True:
             sent.id = sent.id or _find(sent, account)
             sent.delivery = account.delivery(sent.id) if sent.id else None

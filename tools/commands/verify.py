@@ -35,7 +35,7 @@ def main(
     Exit codes: 0 it adds up; 1 it does not; 2 the command line or a setting is wrong; 3 storage does not
     answer; 4 not exact yet, messages wait.
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, markup=False)
     try:
         first = date.fromisoformat(since) if since else None
     except ValueError as error:

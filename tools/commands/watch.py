@@ -113,7 +113,7 @@ def _print_json(watch: Watch) -> None:
 
 def _print(watch: Watch, console: Console, target: Target) -> None:
     how = "through its API, which shows no messages" if target.storage is None else "and its storage"
-    console.print(f"Watching {target.url} {how}. Ctrl-C ends it.", soft_wrap=True)
+    console.print(f"Watching {target.url} {how}. Ctrl-C ends it.", soft_wrap=True, markup=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             for row in watch.deliveries():
