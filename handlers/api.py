@@ -141,8 +141,9 @@ async def subject(kind: str, key: str, query: Mapping[str, str], app: App) -> An
     latest = await _latest(about, app) if asked.cursor is None else None
     if asked.cursor is None and latest is None and not found.rows:
         raise Missing(
-            f"Nothing was received about {about.kind} {about.key!r}. Keys are matched exactly as printIQ "
-            "writes them."
+            f"Nothing that was understood is about {about.kind} {about.key!r}. Keys are matched exactly as "
+            "printIQ writes them. What was refused or still waits is not found by its key: "
+            "GET /api/deliveries?open=true lists what was refused."
         )
     timeline = views.Timeline(
         kind=about.kind, key=about.key, latest=latest, deliveries=_shown(found.rows), cursor=found.cursor

@@ -156,6 +156,17 @@ def test_every_filter_of_the_ledger_can_be_asked_for(storage: str) -> None:
     tell(storage, story)
 
 
+def test_what_was_refused_is_not_found_by_its_number_and_that_is_said(storage: str) -> None:
+    async def story(app: App) -> None:
+        refused = await deliver(app, "CreateQuote", b'{"QuoteNo": "Q7", ')
+        said = members(await api.subject("quote", "Q7", NOTHING, app), 404)["detail"]
+        assert "GET /api/deliveries?open=true" in said
+        (found,) = members(await api.deliveries({"open": "true"}, app))["deliveries"]
+        assert found["id"] == refused
+
+    tell(storage, story)
+
+
 def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
     async def story(app: App) -> None:
         ids = [
@@ -169,7 +180,9 @@ def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
         page = members(await api.subject("customer", "A/B#1", {"size": "1"}, app))
         rest = members(await api.subject("customer", "A/B#1", {"cursor": page["cursor"]}, app))
         assert [each["id"] for each in (*page["deliveries"], *rest["deliveries"])] == ids[::-1]
-        assert members(await api.subject("customer", "A", NOTHING, app), 404)
+        assert members(await api.subject("customer", "A", NOTHING, app), 404)["detail"].startswith(
+            "Nothing that was understood is about customer 'A'. "
+        )
         assert "The kinds are" in members(await api.subject("spoon", "A", NOTHING, app), 404)["detail"]
 
     tell(storage, story)
