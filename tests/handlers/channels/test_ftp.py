@@ -38,7 +38,7 @@ from handlers.channels.ftp_session import FtpSession
 from handlers.ids import new_id
 from handlers.settings import Settings
 from handlers.sources import SourcesError, read_sources
-from handlers.stores import ContainerName, TableName
+from handlers.stores import ContainerName, StorageFault, TableName
 from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import StartHost, free_port, wait_until
 
@@ -346,6 +346,48 @@ def test_a_folder_that_is_gone_for_a_while_does_not_make_its_files_new(
         assert len(await shop.results()) == 1
 
     run(storage, story, server, after="keep")
+
+
+def test_a_folder_that_cannot_be_entered_is_no_hindrance_to_the_others(
+    storage: str, server: FtpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(shop: Shop) -> None:
+        half = put(server, "a/half.json", QUOTE[:-1])
+        put(server, "b/q1.json")
+        await ftp.poll(shop.app)
+        assert files(server) == ["a/half.json"]
+        half.unlink()
+        half.parent.rmdir()
+        put(server, "b/q2.json")
+        caplog.clear()
+        await ftp.poll(shop.app)
+        assert files(server) == []
+        assert "the folder a cannot be looked at" in caplog.text
+        assert 'printiq.ftp {"source": "shop", "reachable": true}' in caplog.text
+
+    with caplog.at_level(logging.INFO):
+        run(storage, story, server, folders={"a": QUOTES, "b": QUOTES})
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), StorageFault("storage answered 503"), TimeoutError()])
+def test_a_source_that_an_error_stops_is_told_as_not_reachable(
+    storage: str,
+    server: FtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    async def look(*_: object) -> bool:
+        raise error
+
+    async def story(shop: Shop) -> None:
+        monkeypatch.setattr(ftp_folder.Folder, "look", look)
+        await ftp.poll(shop.app)
+        assert 'printiq.ftp {"source": "shop", "reachable": false}' in caplog.text
+
+    server.folder.joinpath(QUOTES).mkdir()
+    with caplog.at_level(logging.INFO):
+        run(storage, story, server)
 
 
 def test_a_file_that_is_too_large_is_kept_unread(
