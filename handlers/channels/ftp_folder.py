@@ -85,7 +85,12 @@ class Folder:
     async def _look_closer(self, session: FtpSession, listed: Listed) -> Seen | None:
         size, at = listed.size, listed.marker
         if not session.exact or size is None or not at:
-            state = await session.state(listed.name)
+            try:
+                state = await session.state(listed.name)
+            except FtpRefusal as refusal:  # perhaps somebody is writing it
+                said = f"the server does not tell its state: {refusal}"
+                _log.warning("%s is left alone for now: %s", self._place(listed.name), said)
+                return None
             if state is None:
                 return None  # gone meanwhile
             size, at = state.size if state.size is not None else size, state.time or at

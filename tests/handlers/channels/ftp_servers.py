@@ -30,6 +30,16 @@ class WithoutTimes(FTPHandler):  # type: ignore[misc]  # as above
     }
 
 
+class Busy(WithoutMlsd):
+    """Tell nothing of a file that is called so."""
+
+    def ftp_MDTM(self, path: str) -> None:  # noqa: N802 - as pyftpdlib has it
+        if Path(path).name == "busy.json":
+            self.respond("450 File is busy.")
+        else:
+            super().ftp_MDTM(path)
+
+
 class _WindowsListing(AbstractedFS):  # type: ignore[misc]  # as above
     """List as IIS does, on a clock that is so many hours ahead."""
 

@@ -19,6 +19,7 @@ from azure.storage.blob.aio import BlobLeaseClient
 from ftp_servers import (
     Accidents,
     Authority,
+    Busy,
     Odd,
     Western,
     Windows,
@@ -367,6 +368,21 @@ def test_a_folder_that_cannot_be_entered_is_no_hindrance_to_the_others(
 
     with caplog.at_level(logging.INFO):
         run(storage, story, server, folders={"a": QUOTES, "b": QUOTES})
+
+
+def test_a_busy_file_is_no_hindrance_to_the_others(
+    storage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve(tmp_path / "ftp", Busy) as server:
+
+        async def story(shop: Shop) -> None:
+            for name in ("a", "busy", "z"):
+                put(server, f"{QUOTES}/{name}.json")
+            await ftp.poll(shop.app)
+            assert files(server) == [f"{QUOTES}/busy.json"]
+
+        run(storage, story, server)
+    assert "busy.json is left alone for now: the server does not tell its state: 450" in caplog.text
 
 
 @pytest.mark.parametrize("error", [KeyError("a bug"), StorageFault("storage answered 503"), TimeoutError()])
