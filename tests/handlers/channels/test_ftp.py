@@ -21,6 +21,7 @@ from ftp_servers import (
     Authority,
     Busy,
     Odd,
+    Unix,
     Western,
     Windows,
     WithoutMlsd,
@@ -329,6 +330,29 @@ def test_a_kept_file_is_remembered_when_the_server_shows_its_time_in_another_way
             Windows.set_clock(0)
             await shop.work_off()
             assert len(await shop.results()) == 1
+
+        run(storage, story, server, after="keep")
+
+
+def test_a_kept_file_is_remembered_when_the_server_shows_its_year_in_place_of_its_time_of_day(
+    storage: str, tmp_path: Path
+) -> None:
+    with serve(tmp_path / "ftp", Unix) as server:
+
+        async def story(shop: Shop) -> None:
+            file = put(server, f"{QUOTES}/q.json")
+            laid = file.stat().st_mtime
+            for days in (1, 200, 201):
+                Unix.set_clock(laid + days * 24 * 3600)
+                await ftp.poll(shop.app)
+            await shop.work_off()
+            assert len(await shop.results()) == 1
+            replaced = laid + 366 * 24 * 3600  # on the same day of the leap year that follows
+            os.utime(file, (replaced, replaced))
+            Unix.set_clock(replaced)
+            await ftp.poll(shop.app)
+            await shop.work_off()
+            assert len(await shop.results()) == 2
 
         run(storage, story, server, after="keep")
 
