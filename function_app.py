@@ -177,7 +177,7 @@ async def heartbeat(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the tri
 
 
 @app.function_name("retention")
-@app.timer_trigger(arg_name="timer", schedule="0 20 3 * * *")
+@app.timer_trigger(arg_name="timer", schedule="0 */10 * * * *")
 async def retention(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
     await retain(the_app())
 

@@ -5,6 +5,7 @@ partition after the other, the oldest first: nothing is searched for, since a ro
 subjects.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,9 @@ from handlers.stores.tables import Row
 
 _log = logging.getLogger("printiq.retention")
 
-# A run ends well before the function's time-out and goes on the next night.
+# A run ends well before the function's time-out, and the next one goes on.
 _SECONDS = 8 * 60
+_AT_ONCE = 32
 
 
 async def retain(app: App) -> int:
@@ -31,30 +33,36 @@ async def retain(app: App) -> int:
     until = datetime.now(UTC) - timedelta(days=app.settings.retention_days)
     deadline = monotonic() + _SECONDS
     removed = 0
-    async for row in _past(app, until):
+    async for rows in _past(app, until):
         if monotonic() > deadline:
             _log.warning("Retention stopped after %d deliveries; it goes on in the next run.", removed)
             break
-        if await _is_open(app, row):
-            continue
-        await remove(app, row)
-        removed += 1
+        still_open = await _open_among(app, rows)
+        closed = [row for row in rows if row["RowKey"] not in still_open]
+        await asyncio.gather(*(remove(app, row) for row in closed))
+        removed += len(closed)
     _log.info("Retention removed %d deliveries from before %s.", removed, f"{until:%Y-%m-%d}")
     return removed
 
 
-async def _past(app: App, until: datetime) -> AsyncIterator[Row]:
-    condition = f"PartitionKey lt '{until:%Y-%m-%d}'"
-    async for row in app.stores.tables.query(TableName.DELIVERIES, condition):
-        yield row
+async def _past(app: App, until: datetime) -> AsyncIterator[list[Row]]:
+    """Yield the rows from before that day, a few at a time."""
+    condition, after, more = f"PartitionKey lt '{until:%Y-%m-%d}'", None, True
+    while more:
+        rows, after = await app.stores.tables.page(
+            TableName.DELIVERIES, condition, size=_AT_ONCE, after=after
+        )
+        if rows:
+            yield rows
+        more = after is not None
 
 
-async def _is_open(app: App, row: Row) -> bool:
-    try:
-        await app.stores.tables.get(TableName.DELIVERIES, OPEN, str(row["RowKey"]))
-    except NotFound:
-        return False
-    return True
+async def _open_among(app: App, rows: list[Row]) -> set[str]:
+    """Return the row keys of those that are still open."""
+    keys = [str(row["RowKey"]) for row in rows]
+    condition = f"PartitionKey eq '{OPEN}' and RowKey ge '{min(keys)}' and RowKey le '{max(keys)}'"
+    found = app.stores.tables.query(TableName.DELIVERIES, condition, columns=["RowKey"])
+    return {str(row["RowKey"]) async for row in found}
 
 
 async def remove(app: App, row: Row) -> None:

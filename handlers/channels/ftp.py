@@ -46,15 +46,17 @@ async def poll(app: App) -> None:
 
 async def _poll(source: FtpSource, app: App) -> None:
     blob = f"{source.name}.json"
+    reachable = False
     try:
         async with app.stores.blobs.hold(ContainerName.FTP, blob) as held:
             memory = await Memory.recall(held)
             if not memory.pausing:
                 async with asyncio.timeout(_LONGEST_RUN_SECONDS):
                     await _Run(source, app, held, memory).run()
-            telemetry.ftp(source.name, reachable=not memory.failures)
+            reachable = not memory.failures
     except Conflict:
         _log.info("FTP source %s: another instance is polling it", source.name)
+        return  # and tells of it
     except NotRemembered as error:
         said = f"{error}. Delete the blob {ContainerName.FTP}/{blob} to begin anew"
         _log.error("FTP source %s is not polled: %s.", source.name, said)
@@ -64,6 +66,7 @@ async def _poll(source: FtpSource, app: App) -> None:
         _log.error("FTP source %s: given up after %d s", source.name, _LONGEST_RUN_SECONDS)
     except Exception:  # noqa: BLE001 - the other sources go on
         _log.exception("FTP source %s: an error of the app itself", source.name)
+    telemetry.ftp(source.name, reachable=reachable)
 
 
 @dataclass
@@ -123,8 +126,7 @@ class _Run:
             if folder in fresh:
                 await self._look(session, folder)
             if waiting := folder.waiting():
-                await session.enter(folder.path)
-                await self._take(session, folder, waiting)
+                await self._take_from(session, folder, waiting)
 
     async def _folders(self, session: FtpSession) -> list[Folder]:
         if self.source.folders:
@@ -171,6 +173,15 @@ class _Run:
             said = f"the folder {folder.path} cannot be looked at: {refusal}"
             _log.error("FTP source %s: %s", self.source.name, said)
             return False
+
+    async def _take_from(self, session: FtpSession, folder: Folder, waiting: list[str]) -> None:
+        try:
+            await session.enter(folder.path)
+        except FtpRefusal as refusal:
+            # the look says so as an error
+            _log.info("FTP source %s: nothing is taken from %s: %s", self.source.name, folder.path, refusal)
+            return
+        await self._take(session, folder, waiting)
 
     async def _take(self, session: FtpSession, folder: Folder, waiting: list[str]) -> None:
         """Take one file after the other, over more connections if there are many, while there is time."""

@@ -65,10 +65,11 @@ class Folder:
                 now = await self._look_closer(session, each)
                 if now is None:
                     continue
-                if before is None or (before.size, before.time) != (now.size, now.time):
+                if before is None or before.size != now.size or not _is_same_time(before.time, now.time):
                     new.append((name, now))
                     continue
-                before.marker = now.marker  # the same time, which the server only shows in another way
+                # the same time, which the server only shows in another way
+                before.marker, before.time = now.marker, now.time
             before.stable, before.gone = True, None
         self._remember(new)
         return bool(new)
@@ -85,7 +86,12 @@ class Folder:
     async def _look_closer(self, session: FtpSession, listed: Listed) -> Seen | None:
         size, at = listed.size, listed.marker
         if not session.exact or size is None or not at:
-            state = await session.state(listed.name)
+            try:
+                state = await session.state(listed.name)
+            except FtpRefusal as refusal:  # perhaps somebody is writing it
+                said = f"the server does not tell its state: {refusal}"
+                _log.warning("%s is left alone for now: %s", self._place(listed.name), said)
+                return None
             if state is None:
                 return None  # gone meanwhile
             size, at = state.size if state.size is not None else size, state.time or at
@@ -266,6 +272,17 @@ class _File(NamedTuple):
     @property
     def claimed(self) -> bool:
         return self.name != self.own_name
+
+
+def _is_same_time(before: str, now: str) -> bool:
+    """Tell whether a file's time is what it was.
+
+    Once a file is half a year old, LIST shows the year in place of its time of day: `Aug 16 14:23` becomes
+    `Aug 16  2026`. A time of day that comes back is taken for a newer file's.
+    """
+    day, _, clock = before.rpartition(" ")
+    day_now, _, year = now.rpartition(" ")
+    return before == now or (":" in clock and year.isdigit() and day.rstrip() == day_now.rstrip())
 
 
 async def _move_to(session: FtpSession, file: _File, target: str) -> None:

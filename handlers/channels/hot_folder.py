@@ -24,7 +24,7 @@ from handlers.stores.faults import Conflict
 
 _log = logging.getLogger("printiq.hot_folder")
 
-# A notification takes seconds; what lies longer was not announced.
+# A notification takes seconds; what lies longer was not announced, or was taken and could not be removed.
 _UNANNOUNCED_AFTER = timedelta(seconds=30)
 _AT_ONCE = 8
 # The next sweep goes on; one that lasts longer would run into the function's time-out of ten minutes.
@@ -65,7 +65,7 @@ async def _receive(opened: Opened, app: App) -> bool:
     if growing and (unchanged_for < STABLE or too_large or not found.size):
         return False
     delivery = _delivery(found)
-    if unchanged_for > PATIENCE and await ledger.knows(app.stores.tables, delivery.id):
+    if unchanged_for > _UNANNOUNCED_AFTER and await ledger.knows(app.stores.tables, delivery.id):
         return True  # taken before, though it could not be removed then
     try:
         if "/" not in found.name:

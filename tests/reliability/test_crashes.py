@@ -307,15 +307,17 @@ def test_a_dismissal_has_one_outcome_wherever_it_ends(new_settings: NewSettings)
 
 
 def test_retention_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
-    async def one_of_each(app: App) -> None:
+    async def some_of_each(app: App) -> None:
         await processing(Work.of(INVOICE))(app)
+        repeat = Work.of(delivery("ExportInvoice", "typical.json", 2))
+        await processing(repeat.model_copy(update={"settled": True}))(app)
         await processing(Work.of(broken(b'{"QuoteNo": ')))(app)
 
     async def retaining(app: App) -> None:
         await retention.retain(replace(app, settings=app.settings.model_copy(update={"retention_days": 1})))
 
-    # the archive's blobs go by a lifecycle rule, which Azurite has not: the account misses their row
-    interrupted_everywhere(retaining, new_settings, after=one_of_each, findings=1)
+    # the archive's blobs go by a lifecycle rule, which Azurite has not: the account misses their rows
+    interrupted_everywhere(retaining, new_settings, after=some_of_each, findings=2)
 
 
 def test_an_erasure_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:

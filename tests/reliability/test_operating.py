@@ -11,6 +11,7 @@ from events import EventError, Kind, Subject
 from handlers import account, erasure, retention
 from handlers import process as processing
 from handlers import replay as replaying
+from handlers.app import App
 from handlers.erasure import Person
 from handlers.ids import newest_first
 from handlers.inbox import Message, Work
@@ -20,6 +21,7 @@ from handlers.queries import Filter
 from handlers.receive import receive
 from handlers.replay import NotReplayable, Wish, dismiss, replay, replay_many
 from handlers.stores import ContainerName, TableName
+from handlers.stores.tables import Row
 
 pytestmark = pytest.mark.anyio
 
@@ -242,6 +244,27 @@ async def test_what_is_open_stays_with_its_bytes_however_old_it_is(bench: Bench)
     (each,) = await aged(bench, BROKEN)
     assert await retention.retain(bench.app) == 0
     assert await bench.blob(str((await bench.row(each))["raw"])) == BROKEN
+
+
+async def test_retention_removes_some_at_once_until_nothing_is_past_its_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, now, most = retention.remove, 0, 0
+
+    async def counted(app: App, row: Row) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await genuine(app, row)
+        now -= 1
+
+    monkeypatch.setattr(retention, "remove", counted)
+    monkeypatch.setattr(retention, "_AT_ONCE", 3)
+    ids = await aged(bench, quote("Q1"), quote("Q2"), BROKEN, *(quote(f"Q{each}") for each in range(3, 9)))
+    assert await retention.retain(bench.app) == 8
+    assert most == 3
+    assert [row["id"] for row in await bench.rows("deliveries", PartitionKey=day(ids[2]))] == [ids[2]]
+    assert await bench.rows("timeline") == await bench.rows("records") == []
 
 
 async def test_what_was_dismissed_goes_with_its_bytes_when_its_time_has_come(bench: Bench) -> None:

@@ -30,6 +30,16 @@ class WithoutTimes(FTPHandler):  # type: ignore[misc]  # as above
     }
 
 
+class Busy(WithoutMlsd):
+    """Tell nothing of a file that is called so."""
+
+    def ftp_MDTM(self, path: str) -> None:  # noqa: N802 - as pyftpdlib has it
+        if Path(path).name == "busy.json":
+            self.respond("450 File is busy.")
+        else:
+            super().ftp_MDTM(path)
+
+
 class _WindowsListing(AbstractedFS):  # type: ignore[misc]  # as above
     """List as IIS does, on a clock that is so many hours ahead."""
 
@@ -50,6 +60,31 @@ class Windows(WithoutMlsd):
     @classmethod
     def set_clock(cls, hours: int) -> None:
         _WindowsListing.hours = hours
+
+
+class _UnixListing(AbstractedFS):  # type: ignore[misc]  # as above
+    """List as `ls -l` does, on a clock of its own."""
+
+    now = 0.0
+
+    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:  # noqa: FBT001, FBT002 - as pyftpdlib has it
+        del ignore_err
+        for name in listing:
+            about = Path(basedir, name).stat()
+            shown = "%b %d  %Y" if self.now - about.st_mtime > _HALF_A_YEAR else "%b %d %H:%M"
+            at = time.strftime(shown, time.gmtime(about.st_mtime))
+            yield f"-rw-r--r--   1 printiq  printiq  {about.st_size:8} {at} {name}\r\n".encode()
+
+
+_HALF_A_YEAR = 180 * 24 * 3600
+
+
+class Unix(WithoutTimes):
+    abstracted_fs = _UnixListing
+
+    @classmethod
+    def set_clock(cls, now: float) -> None:
+        _UnixListing.now = now
 
 
 class _OddListing(AbstractedFS):  # type: ignore[misc]  # as above

@@ -19,7 +19,9 @@ from azure.storage.blob.aio import BlobLeaseClient
 from ftp_servers import (
     Accidents,
     Authority,
+    Busy,
     Odd,
+    Unix,
     Western,
     Windows,
     WithoutMlsd,
@@ -38,7 +40,7 @@ from handlers.channels.ftp_session import FtpSession
 from handlers.ids import new_id
 from handlers.settings import Settings
 from handlers.sources import SourcesError, read_sources
-from handlers.stores import ContainerName, TableName
+from handlers.stores import ContainerName, StorageFault, TableName
 from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import StartHost, free_port, wait_until
 
@@ -332,6 +334,29 @@ def test_a_kept_file_is_remembered_when_the_server_shows_its_time_in_another_way
         run(storage, story, server, after="keep")
 
 
+def test_a_kept_file_is_remembered_when_the_server_shows_its_year_in_place_of_its_time_of_day(
+    storage: str, tmp_path: Path
+) -> None:
+    with serve(tmp_path / "ftp", Unix) as server:
+
+        async def story(shop: Shop) -> None:
+            file = put(server, f"{QUOTES}/q.json")
+            laid = file.stat().st_mtime
+            for days in (1, 200, 201):
+                Unix.set_clock(laid + days * 24 * 3600)
+                await ftp.poll(shop.app)
+            await shop.work_off()
+            assert len(await shop.results()) == 1
+            replaced = laid + 366 * 24 * 3600  # on the same day of the leap year that follows
+            os.utime(file, (replaced, replaced))
+            Unix.set_clock(replaced)
+            await ftp.poll(shop.app)
+            await shop.work_off()
+            assert len(await shop.results()) == 2
+
+        run(storage, story, server, after="keep")
+
+
 def test_a_folder_that_is_gone_for_a_while_does_not_make_its_files_new(
     storage: str, server: FtpServer
 ) -> None:
@@ -346,6 +371,63 @@ def test_a_folder_that_is_gone_for_a_while_does_not_make_its_files_new(
         assert len(await shop.results()) == 1
 
     run(storage, story, server, after="keep")
+
+
+def test_a_folder_that_cannot_be_entered_is_no_hindrance_to_the_others(
+    storage: str, server: FtpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(shop: Shop) -> None:
+        half = put(server, "a/half.json", QUOTE[:-1])
+        put(server, "b/q1.json")
+        await ftp.poll(shop.app)
+        assert files(server) == ["a/half.json"]
+        half.unlink()
+        half.parent.rmdir()
+        put(server, "b/q2.json")
+        caplog.clear()
+        await ftp.poll(shop.app)
+        assert files(server) == []
+        assert "the folder a cannot be looked at" in caplog.text
+        assert 'printiq.ftp {"source": "shop", "reachable": true}' in caplog.text
+
+    with caplog.at_level(logging.INFO):
+        run(storage, story, server, folders={"a": QUOTES, "b": QUOTES})
+
+
+def test_a_busy_file_is_no_hindrance_to_the_others(
+    storage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve(tmp_path / "ftp", Busy) as server:
+
+        async def story(shop: Shop) -> None:
+            for name in ("a", "busy", "z"):
+                put(server, f"{QUOTES}/{name}.json")
+            await ftp.poll(shop.app)
+            assert files(server) == [f"{QUOTES}/busy.json"]
+
+        run(storage, story, server)
+    assert "busy.json is left alone for now: the server does not tell its state: 450" in caplog.text
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), StorageFault("storage answered 503"), TimeoutError()])
+def test_a_source_that_an_error_stops_is_told_as_not_reachable(
+    storage: str,
+    server: FtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    async def look(*_: object) -> bool:
+        raise error
+
+    async def story(shop: Shop) -> None:
+        monkeypatch.setattr(ftp_folder.Folder, "look", look)
+        await ftp.poll(shop.app)
+        assert 'printiq.ftp {"source": "shop", "reachable": false}' in caplog.text
+
+    server.folder.joinpath(QUOTES).mkdir()
+    with caplog.at_level(logging.INFO):
+        run(storage, story, server)
 
 
 def test_a_file_that_is_too_large_is_kept_unread(

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import Bench, Call
 from shop import Shop, tell
 
 from handlers.channels import hot_folder
 from handlers.receive import NoCustody
-from handlers.stores import ContainerName, StorageFault
+from handlers.stores import ContainerName, StorageFault, TableName
 from tools.host.testing import StartHost
 
 ROOT = Path(__file__).parents[3]
@@ -382,24 +383,35 @@ def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
     assert "The sweep of the hot folder stopped" in caplog.text
 
 
-def test_a_file_that_cannot_be_removed_is_received_once(storage: str, after_five_minutes: None) -> None:  # noqa: ARG001 - a fixture
+@pytest.mark.usefixtures("at_once")
+def test_a_file_that_cannot_be_removed_is_received_once(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/q.json", QUOTE)
         async with shop.blobs() as service:
             lease = await service.get_blob_client(
                 ContainerName.HOT_FOLDER, "CreateQuote/q.json"
             ).acquire_lease()
-            for _ in range(3):
-                await hot_folder.take("CreateQuote/q.json", shop.app)
+            for _ in range(4):
+                await hot_folder.sweep(shop.app)
                 await shop.work_off()
             await lease.release()
+        assert await shop.in_folder() == ["CreateQuote/q.json"]
         assert len(await shop.results()) == 1
-        await hot_folder.take("CreateQuote/q.json", shop.app)
+        await hot_folder.sweep(shop.app)
         assert await shop.in_folder() == []
         await shop.work_off()
         assert len(await shop.results()) == 1
 
     tell(storage, story)
+
+
+async def test_a_file_of_this_moment_is_taken_without_asking_the_ledger(
+    bench: Bench, calls: list[Call]
+) -> None:
+    await Shop(bench.app, bench.storage).drop("CreateQuote/q.json", QUOTE)
+    calls.clear()
+    assert await hot_folder.take("CreateQuote/q.json", bench.app)
+    assert not [call for call in calls if call.path.startswith(TableName.DELIVERIES)]
 
 
 def test_the_running_app_takes_what_is_dropped(storage: str, start_host: StartHost) -> None:
