@@ -2,8 +2,8 @@
 
 import { json, query } from "./api.js";
 import { bars, byEvent, legend, STATUSES, total, totals } from "./chart.js";
-import { duration, fill, h, number, subjectLink } from "./dom.js";
-import { list } from "./list.js";
+import { duration, fill, h, number, refill, subjectLink } from "./dom.js";
+import { list, olderButton } from "./list.js";
 import { beginning, search } from "./search.js";
 import { start } from "./start.js";
 
@@ -19,8 +19,9 @@ export async function received(main, { search: asked, signal, report }) {
   const chart = h("div", { class: "charts" });
   const table = list({ caption: "Received, the newest first" });
   const end = h("p", { class: "end" });
+  const further = olderButton(older, report);
   const live = h("button", { type: "button", class: "live quiet", "aria-pressed": "true", onclick: () => follow(live) }, "Live");
-  const state = { older: [], cursor: undefined, per: "hour" };
+  const state = { first: [], older: [], deeper: false, cursor: null, per: "hour" };
   const rest = h("section", { hidden: true, "aria-label": "List" }, table.element, end);
   const welcome = h("section", { hidden: true });
 
@@ -42,10 +43,13 @@ export async function received(main, { search: asked, signal, report }) {
   async function refresh() {
     const page = await json(`deliveries${query({ ...filter, size: SIZE })}`, { signal });
     const ids = new Set(page.deliveries.map((row) => row.id));
-    if (state.cursor === undefined) state.cursor = page.cursor ?? null;
+    // where a page and more arrived at once, what is between is not known: the list begins anew
+    if (page.deliveries.length === SIZE && !state.first.some((row) => ids.has(row.id))) Object.assign(state, { older: [], deeper: false });
+    // until older ones are asked for the list is the first page, and what follows it changes with it
+    if (!state.deeper) state.cursor = page.cursor ?? null;
     state.older = state.older.filter((row) => !ids.has(row.id));
     // what was pushed off the first page meanwhile stays in the list
-    if (state.older.length && page.deliveries.length) state.older = [...pushedOff(page.deliveries), ...state.older];
+    if (state.deeper && page.deliveries.length) state.older = [...pushedOff(page.deliveries), ...state.older];
     state.first = page.deliveries;
     table.show([...state.first, ...state.older]);
     const empty = !state.first.length && !state.older.length;
@@ -63,14 +67,14 @@ export async function received(main, { search: asked, signal, report }) {
   function pushedOff(first) {
     const oldest = first.at(-1).id;
     const known = new Set(state.older.map((row) => row.id));
-    return (state.first ?? []).filter((row) => row.id < oldest && !known.has(row.id));
+    return state.first.filter((row) => row.id < oldest && !known.has(row.id));
   }
 
   function atEnd(empty) {
     if (state.cursor) {
-      fill(end, empty ? "Nothing found in the newest days. " : "", h("button", { type: "button", onclick: older }, "Show older"));
+      refill(end, empty ? "Nothing found in the newest days. " : "", further);
     } else if (empty && filter.subject) {
-      fill(
+      refill(
         end,
         `Nothing was received about “${filter.subject}”. `,
         state.similar?.length
@@ -78,20 +82,17 @@ export async function received(main, { search: asked, signal, report }) {
           : "Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01.",
       );
     } else {
-      fill(end, empty ? "Nothing matches these filters." : "That is all there is.");
+      refill(end, empty ? "Nothing matches these filters." : "That is all there is.");
     }
   }
 
   async function older() {
-    try {
-      const page = await json(`deliveries${query({ ...filter, size: SIZE, cursor: state.cursor })}`, { signal });
-      state.older.push(...page.deliveries);
-      state.cursor = page.cursor ?? null;
-      table.show([...state.first, ...state.older]);
-      atEnd(!state.first.length && !state.older.length);
-    } catch (error) {
-      report(error);
-    }
+    state.deeper = true;
+    const page = await json(`deliveries${query({ ...filter, size: SIZE, cursor: state.cursor })}`, { signal });
+    state.older.push(...page.deliveries);
+    state.cursor = page.cursor ?? null;
+    table.show([...state.first, ...state.older]);
+    atEnd(!state.first.length && !state.older.length);
   }
 
   async function count() {

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,11 +80,19 @@ def host(
 
 def send(host: HostProcess, event: str, body: bytes | dict[str, object], key: str = "") -> str:
     """Send an event and wait until the ledger tells of it; return its id."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return send_all(host, event, [body], key)[0]
+
+
+def send_all(
+    host: HostProcess, event: str, bodies: Iterable[bytes | dict[str, object]], key: str = ""
+) -> list[str]:
+    """Send events one by one and wait until the ledger tells of each; return their ids."""
+    contents = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
     with httpx.Client(base_url=f"{host.url}/api", headers={"x-functions-key": key}) as client:
-        delivery_id = str(client.post(f"/webhooks/{event}", content=content).json()["id"])
-        wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)
-    return delivery_id
+        ids = [str(client.post(f"/webhooks/{event}", content=each).json()["id"]) for each in contents]
+        for delivery_id in ids:
+            wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)  # noqa: B023 - called at once
+    return ids
 
 
 def keys_of(host: HostProcess) -> tuple[str, str]:
@@ -108,6 +116,36 @@ def test_an_empty_system_says_what_to_do_and_what_arrives_appears_by_itself(
     send(host, "CreateCustomer", {"Code": "KOWSEED"})
     expect(page.locator("tbody tr").first).to_contain_text("KOWSEED")
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_whatever_arrives_is_in_the_list_or_behind_show_older(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT)
+    rows, older = page.locator("tbody tr"), page.get_by_role("button", name="Show older")
+
+    def arrive(first: int, last: int) -> None:
+        send_all(host, "CreateCustomer", ({"Code": f"ROW{number:03}"} for number in range(first, last)))
+
+    page.goto(f"{host.url}/api/console")
+    expect(page.get_by_text("Nothing was received yet")).to_be_visible()
+    arrive(0, 70)
+    expect(rows).to_have_count(50)
+    arrive(70, 90)
+    expect(rows.first).to_contain_text("ROW089")
+    older.click()
+    expect(rows).to_have_count(90)
+    arrive(90, 95)
+    expect(rows).to_have_count(95)
+    page.get_by_role("button", name="Live").click()
+    arrive(95, 155)
+    page.get_by_role("button", name="Live").click()
+    expect(rows.first).to_contain_text("ROW154")
+    for known in (50, 100, 150):
+        expect(rows).to_have_count(known)
+        older.click()
+    expect(rows).to_have_count(155)
+    assert [row[-3:] for row in rows.locator(".about a").all_inner_texts()] == [
+        f"{number:03}" for number in reversed(range(155))
+    ]
 
 
 def test_the_key_is_asked_for_once_and_a_wrong_one_is_refused(start_host: StartHost, page: Page) -> None:
@@ -249,6 +287,19 @@ def test_what_was_refused_is_read_replayed_as_what_it_is_or_dismissed(
     expect(page.locator("#open-count")).to_be_hidden()
     page.goto(f"{host.url}/api/console#/open")
     expect(page.get_by_text("Nothing is open")).to_be_visible()
+
+
+def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
+    host: HostProcess, page: Page
+) -> None:
+    changes: Iterable[dict[str, object]] = ({"JobNo": "J77001-01", "JobReference": f"{n}"} for n in range(70))
+    send_all(host, "UpdateJobStatus", changes)
+    page.goto(f"{host.url}/api/console#/about/job/J77001-01")
+    expect(page.locator(".timeline li")).to_have_count(50)
+    page.get_by_role("button", name="Show older").dblclick()
+    expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".timeline li")).to_have_count(70)
 
 
 def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostProcess, page: Page) -> None:
