@@ -15,6 +15,7 @@ const FILTERS = ["subject", "kind", "event", "status", "channel", "from", "to"];
 export async function received(main, { search: asked, signal, report }) {
   const filter = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) ?? ""]));
   const filtered = Object.values(filter).some(Boolean);
+  const others = Object.entries(filter).some(([name, value]) => value && name !== "subject");
   const figures = h("div", { class: "figures", "aria-label": "Now" });
   const chart = h("div", { class: "charts" });
   const table = list({ caption: "Received, the newest first" });
@@ -60,7 +61,7 @@ export async function received(main, { search: asked, signal, report }) {
     // a chart is drawn as wide as its place, and what is hidden has none
     if (chart.hidden && !rest.hidden) count().catch(report);
     chart.hidden = figures.hidden = rest.hidden;
-    if (empty && filter.subject) state.similar ??= await beginning(filter.subject, signal);
+    if (empty && filter.subject && !others) state.similar ??= await beginning(filter.subject, signal);
     atEnd(empty);
   }
 
@@ -73,13 +74,23 @@ export async function received(main, { search: asked, signal, report }) {
   function atEnd(empty) {
     if (state.cursor) {
       refill(end, empty ? "Nothing found in the newest days. " : "", further);
+    } else if (empty && filter.subject && others) {
+      refill(
+        end,
+        `Nothing about “${filter.subject}” matches these filters. `,
+        h("a", { href: `#/${query({ subject: filter.subject })}` }, "Search without them"),
+        ".",
+      );
     } else if (empty && filter.subject) {
       refill(
         end,
-        `Nothing was received about “${filter.subject}”. `,
+        `Nothing that was understood is about “${filter.subject}”. `,
         state.similar?.length
-          ? ["These begin so: ", state.similar.map(({ kind, key }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", subjectLink(kind, key)]), "."]
-          : "Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01.",
+          ? ["These begin so: ", state.similar.map(({ kind, key }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", subjectLink(kind, key)]), ". "]
+          : "Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01. ",
+        "What was refused, failed or still waits is not found by its number: ",
+        h("a", { href: "#/open" }, "see what is open"),
+        ".",
       );
     } else {
       refill(end, empty ? "Nothing matches these filters." : "That is all there is.");

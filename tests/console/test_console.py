@@ -210,10 +210,31 @@ def test_enter_opens_the_only_number_that_begins_so_and_else_lists_them(
     page.goto(f"{host.url}/api/console")
     page.get_by_role("combobox", name="Search").fill("e40002")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Nothing was received about “e40002”")).to_be_visible()
-    expect(page.locator(".end").get_by_role("link")).to_have_text(["E40002-01", "E40002-02"])
+    expect(page.get_by_text("Nothing that was understood is about “e40002”")).to_be_visible()
+    expect(page.locator(".end").get_by_role("link")).to_have_text(
+        ["E40002-01", "E40002-02", "see what is open"]
+    )
     page.locator(".end").get_by_role("link", name="E40002-02").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("E40002-02")
+
+
+def test_of_several_that_have_the_number_one_is_chosen(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT)
+    longer = [str(number) for number in range(90010, 90020)]
+    send_all(host, "CreateCustomer", ({"Code": code} for code in ("9001", *longer)))
+    send_all(host, "CreateQuote", ({"QuoteNo": number} for number in longer))
+    send(host, "UpdateOrderStatus", {"SalesOrderNo": "9001"})
+    page.goto(f"{host.url}/api/console")
+    offers = page.locator("#offers").get_by_role("option")
+    page.get_by_role("combobox", name="Search").fill("9001")
+    expect(offers).to_have_count(12)
+    assert offers.all_inner_texts()[:2] == ["customer 9001", "order 9001"]
+    page.keyboard.press("Enter")
+    expect(offers).to_have_text(["customer 9001", "order 9001"])
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("9001")
+    expect(page.locator("h1 + .about")).to_have_text("order")
 
 
 def test_an_address_that_leads_nowhere_says_so(host: HostProcess, page: Page) -> None:
@@ -239,7 +260,11 @@ def test_a_job_is_found_by_its_number_and_shows_its_history(host: HostProcess, p
     page.goto(f"{host.url}/api/console#/?subject=J29328-01")
     expect(page.locator("tbody tr")).to_have_count(3)
     page.goto(f"{host.url}/api/console#/?subject=J29328")
-    expect(page.get_by_text("Nothing was received about “J29328”")).to_be_visible()
+    expect(page.get_by_text("Nothing that was understood is about “J29328”")).to_be_visible()
+    page.goto(f"{host.url}/api/console#/?subject=J29328-01&event=CreateQuote")
+    expect(page.get_by_text("Nothing about “J29328-01” matches these filters")).to_be_visible()
+    page.get_by_role("link", name="Search without them").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
 
 
 def test_what_was_sent_shows_its_steps_its_queues_and_both_forms(host: HostProcess, page: Page) -> None:
