@@ -16,7 +16,8 @@ const STEPS = [
   ["sent", "sent to the queues"],
 ];
 
-export async function delivery(main, { parts: [id], signal, report }) {
+export async function delivery(main, page) {
+  const { parts: [id], signal, report } = page;
   let row;
   try {
     row = await json(`deliveries/${encodeURIComponent(id)}`, { signal });
@@ -24,9 +25,10 @@ export async function delivery(main, { parts: [id], signal, report }) {
     if (error.status !== 404) throw error;
     const possible = DELIVERY_ID.test(id);
     fill(main, h("h1", {}, possible ? "Not there yet" : "Not an id"), h("p", { class: "lead" }, error.message));
-    if (possible) again(main, { parts: [id], signal, report }, signal);
+    if (possible) again(main, page);
     return;
   }
+  if (row.status === "failing") again(main, page);
   const raw = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
   const data = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
   fill(
@@ -48,7 +50,6 @@ export async function delivery(main, { parts: [id], signal, report }) {
         h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "As it was understood"), saving(`deliveries/${id}/data`, row, report)), data),
     ),
   );
-  if (row.status === "failing") again(main, { parts: [id], signal, report }, signal);
   await Promise.all([
     shown(raw, row, signal, async () => {
       const text = decoded(await (await ask(`deliveries/${id}/raw`, { signal })).arrayBuffer());
@@ -60,11 +61,9 @@ export async function delivery(main, { parts: [id], signal, report }) {
 }
 
 /** Look again shortly: what is accepted may still be waiting in the inbox. */
-function again(main, page, signal) {
-  const timer = setTimeout(() => {
-    if (!signal.aborted) delivery(main, page).catch(page.report);
-  }, WAIT_EVERY);
-  signal.addEventListener("abort", () => clearTimeout(timer));
+function again(main, page) {
+  const timer = setTimeout(() => delivery(main, page).catch(page.failed), WAIT_EVERY);
+  page.signal.addEventListener("abort", () => clearTimeout(timer));
 }
 
 async function shown(pane, row, signal, load) {
@@ -208,7 +207,7 @@ async function replay(row, report) {
     button: "Replay",
     async act(form) {
       const chosen = [...form.querySelectorAll("[name=queue]:checked")].map((box) => box.value);
-      const some = queues.length > 1 && chosen.length < queues.length && events.value === row.event;
+      const some = chosen.length < queues.length;
       if (!events.value) throw new Error("Choose the event it is.");
       if (queues.length > 1 && !chosen.length) throw new Error("Choose at least one queue.");
       const done = await json(`deliveries/${row.id}/replay`, {

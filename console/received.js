@@ -151,23 +151,25 @@ export async function received(main, { search: asked, signal, report }) {
     return h("div", { class: "switch" }, button("hour", "24 h"), button("day", "30 d"));
   }
 
-  await Promise.all([refresh(), count()]);
-  state.draw?.();
-  repeat(refresh, LIST_EVERY, live, signal, report);
-  repeat(count, STATS_EVERY, live, signal, report);
   addEventListener("resize", () => state.draw?.(), { signal });
+  await Promise.all([repeat(refresh, LIST_EVERY, live, signal, report), repeat(count, STATS_EVERY, live, signal, report)]);
+  state.draw?.();
 }
 
-/** Ask again and again while the page is seen and the reader has not stopped it. */
-function repeat(work, every, live, signal, report) {
-  const timer = setInterval(async () => {
-    if (document.hidden || live.getAttribute("aria-pressed") === "false") return;
+/** Ask now, and from the first answer on again and again while the page is seen and the reader has not stopped it. */
+async function repeat(work, every, live, signal, report) {
+  const turn = async () => {
     try {
       await work();
       document.getElementById("trouble").hidden = true;
     } catch (error) {
-      if (!signal.aborted) report(error);
+      if (!signal.aborted) report(error, { again: true });
     }
+  };
+  await turn();
+  if (signal.aborted) return;
+  const timer = setInterval(() => {
+    if (!document.hidden && live.getAttribute("aria-pressed") === "true") turn();
   }, every);
   signal.addEventListener("abort", () => clearInterval(timer));
 }

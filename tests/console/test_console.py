@@ -237,6 +237,48 @@ def test_of_several_that_have_the_number_one_is_chosen(start_host: StartHost, pa
     expect(page.locator("h1 + .about")).to_have_text("order")
 
 
+def test_a_page_that_could_not_be_loaded_is_loaded_once_the_app_answers(
+    host: HostProcess, page: Page
+) -> None:
+    send(host, "CreateCustomer", {"Code": "AGAIN"})
+    trouble = page.get_by_role("alert").filter(has_text="This page tries again by itself")
+    unavailable = {"title": "Storage unavailable", "status": 503, "detail": "Storage does not answer."}
+    page.route("**/api/deliveries?*", lambda route: route.fulfill(status=503, json=unavailable))
+    page.goto(f"{host.url}/api/console")
+    expect(trouble).to_contain_text("Storage does not answer.")
+    page.unroute("**/api/deliveries?*")
+    expect(page.get_by_role("link", name="AGAIN")).to_be_visible()
+    expect(trouble).to_be_hidden()
+    for place, title in (("open", "Open"), ("fields", "Fields"), ("connect", "Connect printIQ")):
+        page.context.set_offline(offline=True)
+        page.evaluate(f"location.hash = '#/{place}'")
+        expect(trouble).to_contain_text("The app does not answer.")
+        page.context.set_offline(offline=False)
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(trouble).to_be_hidden()
+
+
+def test_a_delivery_is_waited_for_through_a_fault(host: HostProcess, page: Page) -> None:
+    page.goto(f"{host.url}/api/console#/received/01989765-1d49-7000-8000-000000000001")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not there yet")
+    page.context.set_offline(offline=True)
+    trouble = page.get_by_role("alert").filter(has_text="This page tries again by itself")
+    expect(trouble).to_be_visible()
+    page.context.set_offline(offline=False)
+    expect(trouble).to_be_hidden()
+    for _ in range(2):
+        page.wait_for_event("response", lambda answer: "/api/deliveries/01989765" in answer.url)
+
+
+def test_what_a_button_could_not_do_is_not_tried_again(host: HostProcess, page: Page) -> None:
+    delivery_id = send(host, "CreateCustomer", {"Code": "BUTTON"})
+    page.goto(f"{host.url}/api/console#/received/{delivery_id}")
+    expect(page.locator(".payloads pre")).to_have_count(2)
+    page.context.set_offline(offline=True)
+    page.get_by_role("button", name="Download").first.click()
+    expect(page.get_by_role("alert")).to_have_text("The app does not answer. Try again.")
+
+
 def test_an_address_that_leads_nowhere_says_so(host: HostProcess, page: Page) -> None:
     page.goto(f"{host.url}/api/console#/recieved")
     expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
@@ -312,6 +354,27 @@ def test_what_was_refused_is_read_replayed_as_what_it_is_or_dismissed(
     expect(page.locator("#open-count")).to_be_hidden()
     page.goto(f"{host.url}/api/console#/open")
     expect(page.get_by_text("Nothing is open")).to_be_visible()
+
+
+def test_a_replay_goes_to_the_queues_that_were_chosen_as_another_event_too(
+    start_host: StartHost, page: Page
+) -> None:
+    queues = '[queues.all-events]\nevents = ["*"]\n[queues.quotes]\nevents = ["*Quote"]\n'
+    host = start_host(ROOT, settings={"SUBSCRIPTIONS": queues})
+    delivery_id = send(host, "CreateQuote", {"QuoteNo": "Q005218v2"})
+    page.goto(f"{host.url}/api/console#/received/{delivery_id}")
+    page.get_by_role("button", name="Replay …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("all-events").uncheck()
+    dialog.get_by_label("As event").select_option("CreateCustomer")
+    dialog.get_by_role("button", name="Replay").click()
+    expect(dialog).to_contain_text("No subscription sends CreateCustomer to quotes.")
+    dialog.get_by_label("As event").select_option("AcceptQuote")
+    dialog.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("A replay of")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("AcceptQuote")
+    expect(page.locator(".facts code").first).to_have_text("quotes")
+    expect(page.locator(".facts")).not_to_contain_text("all-events")
 
 
 def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
