@@ -1,7 +1,7 @@
 // One thing that was received: what it was, what became of it, and what can be done about it.
 
 import { ask, DELIVERY_ID, json } from "./api.js";
-import { badge, bytes, duration, fill, h, moment, save, subjectLink } from "./dom.js";
+import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
 import { laidOut, marked, places } from "./payload.js";
 
@@ -16,7 +16,8 @@ const STEPS = [
   ["sent", "sent to the queues"],
 ];
 
-export async function delivery(main, page) {
+/** Show it; where it waits, look again shortly and draw it anew if it differs from what was `known`. */
+export async function delivery(main, page, known) {
   const { parts: [id], signal, report } = page;
   let row;
   try {
@@ -28,10 +29,12 @@ export async function delivery(main, page) {
     if (possible) again(main, page);
     return;
   }
-  if (row.status === "failing") again(main, page);
+  const text = JSON.stringify(row);
+  if (row.status === "failing") again(main, page, text);
+  if (text === known) return;
   const raw = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
   const data = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
-  fill(
+  refill(
     main,
     h(
       "div",
@@ -61,8 +64,8 @@ export async function delivery(main, page) {
 }
 
 /** Look again shortly: what is accepted may still be waiting in the inbox. */
-function again(main, page) {
-  const timer = setTimeout(() => delivery(main, page).catch(page.failed), WAIT_EVERY);
+function again(main, page, known) {
+  const timer = setTimeout(() => delivery(main, page, known).catch(page.failed), WAIT_EVERY);
   page.signal.addEventListener("abort", () => clearTimeout(timer));
 }
 

@@ -127,6 +127,11 @@ document.getElementById("forget").addEventListener("click", () => {
   key.forget();
   location.reload();
 });
+// its address would be taken for a page
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 document.getElementById("help").addEventListener("click", () => helpDialog.showModal());
 
 /** Keep the number of open ones in the bar right. */
@@ -148,7 +153,7 @@ const GOES = { r: "#/", o: "#/open", f: "#/fields", c: "#/connect" };
 let going = false;
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, dialog[open]");
+  const typing = event.target.closest('input:not([type="checkbox"]), textarea, select, dialog[open]');
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (going && GOES[event.key]) location.hash = GOES[event.key];
   else if (event.key === "/") document.querySelector("input[type=search]")?.focus();

@@ -108,9 +108,9 @@ export async function received(main, { search: asked, signal, report }) {
 
   async function count() {
     const stats = await json(`stats${query({ per: state.per, from: since(state.per) })}`, { signal });
-    fill(figures, ...shown(stats));
+    refill(figures, ...shown(stats));
     const draw = () =>
-      fill(
+      refill(
         chart,
         h(
           "section",

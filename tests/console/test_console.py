@@ -7,13 +7,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import HostProcess, StartHost, wait_until
@@ -93,6 +94,14 @@ def send_all(
         for delivery_id in ids:
             wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)  # noqa: B023 - called at once
     return ids
+
+
+def changed(route: Route, change: Callable[[dict[str, Any]], object]) -> None:
+    """Let the app answer, and change what it says."""
+    response = route.fetch()
+    document = response.json()
+    change(document)
+    route.fulfill(response=response, json=document)
 
 
 def keys_of(host: HostProcess) -> tuple[str, str]:
@@ -470,15 +479,60 @@ def test_everything_can_be_done_by_keyboard(host: HostProcess, page: Page) -> No
     expect(page.get_by_role("heading", level=1)).to_have_text("Fields")
 
 
+def test_the_content_can_be_skipped_to_and_a_ticked_box_does_not_take_the_keys(
+    host: HostProcess, page: Page
+) -> None:
+    page.goto(f"{host.url}/api/console#/connect")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.get_by_label("CreateCustomerContact when")).to_be_focused()
+
+
+def test_what_is_drawn_anew_keeps_the_focus(host: HostProcess, page: Page) -> None:
+    sent = send(host, "CreateCustomer", {"Code": "FOCUS"})
+    send(host, "CreateQoute", {"QuoteNo": "Q1"})
+    page.goto(f"{host.url}/api/console")
+    days = page.get_by_role("button", name="30 d")
+    for element in (page.locator("a.figure"), page.get_by_title("Show only CreateCustomer", exact=True)):
+        element.focus()
+        element.evaluate("element => { element.old = true }")
+        days.evaluate("button => button.click()")
+        wait_until(lambda: not element.evaluate("element => element.old"))  # noqa: B023 - called at once
+        expect(element).to_be_focused()
+    page.route(
+        f"**/api/deliveries/{sent}",
+        lambda route: changed(route, lambda row: row.update(status="failing", attempts=attempts)),
+    )
+    attempts = 2
+    page.goto(f"{host.url}/api/console#/received/{sent}")
+    download = page.get_by_role("button", name="Download").nth(1)
+    expect(page.locator(".payloads pre")).to_have_count(2)
+    download.focus()
+    download.evaluate("element => { element.old = true }")
+    for _ in range(2):
+        page.wait_for_event("response", lambda answer: answer.url.endswith(sent))
+    assert page.evaluate("document.activeElement.old")
+    attempts = 3
+    expect(page.get_by_text("Tried 3 times.")).to_be_visible()
+    expect(download).to_be_focused()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, browser: Browser, scheme: str) -> None:
     sent = send(host, "CreateJobXml", (CORPUS / "CreateJobXml" / "typical.xml").read_bytes())
     send(host, "CreateQuote", b"x" * 5000)
+    file = f"members_{'august' * 12}.csv"
+    failed = send(host, "FailXMPieJob", {"FileName": file, "ErrorMessage": "Row 214: PostCode is empty."})
     phone = browser.new_context(
         viewport={"width": 360, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = phone.new_page()
-    for place in ("", "#/open", "#/fields", "#/connect", f"#/received/{sent}", "#/about/job/J29528-01"):
+    received = ("", f"#/?subject={file}", f"#/received/{sent}", f"#/received/{failed}")
+    for place in (*received, "#/open", "#/fields", "#/connect", "#/about/job/J29528-01"):
         page.goto(f"{host.url}/api/console{place}")
         page.wait_for_load_state("networkidle")
         expect(page.locator("main > *").first).to_be_attached()
