@@ -1,6 +1,6 @@
 // One thing that was received: what it was, what became of it, and what can be done about it.
 
-import { ask, DELIVERY_ID, json } from "./api.js";
+import { ask, DELIVERY_ID, exact, json } from "./api.js";
 import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
 import { laidOut, marked, places } from "./payload.js";
@@ -59,7 +59,7 @@ export async function delivery(main, page, known) {
       return marked(text, places(text, row.errors));
     }),
     row.status !== "quarantined" &&
-      shown(data, row, signal, async () => laidOut(await json(`deliveries/${id}/data`, { signal }), row.warnings)),
+      shown(data, row, signal, async () => laidOut(await exact(`deliveries/${id}/data`, { signal }), row.warnings)),
   ]);
 }
 
@@ -85,7 +85,20 @@ function decoded(buffer) {
   const head = new Uint8Array(buffer.slice(0, 4));
   if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] && head[1] === 0)) return new TextDecoder("utf-16le").decode(buffer);
   if ((head[0] === 0xfe && head[1] === 0xff) || (head[0] === 0 && head[1])) return new TextDecoder("utf-16be").decode(buffer);
+  for (const encoding of ["utf-8", codePage(buffer)]) {
+    try {
+      return new TextDecoder(encoding, { fatal: true }).decode(buffer);
+    } catch {
+      // it is not written in this one
+    }
+  }
   return new TextDecoder().decode(buffer);
+}
+
+/** Find the code page that XML declares: the app, too, reads by it what is no UTF-8. */
+function codePage(buffer) {
+  const start = new TextDecoder("latin1").decode(buffer.slice(0, 300));
+  return /^\s*<\?xml[^>]*?encoding\s*=\s*["'](iso-8859-\d+|latin-?1|(?:windows-|cp)125\d)["']/i.exec(start)?.[1].replace(/latin-/i, "latin");
 }
 
 /** Say in words what went wrong, or odd. */

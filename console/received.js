@@ -1,7 +1,7 @@
 // What was received: counts, a chart, filters, and a list that follows what arrives.
 
 import { json, query } from "./api.js";
-import { bars, byEvent, legend, STATUSES, total, totals } from "./chart.js";
+import { bars, began, byEvent, legend, STATUSES, total, totals } from "./chart.js";
 import { duration, fill, h, number, refill, subjectLink } from "./dom.js";
 import { list, olderButton } from "./list.js";
 import { beginning, search } from "./search.js";
@@ -115,7 +115,7 @@ export async function received(main, { search: asked, signal, report }) {
         h(
           "section",
           { class: "card", "aria-label": "Received over time" },
-          h("div", { class: "card-head" }, h("h2", {}, state.per === "hour" ? "Last 24 hours" : "Last 30 days"), legend(stats.buckets), widths()),
+          h("div", { class: "card-head" }, h("h2", {}, stats.per === "hour" ? "Last 24 hours" : "Last 30 days, in UTC"), legend(stats.buckets), widths()),
           bars(stats.buckets, { width: Math.max(280, chartWidth()), per: stats.per, choose: (bucket) => change(span(bucket, stats.per)) }),
         ),
         h(
@@ -202,7 +202,7 @@ function shown(stats) {
     );
   const waits = (queue) => (queue.oldestSeconds === undefined ? "" : `oldest ${duration(queue.oldestSeconds)}`);
   return [
-    figure(stats.per === "hour" ? "received in 24 hours" : "received in 30 days", number(total(sums))),
+    figure(stats.per === "hour" ? "received in 24 hours" : "received in 30 days", number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: older ones are too many`),
     figure("open", stats.open.more ? `${number(stats.open.count)}+` : number(stats.open.count), "wait for a decision", "#/open", stats.open.count),
     ...stats.queues
       .filter((queue) => queue.role !== "poison" || queue.messages)

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -386,6 +387,23 @@ def test_a_replay_goes_to_the_queues_that_were_chosen_as_another_event_too(
     expect(page.locator(".facts")).not_to_contain_text("all-events")
 
 
+def test_numbers_and_letters_are_shown_as_they_came(host: HostProcess, page: Page) -> None:
+    number = 2**53 + 1
+    sent = send(host, "CreateCustomer", f'{{"Code": "PRECISE", "Unheard": {number}}}'.encode())
+    page.goto(f"{host.url}/api/console#/received/{sent}")
+    expect(page.locator(".payloads pre").nth(1)).to_contain_text(f'"Unheard": {number}')
+    page.goto(f"{host.url}/api/console#/about/customer/PRECISE")
+    expect(page.get_by_role("heading", level=1)).to_have_text("PRECISE")
+    expect(page.locator(".pane")).to_contain_text(f'"Unheard": {number}')
+    declared = (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><Quote><QuoteNo>Q1</QuoteNo><Title>Grün</Title></Quote>'
+    )
+    for body in (declared.encode("latin-1"), declared.replace("ISO-8859-1", "utf-16").encode()):
+        sent = send(host, "CreateQuote", body)
+        page.goto(f"{host.url}/api/console#/received/{sent}")
+        expect(page.locator(".payloads pre").first).to_contain_text("<Title>Grün</Title>")
+
+
 def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
     host: HostProcess, page: Page
 ) -> None:
@@ -397,6 +415,26 @@ def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
     expect(page.get_by_role("button", name="Show older")).to_be_hidden()
     page.wait_for_load_state("networkidle")
     expect(page.locator(".timeline li")).to_have_count(70)
+
+
+def test_days_are_named_as_they_are_counted(host: HostProcess, browser: Browser) -> None:
+    send(host, "CreateCustomer", {"Code": "DAYS"})
+    context = browser.new_context(locale="en-GB", timezone_id="America/Los_Angeles")
+    page = context.new_page()
+    counted_from = "2026-03-04T00:00:00.000Z"
+    page.route(
+        "**/api/stats?per=day*",
+        lambda route: changed(route, lambda stats: stats.update(countedFrom=counted_from)),
+    )
+    page.goto(f"{host.url}/api/console")
+    with page.expect_response("**/api/stats?per=day*") as answer:
+        page.get_by_role("button", name="30 d").click()
+    expect(page.get_by_role("heading", name="Last 30 days, in UTC")).to_be_visible()
+    first = datetime.fromisoformat(answer.value.json()["buckets"][0]["start"])
+    expect(page.locator(".bars text").first).to_have_text(f"{first.day} {first:%b}")
+    expect(page.locator(".bars title").first).to_have_text(f"{first:%d/%m/%Y} UTC: nothing")
+    expect(page.locator(".figure").first).to_contain_text("counted from 04/03/2026 UTC on")
+    context.close()
 
 
 def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostProcess, page: Page) -> None:
