@@ -576,6 +576,9 @@ def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, browser: B
         expect(page.locator("main > *").first).to_be_attached()
         page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
+    page.goto(f"{host.url}/api/console#/?subject={file}&event=CreateQuote")
+    expect(page.get_by_text("matches these filters")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     red = int(page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
     assert (red < 64) == (scheme == "dark")
     phone.close()
