@@ -100,6 +100,7 @@ export async function received(main, { search: asked, signal, report }) {
   async function older() {
     state.deeper = true;
     const page = await json(`deliveries${query({ ...filter, size: SIZE, cursor: state.cursor })}`, { signal });
+    if (!state.deeper) return; // the list began anew meanwhile
     state.older.push(...page.deliveries);
     state.cursor = page.cursor ?? null;
     table.show([...state.first, ...state.older]);

@@ -158,6 +158,29 @@ def test_whatever_arrives_is_in_the_list_or_behind_show_older(start_host: StartH
     ]
 
 
+def test_older_rows_that_come_after_the_list_began_anew_leave_no_gap(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT)
+    rows, older = page.locator("tbody tr"), page.get_by_role("button", name="Show older")
+    send_all(host, "CreateCustomer", ({"Code": f"ROW{number:03}"} for number in range(60)))
+    page.goto(f"{host.url}/api/console")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Live").click()
+    held: list[Route] = []
+    page.route("**/api/deliveries?*cursor=*", lambda route: held.append(route), times=1)  # noqa: PLW0108 - Playwright marks it
+    older.click()
+    send_all(host, "CreateCustomer", ({"Code": f"ROW{number:03}"} for number in range(60, 120)))
+    page.get_by_role("button", name="Live").click()
+    expect(rows.first).to_contain_text("ROW119")
+    held[0].continue_()
+    expect(older).not_to_have_attribute("aria-disabled", "true")
+    for known in (50, 100):
+        expect(rows).to_have_count(known)
+        older.click()
+    expect(rows).to_have_count(120)
+
+
 def test_the_key_is_asked_for_once_and_a_wrong_one_is_refused(start_host: StartHost, page: Page) -> None:
     host = start_host(ROOT, "--keys")
     key, webhooks_own = keys_of(host)
