@@ -48,6 +48,16 @@ export async function json(path, options) {
   return (await ask(path, options)).json();
 }
 
+/** Read an answer that holds a payload: a number that JavaScript would write otherwise stays as it is written. */
+export async function exact(path, options) {
+  return JSON.parse(await (await ask(path, options)).text(), asWritten);
+}
+
+function asWritten(name, value, context) {
+  const kept = typeof value === "number" && context && JSON.rawJSON && String(value) !== context.source;
+  return kept ? JSON.rawJSON(context.source) : value;
+}
+
 /** Write a query string of what is given. */
 export function query(members) {
   const given = Object.entries(members).filter(([, value]) => value !== undefined && value !== null && value !== "");

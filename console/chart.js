@@ -20,7 +20,7 @@ export function bars(buckets, { width, per, choose }) {
     role: "img",
     "aria-label": `Received per ${per}: at most ${number(highest)}, ${number(sums.reduce((all, sum) => all + total(sum), 0))} in all.`,
   });
-  const label = new Intl.DateTimeFormat(undefined, per === "hour" ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" });
+  const label = new Intl.DateTimeFormat(undefined, per === "hour" ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short", timeZone: "UTC" });
   const every = Math.ceil(56 / room);
   buckets.forEach((bucket, index) => {
     const sum = sums[index];
@@ -36,7 +36,7 @@ export function bars(buckets, { width, per, choose }) {
       s(
         "g",
         { class: "bar-group", onclick: () => choose(bucket) },
-        s("title", {}, `${new Date(bucket.start).toLocaleString()}: ${told.join(", ") || "nothing"}`),
+        s("title", {}, `${began(bucket.start, per)}: ${told.join(", ") || "nothing"}`),
         s("rect", { class: "room", x, y: 0, width: room, height: HEIGHT - AXIS }),
         parts,
       ),
@@ -47,6 +47,12 @@ export function bars(buckets, { width, per, choose }) {
   });
   drawing.append(s("line", { x1: 0, x2: width, y1: HEIGHT - AXIS + 0.5, y2: HEIGHT - AXIS + 0.5 }));
   return drawing;
+}
+
+/** Say when a bar begins: an hour in the reader's own time, a day in UTC, by which the days are counted. */
+export function began(iso, per) {
+  const date = new Date(iso);
+  return per === "hour" ? date.toLocaleString() : `${date.toLocaleDateString(undefined, { timeZone: "UTC" })} UTC`;
 }
 
 export function legend(buckets) {

@@ -1,7 +1,7 @@
 // One thing that was received: what it was, what became of it, and what can be done about it.
 
-import { ask, DELIVERY_ID, json } from "./api.js";
-import { badge, bytes, duration, fill, h, moment, save, subjectLink } from "./dom.js";
+import { ask, DELIVERY_ID, exact, json } from "./api.js";
+import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
 import { laidOut, marked, places } from "./payload.js";
 
@@ -16,7 +16,9 @@ const STEPS = [
   ["sent", "sent to the queues"],
 ];
 
-export async function delivery(main, { parts: [id], signal, report }) {
+/** Show it; where it waits, look again shortly and draw it anew if it differs from what was `known`. */
+export async function delivery(main, page, known) {
+  const { parts: [id], signal, report } = page;
   let row;
   try {
     row = await json(`deliveries/${encodeURIComponent(id)}`, { signal });
@@ -24,12 +26,15 @@ export async function delivery(main, { parts: [id], signal, report }) {
     if (error.status !== 404) throw error;
     const possible = DELIVERY_ID.test(id);
     fill(main, h("h1", {}, possible ? "Not there yet" : "Not an id"), h("p", { class: "lead" }, error.message));
-    if (possible) again(main, { parts: [id], signal, report }, signal);
+    if (possible) again(main, page);
     return;
   }
+  const text = JSON.stringify(row);
+  if (row.status === "failing") again(main, page, text);
+  if (text === known) return;
   const raw = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
   const data = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
-  fill(
+  refill(
     main,
     h(
       "div",
@@ -48,23 +53,20 @@ export async function delivery(main, { parts: [id], signal, report }) {
         h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "As it was understood"), saving(`deliveries/${id}/data`, row, report)), data),
     ),
   );
-  if (row.status === "failing") again(main, { parts: [id], signal, report }, signal);
   await Promise.all([
     shown(raw, row, signal, async () => {
       const text = decoded(await (await ask(`deliveries/${id}/raw`, { signal })).arrayBuffer());
       return marked(text, places(text, row.errors));
     }),
     row.status !== "quarantined" &&
-      shown(data, row, signal, async () => laidOut(await json(`deliveries/${id}/data`, { signal }), row.warnings)),
+      shown(data, row, signal, async () => laidOut(await exact(`deliveries/${id}/data`, { signal }), row.warnings)),
   ]);
 }
 
 /** Look again shortly: what is accepted may still be waiting in the inbox. */
-function again(main, page, signal) {
-  const timer = setTimeout(() => {
-    if (!signal.aborted) delivery(main, page).catch(page.report);
-  }, WAIT_EVERY);
-  signal.addEventListener("abort", () => clearTimeout(timer));
+function again(main, page, known) {
+  const timer = setTimeout(() => delivery(main, page, known).catch(page.failed), WAIT_EVERY);
+  page.signal.addEventListener("abort", () => clearTimeout(timer));
 }
 
 async function shown(pane, row, signal, load) {
@@ -83,7 +85,20 @@ function decoded(buffer) {
   const head = new Uint8Array(buffer.slice(0, 4));
   if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] && head[1] === 0)) return new TextDecoder("utf-16le").decode(buffer);
   if ((head[0] === 0xfe && head[1] === 0xff) || (head[0] === 0 && head[1])) return new TextDecoder("utf-16be").decode(buffer);
+  for (const encoding of ["utf-8", codePage(buffer)]) {
+    try {
+      return new TextDecoder(encoding, { fatal: true }).decode(buffer);
+    } catch {
+      // it is not written in this one
+    }
+  }
   return new TextDecoder().decode(buffer);
+}
+
+/** Find the code page that XML declares: the app, too, reads by it what is no UTF-8. */
+function codePage(buffer) {
+  const start = new TextDecoder("latin1").decode(buffer.slice(0, 300));
+  return /^\s*<\?xml[^>]*?encoding\s*=\s*["'](iso-8859-\d+|latin-?1|(?:windows-|cp)125\d)["']/i.exec(start)?.[1].replace(/latin-/i, "latin");
 }
 
 /** Say in words what went wrong, or odd. */
@@ -208,7 +223,7 @@ async function replay(row, report) {
     button: "Replay",
     async act(form) {
       const chosen = [...form.querySelectorAll("[name=queue]:checked")].map((box) => box.value);
-      const some = queues.length > 1 && chosen.length < queues.length && events.value === row.event;
+      const some = chosen.length < queues.length;
       if (!events.value) throw new Error("Choose the event it is.");
       if (queues.length > 1 && !chosen.length) throw new Error("Choose at least one queue.");
       const done = await json(`deliveries/${row.id}/replay`, {

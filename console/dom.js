@@ -35,6 +35,20 @@ export function fill(element, ...children) {
   return element;
 }
 
+const TAKES_FOCUS = "a[href], button, input, select, textarea, summary, [tabindex]";
+
+/** Put these in place of those there are, and give the focus back to the like of what had it. */
+export function refill(element, ...children) {
+  const focused = document.activeElement;
+  const named = (each) => each.title || each.getAttribute("href") || each.textContent;
+  const name = named(focused);
+  const alike = () => [...element.querySelectorAll(TAKES_FOCUS)].filter((each) => named(each) === name);
+  const place = alike().indexOf(focused);
+  fill(element, ...children);
+  if (place >= 0) alike()[place]?.focus({ preventScroll: true });
+  return element;
+}
+
 const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });

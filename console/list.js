@@ -13,6 +13,21 @@ function breakable(name) {
   return name.split(/(?<=[a-z])(?=[A-Z])/).map((part, index) => [index > 0 && h("wbr"), part]);
 }
 
+/** Offer what is older, and do not load it twice at once. A button that is disabled would lose the focus. */
+export function olderButton(more, report) {
+  const load = async ({ currentTarget: button }) => {
+    if (button.hasAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    try {
+      await more();
+    } catch (error) {
+      report(error);
+    }
+    button.removeAttribute("aria-disabled");
+  };
+  return h("button", { type: "button", onclick: load }, "Show older");
+}
+
 /** Make a list; `show(rows)` shows rows, keeps what is there and points out what is new. */
 export function list({ caption }) {
   const body = h("tbody");

@@ -25,8 +25,10 @@ const PAGES = [
 
 let leaving = new AbortController();
 
+const AGAIN_AFTER = 5_000;
+
 /** Show the page that the address names; what the page before was doing ends. */
-async function show() {
+async function show({ again = false } = {}) {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
@@ -37,12 +39,23 @@ async function show() {
     if (link.dataset.page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  trouble.hidden = true;
+  if (!again) trouble.hidden = true;
+  /** Tell why the page cannot be shown; where that may pass, show it again shortly. */
+  const failed = (error) => {
+    if (signal.aborted) return;
+    const passing = error instanceof TypeError || error.status >= 500;
+    report(error, { again: passing });
+    if (!passing || signal.aborted) return;
+    const timer = setTimeout(show, AGAIN_AFTER, { again: true });
+    signal.addEventListener("abort", () => clearTimeout(timer));
+  };
   try {
-    await page(main, { parts: match.slice(1).map(decodeURIComponent), search: new URLSearchParams(search), signal, report });
-    if (!signal.aborted && document.activeElement === document.body) main.focus({ preventScroll: true });
+    await page(main, { parts: match.slice(1).map(decodeURIComponent), search: new URLSearchParams(search), signal, report, failed });
+    if (signal.aborted) return;
+    if (again) trouble.hidden = true;
+    if (document.activeElement === document.body) main.focus({ preventScroll: true });
   } catch (error) {
-    if (!signal.aborted) report(error);
+    failed(error);
   }
 }
 
@@ -54,14 +67,16 @@ async function nowhere(main) {
   );
 }
 
-/** Tell the reader of an error; a missing or wrong key is asked for. */
-function report(error) {
+/** Tell the reader of an error, and whether the page asks again; a missing or wrong key is asked for. */
+function report(error, { again = false } = {}) {
   if (error.name === "AbortError") return;
   if (error instanceof Problem && error.status === 401) {
     askForKey();
     return;
   }
-  trouble.textContent = error instanceof TypeError ? "The app does not answer. This page tries again by itself." : error.message;
+  const text = error instanceof TypeError ? "The app does not answer." : error.message;
+  const next = again ? " This page tries again by itself." : error instanceof TypeError ? " Try again." : "";
+  trouble.textContent = text + next;
   trouble.hidden = false;
 }
 
@@ -112,6 +127,11 @@ document.getElementById("forget").addEventListener("click", () => {
   key.forget();
   location.reload();
 });
+// its address would be taken for a page
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 document.getElementById("help").addEventListener("click", () => helpDialog.showModal());
 
 /** Keep the number of open ones in the bar right. */
@@ -133,7 +153,7 @@ const GOES = { r: "#/", o: "#/open", f: "#/fields", c: "#/connect" };
 let going = false;
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, dialog[open]");
+  const typing = event.target.closest('input:not([type="checkbox"]), textarea, select, dialog[open]');
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (going && GOES[event.key]) location.hash = GOES[event.key];
   else if (event.key === "/") document.querySelector("input[type=search]")?.focus();

@@ -1,12 +1,13 @@
 // What waits for a decision: quarantined or failed, neither replayed nor dismissed.
 
 import { json, query } from "./api.js";
-import { fill, h } from "./dom.js";
-import { list } from "./list.js";
+import { fill, h, refill } from "./dom.js";
+import { list, olderButton } from "./list.js";
 
 export async function open(main, { signal, report }) {
   const table = list({ caption: "Open, the newest first" });
   const end = h("p", { class: "end" });
+  const further = olderButton(more, report);
   const rows = [];
   let cursor;
 
@@ -16,7 +17,7 @@ export async function open(main, { signal, report }) {
     cursor = page.cursor;
     table.show(rows);
     table.element.hidden = !rows.length;
-    if (cursor) fill(end, h("button", { type: "button", onclick: () => more().catch(report) }, "Show older"));
+    if (cursor) refill(end, further);
     else fill(end, rows.length ? "That is all there is." : "Nothing is open. What printIQ sent was understood and sent on.");
   }
 

@@ -68,8 +68,11 @@ export function laidOut(value, findings = []) {
   return h("pre", { tabindex: "0" }, part(value, "", "", messages));
 }
 
+// a number that is kept as it is written is an object, for JavaScript
+const isNumber = (value) => typeof value === "number" || JSON.isRawJSON?.(value);
+
 function part(value, pointer, indent, messages) {
-  if (value === null || typeof value !== "object") return scalar(value, messages.get(pointer));
+  if (value === null || typeof value !== "object" || isNumber(value)) return scalar(value, messages.get(pointer));
   const isList = Array.isArray(value);
   const entries = isList ? value.map((item, index) => [index, item]) : Object.entries(value);
   const [first, last] = isList ? "[]" : "{}";
@@ -92,5 +95,5 @@ function scalar(value, message) {
   let text = JSON.stringify(value);
   if (text.length > LONGEST_VALUE) text = `${text.slice(0, 80)}… ${text.length - 2} characters"`;
   if (message) return h("mark", { title: message, tabindex: "0" }, text);
-  return h("span", { class: value === null ? "none" : typeof value }, text);
+  return h("span", { class: value === null ? "none" : isNumber(value) ? "number" : typeof value }, text);
 }

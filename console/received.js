@@ -1,9 +1,9 @@
 // What was received: counts, a chart, filters, and a list that follows what arrives.
 
 import { json, query } from "./api.js";
-import { bars, byEvent, legend, STATUSES, total, totals } from "./chart.js";
-import { duration, fill, h, number, subjectLink } from "./dom.js";
-import { list } from "./list.js";
+import { bars, began, byEvent, legend, STATUSES, total, totals } from "./chart.js";
+import { duration, fill, h, number, refill, subjectLink } from "./dom.js";
+import { list, olderButton } from "./list.js";
 import { beginning, search } from "./search.js";
 import { start } from "./start.js";
 
@@ -15,12 +15,14 @@ const FILTERS = ["subject", "kind", "event", "status", "channel", "from", "to"];
 export async function received(main, { search: asked, signal, report }) {
   const filter = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) ?? ""]));
   const filtered = Object.values(filter).some(Boolean);
+  const others = Object.entries(filter).some(([name, value]) => value && name !== "subject");
   const figures = h("div", { class: "figures", "aria-label": "Now" });
   const chart = h("div", { class: "charts" });
   const table = list({ caption: "Received, the newest first" });
   const end = h("p", { class: "end" });
+  const further = olderButton(older, report);
   const live = h("button", { type: "button", class: "live quiet", "aria-pressed": "true", onclick: () => follow(live) }, "Live");
-  const state = { older: [], cursor: undefined, per: "hour" };
+  const state = { first: [], older: [], deeper: false, cursor: null, per: "hour" };
   const rest = h("section", { hidden: true, "aria-label": "List" }, table.element, end);
   const welcome = h("section", { hidden: true });
 
@@ -42,10 +44,13 @@ export async function received(main, { search: asked, signal, report }) {
   async function refresh() {
     const page = await json(`deliveries${query({ ...filter, size: SIZE })}`, { signal });
     const ids = new Set(page.deliveries.map((row) => row.id));
-    if (state.cursor === undefined) state.cursor = page.cursor ?? null;
+    // where a page and more arrived at once, what is between is not known: the list begins anew
+    if (page.deliveries.length === SIZE && !state.first.some((row) => ids.has(row.id))) Object.assign(state, { older: [], deeper: false });
+    // until older ones are asked for the list is the first page, and what follows it changes with it
+    if (!state.deeper) state.cursor = page.cursor ?? null;
     state.older = state.older.filter((row) => !ids.has(row.id));
     // what was pushed off the first page meanwhile stays in the list
-    if (state.older.length && page.deliveries.length) state.older = [...pushedOff(page.deliveries), ...state.older];
+    if (state.deeper && page.deliveries.length) state.older = [...pushedOff(page.deliveries), ...state.older];
     state.first = page.deliveries;
     table.show([...state.first, ...state.older]);
     const empty = !state.first.length && !state.older.length;
@@ -56,54 +61,62 @@ export async function received(main, { search: asked, signal, report }) {
     // a chart is drawn as wide as its place, and what is hidden has none
     if (chart.hidden && !rest.hidden) count().catch(report);
     chart.hidden = figures.hidden = rest.hidden;
-    if (empty && filter.subject) state.similar ??= await beginning(filter.subject, signal);
+    if (empty && filter.subject && !others) state.similar ??= await beginning(filter.subject, signal);
     atEnd(empty);
   }
 
   function pushedOff(first) {
     const oldest = first.at(-1).id;
     const known = new Set(state.older.map((row) => row.id));
-    return (state.first ?? []).filter((row) => row.id < oldest && !known.has(row.id));
+    return state.first.filter((row) => row.id < oldest && !known.has(row.id));
   }
 
   function atEnd(empty) {
     if (state.cursor) {
-      fill(end, empty ? "Nothing found in the newest days. " : "", h("button", { type: "button", onclick: older }, "Show older"));
-    } else if (empty && filter.subject) {
-      fill(
+      refill(end, empty ? "Nothing found in the newest days. " : "", further);
+    } else if (empty && filter.subject && others) {
+      refill(
         end,
-        `Nothing was received about “${filter.subject}”. `,
+        `Nothing about “${filter.subject}” matches these filters. `,
+        h("a", { href: `#/${query({ subject: filter.subject })}` }, "Search without them"),
+        ".",
+      );
+    } else if (empty && filter.subject) {
+      refill(
+        end,
+        `Nothing that was understood is about “${filter.subject}”. `,
         state.similar?.length
-          ? ["These begin so: ", state.similar.map(({ kind, key }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", subjectLink(kind, key)]), "."]
-          : "Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01.",
+          ? ["These begin so: ", state.similar.map(({ kind, key }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", subjectLink(kind, key)]), ". "]
+          : "Numbers are matched exactly as printIQ writes them: Q005218v2, J29328-01. ",
+        "What was refused, failed or still waits is not found by its number: ",
+        h("a", { href: "#/open" }, "see what is open"),
+        ".",
       );
     } else {
-      fill(end, empty ? "Nothing matches these filters." : "That is all there is.");
+      refill(end, empty ? "Nothing matches these filters." : "That is all there is.");
     }
   }
 
   async function older() {
-    try {
-      const page = await json(`deliveries${query({ ...filter, size: SIZE, cursor: state.cursor })}`, { signal });
-      state.older.push(...page.deliveries);
-      state.cursor = page.cursor ?? null;
-      table.show([...state.first, ...state.older]);
-      atEnd(!state.first.length && !state.older.length);
-    } catch (error) {
-      report(error);
-    }
+    state.deeper = true;
+    const page = await json(`deliveries${query({ ...filter, size: SIZE, cursor: state.cursor })}`, { signal });
+    if (!state.deeper) return; // the list began anew meanwhile
+    state.older.push(...page.deliveries);
+    state.cursor = page.cursor ?? null;
+    table.show([...state.first, ...state.older]);
+    atEnd(!state.first.length && !state.older.length);
   }
 
   async function count() {
     const stats = await json(`stats${query({ per: state.per, from: since(state.per) })}`, { signal });
-    fill(figures, ...shown(stats));
+    refill(figures, ...shown(stats));
     const draw = () =>
-      fill(
+      refill(
         chart,
         h(
           "section",
           { class: "card", "aria-label": "Received over time" },
-          h("div", { class: "card-head" }, h("h2", {}, state.per === "hour" ? "Last 24 hours" : "Last 30 days"), legend(stats.buckets), widths()),
+          h("div", { class: "card-head" }, h("h2", {}, stats.per === "hour" ? "Last 24 hours" : "Last 30 days, in UTC"), legend(stats.buckets), widths()),
           bars(stats.buckets, { width: Math.max(280, chartWidth()), per: stats.per, choose: (bucket) => change(span(bucket, stats.per)) }),
         ),
         h(
@@ -139,23 +152,25 @@ export async function received(main, { search: asked, signal, report }) {
     return h("div", { class: "switch" }, button("hour", "24 h"), button("day", "30 d"));
   }
 
-  await Promise.all([refresh(), count()]);
-  state.draw?.();
-  repeat(refresh, LIST_EVERY, live, signal, report);
-  repeat(count, STATS_EVERY, live, signal, report);
   addEventListener("resize", () => state.draw?.(), { signal });
+  await Promise.all([repeat(refresh, LIST_EVERY, live, signal, report), repeat(count, STATS_EVERY, live, signal, report)]);
+  state.draw?.();
 }
 
-/** Ask again and again while the page is seen and the reader has not stopped it. */
-function repeat(work, every, live, signal, report) {
-  const timer = setInterval(async () => {
-    if (document.hidden || live.getAttribute("aria-pressed") === "false") return;
+/** Ask now, and from the first answer on again and again while the page is seen and the reader has not stopped it. */
+async function repeat(work, every, live, signal, report) {
+  const turn = async () => {
     try {
       await work();
       document.getElementById("trouble").hidden = true;
     } catch (error) {
-      if (!signal.aborted) report(error);
+      if (!signal.aborted) report(error, { again: true });
     }
+  };
+  await turn();
+  if (signal.aborted) return;
+  const timer = setInterval(() => {
+    if (!document.hidden && live.getAttribute("aria-pressed") === "true") turn();
   }, every);
   signal.addEventListener("abort", () => clearInterval(timer));
 }
@@ -188,7 +203,7 @@ function shown(stats) {
     );
   const waits = (queue) => (queue.oldestSeconds === undefined ? "" : `oldest ${duration(queue.oldestSeconds)}`);
   return [
-    figure(stats.per === "hour" ? "received in 24 hours" : "received in 30 days", number(total(sums))),
+    figure(stats.per === "hour" ? "received in 24 hours" : "received in 30 days", number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: older ones are too many`),
     figure("open", stats.open.more ? `${number(stats.open.count)}+` : number(stats.open.count), "wait for a decision", "#/open", stats.open.count),
     ...stats.queues
       .filter((queue) => queue.role !== "poison" || queue.messages)

@@ -3,12 +3,20 @@
 import { DELIVERY_ID, json, query } from "./api.js";
 import { fill, h } from "./dom.js";
 
-/** Find what begins so: numbers are written in capitals, and typed without. */
+const MOST_SHOWN = 12;
+
+/** Find what begins so, the number itself first: numbers are written in capitals, and typed without. */
 export async function beginning(text, signal) {
   if (text.length < 2) return [];
   const spellings = [...new Set([text, text.toUpperCase()])];
   const answers = await Promise.all(spellings.map((prefix) => json(`subjects${query({ prefix })}`, { signal })));
-  return answers.flatMap(({ subjects }) => subjects).slice(0, 12);
+  const found = answers.flatMap(({ subjects }) => subjects);
+  const same = named(text, found);
+  return [...same, ...found.filter((each) => !same.includes(each))].slice(0, MOST_SHOWN);
+}
+
+function named(text, found) {
+  return found.filter(({ key }) => key.toLowerCase() === text.toLowerCase());
 }
 
 export function search(filter, signal) {
@@ -60,7 +68,9 @@ export function search(filter, signal) {
   function select(by) {
     const options = [...offers.children];
     const here = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
-    const next = options[(here + by + options.length) % options.length];
+    // upwards from none is the last one
+    const from = here < 0 && by < 0 ? 0 : here;
+    const next = options[(from + by + options.length) % options.length];
     for (const option of options) option.setAttribute("aria-selected", String(option === next));
     input.setAttribute("aria-activedescendant", next.id);
     next.scrollIntoView({ block: "nearest" });
@@ -81,19 +91,19 @@ export function search(filter, signal) {
     }
   }
 
-  /** Go to what is meant: the number itself, else the only one that begins so, else the list of all that do. */
+  /** Go to what is meant: the number itself (of several the reader chooses), else the only one that begins so, else the list of all that do. */
   async function enter() {
     const text = input.value.trim();
     clearTimeout(timer);
     asked += 1;
     const found = await look(text);
     if (signal.aborted) return;
-    show([]);
-    const same = found.filter(({ key }) => key.toLowerCase() === text.toLowerCase());
+    const same = named(text, found);
     const meant = same.length ? same : found;
+    show(same.length > 1 ? same : []);
     if (meant.length === 1) go(meant[0].kind, meant[0].key);
     else if (DELIVERY_ID.test(text)) location.hash = `#/received/${text.toLowerCase()}`;
-    else location.hash = `#/${query({ ...filter, subject: same[0]?.key ?? text })}`;
+    else if (!same.length) location.hash = `#/${query({ ...filter, subject: text })}`;
   }
 
   input.addEventListener("input", () => {

@@ -1,14 +1,16 @@
 // The history of one quote, job, customer, …, and its latest state.
 
-import { json, query } from "./api.js";
-import { badge, fill, h, moment } from "./dom.js";
+import { exact, json, query } from "./api.js";
+import { badge, fill, h, moment, refill } from "./dom.js";
+import { olderButton } from "./list.js";
 import { laidOut } from "./payload.js";
 
 export async function subject(main, { parts: [kind, key], signal, report }) {
   const path = `subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
-  const found = await json(path, { signal });
+  const found = await exact(path, { signal });
   const line = h("ol", { class: "timeline" });
   const end = h("p", { class: "end" });
+  const further = olderButton(more, report);
   let { cursor } = found;
 
   function add(rows) {
@@ -24,7 +26,7 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
         ),
       ),
     );
-    fill(end, cursor && h("button", { type: "button", onclick: () => more().catch(report) }, "Show older"));
+    refill(end, cursor && further);
   }
 
   async function more() {

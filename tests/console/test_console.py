@@ -7,13 +7,15 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import HostProcess, StartHost, wait_until
@@ -80,11 +82,27 @@ def host(
 
 def send(host: HostProcess, event: str, body: bytes | dict[str, object], key: str = "") -> str:
     """Send an event and wait until the ledger tells of it; return its id."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return send_all(host, event, [body], key)[0]
+
+
+def send_all(
+    host: HostProcess, event: str, bodies: Iterable[bytes | dict[str, object]], key: str = ""
+) -> list[str]:
+    """Send events one by one and wait until the ledger tells of each; return their ids."""
+    contents = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
     with httpx.Client(base_url=f"{host.url}/api", headers={"x-functions-key": key}) as client:
-        delivery_id = str(client.post(f"/webhooks/{event}", content=content).json()["id"])
-        wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)
-    return delivery_id
+        ids = [str(client.post(f"/webhooks/{event}", content=each).json()["id"]) for each in contents]
+        for delivery_id in ids:
+            wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)  # noqa: B023 - called at once
+    return ids
+
+
+def changed(route: Route, change: Callable[[dict[str, Any]], object]) -> None:
+    """Let the app answer, and change what it says."""
+    response = route.fetch()
+    document = response.json()
+    change(document)
+    route.fulfill(response=response, json=document)
 
 
 def keys_of(host: HostProcess) -> tuple[str, str]:
@@ -108,6 +126,59 @@ def test_an_empty_system_says_what_to_do_and_what_arrives_appears_by_itself(
     send(host, "CreateCustomer", {"Code": "KOWSEED"})
     expect(page.locator("tbody tr").first).to_contain_text("KOWSEED")
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_whatever_arrives_is_in_the_list_or_behind_show_older(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT)
+    rows, older = page.locator("tbody tr"), page.get_by_role("button", name="Show older")
+
+    def arrive(first: int, last: int) -> None:
+        send_all(host, "CreateCustomer", ({"Code": f"ROW{number:03}"} for number in range(first, last)))
+
+    page.goto(f"{host.url}/api/console")
+    expect(page.get_by_text("Nothing was received yet")).to_be_visible()
+    arrive(0, 70)
+    expect(rows).to_have_count(50)
+    arrive(70, 90)
+    expect(rows.first).to_contain_text("ROW089")
+    older.click()
+    expect(rows).to_have_count(90)
+    arrive(90, 95)
+    expect(rows).to_have_count(95)
+    page.get_by_role("button", name="Live").click()
+    arrive(95, 155)
+    page.get_by_role("button", name="Live").click()
+    expect(rows.first).to_contain_text("ROW154")
+    for known in (50, 100, 150):
+        expect(rows).to_have_count(known)
+        older.click()
+    expect(rows).to_have_count(155)
+    assert [row[-3:] for row in rows.locator(".about a").all_inner_texts()] == [
+        f"{number:03}" for number in reversed(range(155))
+    ]
+
+
+def test_older_rows_that_come_after_the_list_began_anew_leave_no_gap(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT)
+    rows, older = page.locator("tbody tr"), page.get_by_role("button", name="Show older")
+    send_all(host, "CreateCustomer", ({"Code": f"ROW{number:03}"} for number in range(60)))
+    page.goto(f"{host.url}/api/console")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Live").click()
+    held: list[Route] = []
+    page.route("**/api/deliveries?*cursor=*", lambda route: held.append(route), times=1)  # noqa: PLW0108 - Playwright marks it
+    older.click()
+    send_all(host, "CreateCustomer", ({"Code": f"ROW{number:03}"} for number in range(60, 120)))
+    page.get_by_role("button", name="Live").click()
+    expect(rows.first).to_contain_text("ROW119")
+    held[0].continue_()
+    expect(older).not_to_have_attribute("aria-disabled", "true")
+    for known in (50, 100):
+        expect(rows).to_have_count(known)
+        older.click()
+    expect(rows).to_have_count(120)
 
 
 def test_the_key_is_asked_for_once_and_a_wrong_one_is_refused(start_host: StartHost, page: Page) -> None:
@@ -172,10 +243,73 @@ def test_enter_opens_the_only_number_that_begins_so_and_else_lists_them(
     page.goto(f"{host.url}/api/console")
     page.get_by_role("combobox", name="Search").fill("e40002")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Nothing was received about “e40002”")).to_be_visible()
-    expect(page.locator(".end").get_by_role("link")).to_have_text(["E40002-01", "E40002-02"])
+    expect(page.get_by_text("Nothing that was understood is about “e40002”")).to_be_visible()
+    expect(page.locator(".end").get_by_role("link")).to_have_text(
+        ["E40002-01", "E40002-02", "see what is open"]
+    )
     page.locator(".end").get_by_role("link", name="E40002-02").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("E40002-02")
+
+
+def test_of_several_that_have_the_number_one_is_chosen(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT)
+    longer = [str(number) for number in range(90010, 90020)]
+    send_all(host, "CreateCustomer", ({"Code": code} for code in ("9001", *longer)))
+    send_all(host, "CreateQuote", ({"QuoteNo": number} for number in longer))
+    send(host, "UpdateOrderStatus", {"SalesOrderNo": "9001"})
+    page.goto(f"{host.url}/api/console")
+    offers = page.locator("#offers").get_by_role("option")
+    page.get_by_role("combobox", name="Search").fill("9001")
+    expect(offers).to_have_count(12)
+    assert offers.all_inner_texts()[:2] == ["customer 9001", "order 9001"]
+    page.keyboard.press("Enter")
+    expect(offers).to_have_text(["customer 9001", "order 9001"])
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("9001")
+    expect(page.locator("h1 + .about")).to_have_text("order")
+
+
+def test_a_page_that_could_not_be_loaded_is_loaded_once_the_app_answers(
+    host: HostProcess, page: Page
+) -> None:
+    send(host, "CreateCustomer", {"Code": "AGAIN"})
+    trouble = page.get_by_role("alert").filter(has_text="This page tries again by itself")
+    unavailable = {"title": "Storage unavailable", "status": 503, "detail": "Storage does not answer."}
+    page.route("**/api/deliveries?*", lambda route: route.fulfill(status=503, json=unavailable))
+    page.goto(f"{host.url}/api/console")
+    expect(trouble).to_contain_text("Storage does not answer.")
+    page.unroute("**/api/deliveries?*")
+    expect(page.get_by_role("link", name="AGAIN")).to_be_visible()
+    expect(trouble).to_be_hidden()
+    for place, title in (("open", "Open"), ("fields", "Fields"), ("connect", "Connect printIQ")):
+        page.context.set_offline(offline=True)
+        page.evaluate(f"location.hash = '#/{place}'")
+        expect(trouble).to_contain_text("The app does not answer.")
+        page.context.set_offline(offline=False)
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(trouble).to_be_hidden()
+
+
+def test_a_delivery_is_waited_for_through_a_fault(host: HostProcess, page: Page) -> None:
+    page.goto(f"{host.url}/api/console#/received/01989765-1d49-7000-8000-000000000001")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not there yet")
+    page.context.set_offline(offline=True)
+    trouble = page.get_by_role("alert").filter(has_text="This page tries again by itself")
+    expect(trouble).to_be_visible()
+    page.context.set_offline(offline=False)
+    expect(trouble).to_be_hidden()
+    for _ in range(2):
+        page.wait_for_event("response", lambda answer: "/api/deliveries/01989765" in answer.url)
+
+
+def test_what_a_button_could_not_do_is_not_tried_again(host: HostProcess, page: Page) -> None:
+    delivery_id = send(host, "CreateCustomer", {"Code": "BUTTON"})
+    page.goto(f"{host.url}/api/console#/received/{delivery_id}")
+    expect(page.locator(".payloads pre")).to_have_count(2)
+    page.context.set_offline(offline=True)
+    page.get_by_role("button", name="Download").first.click()
+    expect(page.get_by_role("alert")).to_have_text("The app does not answer. Try again.")
 
 
 def test_an_address_that_leads_nowhere_says_so(host: HostProcess, page: Page) -> None:
@@ -201,7 +335,11 @@ def test_a_job_is_found_by_its_number_and_shows_its_history(host: HostProcess, p
     page.goto(f"{host.url}/api/console#/?subject=J29328-01")
     expect(page.locator("tbody tr")).to_have_count(3)
     page.goto(f"{host.url}/api/console#/?subject=J29328")
-    expect(page.get_by_text("Nothing was received about “J29328”")).to_be_visible()
+    expect(page.get_by_text("Nothing that was understood is about “J29328”")).to_be_visible()
+    page.goto(f"{host.url}/api/console#/?subject=J29328-01&event=CreateQuote")
+    expect(page.get_by_text("Nothing about “J29328-01” matches these filters")).to_be_visible()
+    page.get_by_role("link", name="Search without them").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
 
 
 def test_what_was_sent_shows_its_steps_its_queues_and_both_forms(host: HostProcess, page: Page) -> None:
@@ -249,6 +387,77 @@ def test_what_was_refused_is_read_replayed_as_what_it_is_or_dismissed(
     expect(page.locator("#open-count")).to_be_hidden()
     page.goto(f"{host.url}/api/console#/open")
     expect(page.get_by_text("Nothing is open")).to_be_visible()
+
+
+def test_a_replay_goes_to_the_queues_that_were_chosen_as_another_event_too(
+    start_host: StartHost, page: Page
+) -> None:
+    queues = '[queues.all-events]\nevents = ["*"]\n[queues.quotes]\nevents = ["*Quote"]\n'
+    host = start_host(ROOT, settings={"SUBSCRIPTIONS": queues})
+    delivery_id = send(host, "CreateQuote", {"QuoteNo": "Q005218v2"})
+    page.goto(f"{host.url}/api/console#/received/{delivery_id}")
+    page.get_by_role("button", name="Replay …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("all-events").uncheck()
+    dialog.get_by_label("As event").select_option("CreateCustomer")
+    dialog.get_by_role("button", name="Replay").click()
+    expect(dialog).to_contain_text("No subscription sends CreateCustomer to quotes.")
+    dialog.get_by_label("As event").select_option("AcceptQuote")
+    dialog.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("A replay of")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("AcceptQuote")
+    expect(page.locator(".facts code").first).to_have_text("quotes")
+    expect(page.locator(".facts")).not_to_contain_text("all-events")
+
+
+def test_numbers_and_letters_are_shown_as_they_came(host: HostProcess, page: Page) -> None:
+    number = 2**53 + 1
+    sent = send(host, "CreateCustomer", f'{{"Code": "PRECISE", "Unheard": {number}}}'.encode())
+    page.goto(f"{host.url}/api/console#/received/{sent}")
+    expect(page.locator(".payloads pre").nth(1)).to_contain_text(f'"Unheard": {number}')
+    page.goto(f"{host.url}/api/console#/about/customer/PRECISE")
+    expect(page.get_by_role("heading", level=1)).to_have_text("PRECISE")
+    expect(page.locator(".pane")).to_contain_text(f'"Unheard": {number}')
+    declared = (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><Quote><QuoteNo>Q1</QuoteNo><Title>Grün</Title></Quote>'
+    )
+    for body in (declared.encode("latin-1"), declared.replace("ISO-8859-1", "utf-16").encode()):
+        sent = send(host, "CreateQuote", body)
+        page.goto(f"{host.url}/api/console#/received/{sent}")
+        expect(page.locator(".payloads pre").first).to_contain_text("<Title>Grün</Title>")
+
+
+def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
+    host: HostProcess, page: Page
+) -> None:
+    changes: Iterable[dict[str, object]] = ({"JobNo": "J77001-01", "JobReference": f"{n}"} for n in range(70))
+    send_all(host, "UpdateJobStatus", changes)
+    page.goto(f"{host.url}/api/console#/about/job/J77001-01")
+    expect(page.locator(".timeline li")).to_have_count(50)
+    page.get_by_role("button", name="Show older").dblclick()
+    expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".timeline li")).to_have_count(70)
+
+
+def test_days_are_named_as_they_are_counted(host: HostProcess, browser: Browser) -> None:
+    send(host, "CreateCustomer", {"Code": "DAYS"})
+    context = browser.new_context(locale="en-GB", timezone_id="America/Los_Angeles")
+    page = context.new_page()
+    counted_from = "2026-03-04T00:00:00.000Z"
+    page.route(
+        "**/api/stats?per=day*",
+        lambda route: changed(route, lambda stats: stats.update(countedFrom=counted_from)),
+    )
+    page.goto(f"{host.url}/api/console")
+    with page.expect_response("**/api/stats?per=day*") as answer:
+        page.get_by_role("button", name="30 d").click()
+    expect(page.get_by_role("heading", name="Last 30 days, in UTC")).to_be_visible()
+    first = datetime.fromisoformat(answer.value.json()["buckets"][0]["start"])
+    expect(page.locator(".bars text").first).to_have_text(f"{first.day} {first:%b}")
+    expect(page.locator(".bars title").first).to_have_text(f"{first:%d/%m/%Y} UTC: nothing")
+    expect(page.locator(".figure").first).to_contain_text("counted from 04/03/2026 UTC on")
+    context.close()
 
 
 def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostProcess, page: Page) -> None:
@@ -331,20 +540,68 @@ def test_everything_can_be_done_by_keyboard(host: HostProcess, page: Page) -> No
     expect(page.get_by_role("heading", level=1)).to_have_text("Fields")
 
 
+def test_the_content_can_be_skipped_to_and_a_ticked_box_does_not_take_the_keys(
+    host: HostProcess, page: Page
+) -> None:
+    page.goto(f"{host.url}/api/console#/connect")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect printIQ")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.get_by_label("CreateCustomerContact when")).to_be_focused()
+
+
+def test_what_is_drawn_anew_keeps_the_focus(host: HostProcess, page: Page) -> None:
+    sent = send(host, "CreateCustomer", {"Code": "FOCUS"})
+    send(host, "CreateQoute", {"QuoteNo": "Q1"})
+    page.goto(f"{host.url}/api/console")
+    days = page.get_by_role("button", name="30 d")
+    for element in (page.locator("a.figure"), page.get_by_title("Show only CreateCustomer", exact=True)):
+        element.focus()
+        element.evaluate("element => { element.old = true }")
+        days.evaluate("button => button.click()")
+        wait_until(lambda: not element.evaluate("element => element.old"))  # noqa: B023 - called at once
+        expect(element).to_be_focused()
+    page.route(
+        f"**/api/deliveries/{sent}",
+        lambda route: changed(route, lambda row: row.update(status="failing", attempts=attempts)),
+    )
+    attempts = 2
+    page.goto(f"{host.url}/api/console#/received/{sent}")
+    download = page.get_by_role("button", name="Download").nth(1)
+    expect(page.locator(".payloads pre")).to_have_count(2)
+    download.focus()
+    download.evaluate("element => { element.old = true }")
+    for _ in range(2):
+        page.wait_for_event("response", lambda answer: answer.url.endswith(sent))
+    assert page.evaluate("document.activeElement.old")
+    attempts = 3
+    expect(page.get_by_text("Tried 3 times.")).to_be_visible()
+    expect(download).to_be_focused()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, browser: Browser, scheme: str) -> None:
     sent = send(host, "CreateJobXml", (CORPUS / "CreateJobXml" / "typical.xml").read_bytes())
     send(host, "CreateQuote", b"x" * 5000)
+    file = f"members_{'august' * 12}.csv"
+    failed = send(host, "FailXMPieJob", {"FileName": file, "ErrorMessage": "Row 214: PostCode is empty."})
     phone = browser.new_context(
         viewport={"width": 360, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = phone.new_page()
-    for place in ("", "#/open", "#/fields", "#/connect", f"#/received/{sent}", "#/about/job/J29528-01"):
+    received = ("", f"#/?subject={file}", f"#/received/{sent}", f"#/received/{failed}")
+    for place in (*received, "#/open", "#/fields", "#/connect", "#/about/job/J29528-01"):
         page.goto(f"{host.url}/api/console{place}")
         page.wait_for_load_state("networkidle")
         expect(page.locator("main > *").first).to_be_attached()
         page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
+    page.goto(f"{host.url}/api/console#/?subject={file}&event=CreateQuote")
+    expect(page.get_by_text("matches these filters")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     red = int(page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
     assert (red < 64) == (scheme == "dark")
     phone.close()
