@@ -69,7 +69,8 @@ async def _erase(app: App, *, person: Person, reason: str, console: Console, rea
             if really:
                 await erasure.erase(row, reason, person, app)
             else:
-                console.print(f"{row['id']}  {row['receivedAt']}  {row['event']}", highlight=False, soft_wrap=True)
+                told = f"{row['id']}  {row['receivedAt']}  {row['event']}"
+                console.print(told, highlight=False, soft_wrap=True)
     if really and ids:
         await erasure.record(ids, reason, app)
     return ids
