@@ -138,7 +138,8 @@ async def test_an_outage_is_waited_out_however_many_tries_it_takes(
 ) -> None:
     storage, app = storage_and_app
     work = Work.of(delivery(quote("Q1")))
-    storage.fault = answering(503, "ServerBusy", only="/printiq-events/")
+    # a role that is missing: the SDK itself does not try that again
+    storage.fault = answering(403, "AuthorizationPermissionMismatch", only="/printiq-events/")
     waiting = message(work)
     for _ in range(MAX_ERRORS + 2):
         await process(waiting, app)

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
-# Each process has an Azurite of its own, so not one for every processor of a large machine.
-_AT_ONCE = ("-n", "auto", "--maxprocesses=4")
+# Tests wait half of their time, so one process more than there are processors; but each has an Azurite of its
+# own, so not more than four.
+_AT_ONCE = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
 CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
