@@ -210,7 +210,7 @@ def _shown(text: str, length: int) -> str:
 async def put(stores: Stores, delivery: Delivery, *, refusal: Refusal | None = None) -> None:
     """Take custody: one storage write where the bytes fit into the message, else two. Raises StorageFault."""
     message = Work.of(delivery, refusal=refusal).encode()
-    if not fits(message + bytes(_ROOM), "none"):
+    if not fits(len(message) + _ROOM, "none"):
         container = ContainerName.ARCHIVE if refusal is None else ContainerName.QUARANTINE
         path = archive.raw_path(delivery.event, delivery.id, archive.extension(delivery.body))
         await stores.blobs.put(container, path, delivery.body, archive.content_type(path))

@@ -205,7 +205,7 @@ _ESCAPED = len(r"\ufffe")
 
 def _whole_fits(event: Event[Payload], queue: Subscription) -> bool:
     subject = len(event.subject.key) * _ESCAPED if event.subject else 0
-    return fits(event.data + bytes(_ATTRIBUTES + subject), queue.encoding)
+    return fits(len(event.data) + _ATTRIBUTES + subject, queue.encoding)
 
 
 async def _send(

@@ -19,10 +19,9 @@ MAX_MESSAGE_BYTES = 64 * 1024
 type Encoding = Literal["base64", "none"]
 
 
-def fits(body: bytes, encoding: Encoding) -> bool:
-    """Tell whether a message can hold this."""
-    size = len(body) if encoding == "none" else (len(body) + 2) // 3 * 4
-    return size <= MAX_MESSAGE_BYTES
+def fits(size: int, encoding: Encoding) -> bool:
+    """Tell whether a message can hold so many bytes."""
+    return (size if encoding == "none" else (size + 2) // 3 * 4) <= MAX_MESSAGE_BYTES
 
 
 LEASE_SECONDS = 60

@@ -21,6 +21,11 @@ class Seen(NamedTuple):
     blobs: dict[str, bytes]
     messages: dict[str, list[dict[str, Any]]]
 
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        """The rows of the table `deliveries`."""
+        return [row for place, row in self.rows.items() if place.startswith(f"{TableName.DELIVERIES}:")]
+
     def without_repeats(self) -> "Seen":
         """Leave out a message that is there already: the same one, to the letter."""
         once = {

@@ -218,7 +218,7 @@ def test_a_dropped_file_is_taken_once_wherever_taking_it_ends(new_settings: NewS
         taken(settings, each)
         taken(settings, None)
         seen = run(outcome, settings)
-        assert len([row for row in seen.rows if row.startswith("deliveries:")]) == 1
+        assert len(seen.ledger) == 1
         assert len(seen.messages["printiq-events"]) == 1
         assert not [blob for blob in seen.blobs if blob.startswith("hot-folder/")]
         assert run(lambda app: account.verify(app.stores), settings).balanced
