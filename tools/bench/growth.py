@@ -29,7 +29,7 @@ _EVENTS_TO = {1: 48, 10: 32, 100: 8}
 _FEW_ROWS = 1_000
 _TURNS = 12
 _WARM_UP = 2
-_PAGES = 4
+_CALLS = 4
 
 # Of the last measurement, for the plot: size -> nanoseconds a byte
 per_byte: dict[str, dict[int, float]] = {}
@@ -115,8 +115,8 @@ async def _in_turns(*connections: str) -> list[tuple[list[float], list[float]]]:
         apps = [await stack.enter_async_context(_app(each)) for each in connections]
         for number in range(_WARM_UP + _TURNS):
             for app, (pages, events) in zip(apps, costs, strict=True):
-                page = (await run([partial(_newest, app)] * _PAGES, at_once=1))[0]
-                messages = [fresh_message()[0] for _ in range(_PAGES)]
+                page = (await run([partial(_newest, app)] * _CALLS, at_once=1))[0]
+                messages = [fresh_message()[0] for _ in range(_CALLS)]
                 event = (await run([partial(process, each, app) for each in messages], at_once=1))[0]
                 if number >= _WARM_UP:
                     pages.append(page)
