@@ -13,7 +13,8 @@ from pyftpdlib.servers import FTPServer
 from tools.host.http import bind
 
 # Known to everyone and good for nothing else: the server listens on this machine alone.
-USER = PASSWORD = "printiq"  # noqa: S105 - as said above
+USER = "printiq"
+PASSWORD = "drop-it-here"  # noqa: S105 - as said above
 PORT_OPTION = "--ftp-port"
 DEFAULT_PORT = 2121
 
