@@ -89,12 +89,10 @@ def _find(document: Document, event_type: EventType) -> tuple[_Layer, type[Paylo
     model = max(models, key=lambda each: (_is_named(each, layer.name), len(_known(layer.members, each))))
     if not _is_named(model, layer.name) and not _known(layer.members, model):
         layer = outermost  # what was taken for wrappers may be the object's own structure
-    left_out = _ENVELOPE - plan(model).names
-    if not left_out.isdisjoint(map(str.lower, layer.members)):  # an answer that is the object itself
+    own = _without_envelope(layer.members, model)
+    if len(own) < len(layer.members):  # an answer that is the object itself
         warnings += _reported_warnings(layer)
-        members = {name: value for name, value in layer.members.items() if name.lower() not in left_out}
-        layer = layer._replace(members=members)
-    return layer, model, warnings
+    return layer._replace(members=own), model, warnings
 
 
 def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
@@ -133,11 +131,10 @@ def _with_beside(
     inner: dict[str, Any], outer: dict[str, Any], wrapper: str, model: type[Payload]
 ) -> dict[str, Any]:
     """Keep what stands beside a wrapped object as its members, but for the envelope's own."""
-    left_out = _ENVELOPE - plan(model).names
     members = dict(inner)
     tried: dict[str, int] = {}
-    for name, value in outer.items():
-        if name != wrapper and name.lower() not in left_out:
+    for name, value in _without_envelope(outer, model).items():
+        if name != wrapper:
             free, bare = name, name.lstrip("@")
             while free in members:
                 # never one that was tried before: some name their members so that each would be tried for all
@@ -145,6 +142,13 @@ def _with_beside(
                 free = "@" * tried[bare] + bare
             members[free] = value
     return members
+
+
+def _without_envelope(members: dict[str, Any], model: type[Payload]) -> dict[str, Any]:
+    left_out = _ENVELOPE - plan(model).names
+    if left_out.isdisjoint(map(str.lower, members)):
+        return members
+    return {name: value for name, value in members.items() if name.lower() not in left_out}
 
 
 def _is_named(model: type[Payload], name: str | None) -> bool:
