@@ -270,9 +270,13 @@ def _sightings(seen: Mapping[str, drift.Sighting]) -> list[dict[str, Any]]:
 
 @_answers
 async def replay_one(delivery_id: str, body: bytes, app: App) -> Answer:
-    """Send a delivery through again."""
+    """Send a delivery through again, or tell whether that could be done."""
     asked = _told(views.Again, body)
-    done = await replay.replay(delivery_id, app, replay.Wish(asked.as_, asked.queues))
+    wish = replay.Wish(asked.as_, asked.queues)
+    if asked.dry_run:
+        event = await replay.check(delivery_id, app, wish)
+        return document(200, views.Replayable(replay_of=delivery_id, event=event).document())
+    done = await replay.replay(delivery_id, app, wish)
     return document(202, views.Replayed.model_validate(done._asdict()).document())
 
 

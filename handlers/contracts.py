@@ -182,7 +182,7 @@ ROUTES = (
         "/deliveries/{id}/replay",
         "replay",
         "Send a delivery through again, from the bytes that were kept.",
-        {202: views.Replayed},
+        {202: views.Replayed, 200: views.Replayable},
         body=views.Again,
         problems=(400, 404, 409),
     ),

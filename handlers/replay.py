@@ -63,19 +63,31 @@ class ManyReplayed(NamedTuple):
     cursor: str | None
 
 
+async def check(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> EventType:
+    """Return the event that a delivery would be replayed as, and write nothing. Raises what `replay` does."""
+    event, _ = await _check(await find(app.stores.tables, delivery_id), app, wish)
+    return event
+
+
 async def replay(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> Replayed:
     """Replay one delivery. Raises UnknownDelivery, UnknownEvent, NotReplayable and StorageFault."""
     return await _replay(await find(app.stores.tables, delivery_id), app, wish)
 
 
-async def _replay(row: Mapping[str, Any], app: App, wish: Wish) -> Replayed:
-    delivery_id = str(row["id"])
-    as_event = _event(row, wish.event)
-    _check_queues(wish.queues, as_event, app)
+async def _check(row: Mapping[str, Any], app: App, wish: Wish) -> tuple[EventType, Place]:
+    """Return the event to replay it as, and where its bytes are kept."""
+    event = _event(row, wish.event)
+    _check_queues(wish.queues, event, app)
     raw = await _kept_bytes(row, app)
     if row["size"] > app.settings.max_body_bytes:
         said = BodyTooLarge.of(row["size"], app.settings.max_body_bytes).message
         raise NotReplayable(f"{said} Raise that setting first, or dismiss it.")
+    return event, raw
+
+
+async def _replay(row: Mapping[str, Any], app: App, wish: Wish) -> Replayed:
+    delivery_id = str(row["id"])
+    as_event, raw = await _check(row, app, wish)
     how = f"as {as_event} to {'all' if wish.queues is None else ','.join(wish.queues)}"
     begun, _, begun_how = str(row.get("replaying") or "").partition(" ")
     replay_id = begun if begun_how == how else new_id(datetime.now(UTC))
@@ -138,8 +150,8 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
 ) -> ManyReplayed:
     """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
 
-    Can be interrupted and asked for again: what was replayed is passed over. A dry run only counts. After
-    _SECONDS it stops, and its cursor goes on.
+    Can be interrupted and asked for again: what was replayed is passed over. A dry run counts what could be
+    replayed. After _SECONDS it stops, and its cursor goes on.
     """
     matched = skipped = 0
     done: list[Replayed] = []
@@ -154,16 +166,16 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
                 if not dry_run and row.get("replayedBy"):  # an interruption may have left it open
                     await ledger.replayed(app.stores.tables, str(row["id"]), str(row["replayedBy"]))
                 continue
-            if dry_run:
-                matched += 1
-                continue
             try:
-                done.append(await _replay(row, app, wish))
+                if dry_run:
+                    await _check(row, app, wish)
+                else:
+                    done.append(await _replay(row, app, wish))
+                    await asyncio.sleep(1 / _PER_SECOND)
                 matched += 1
             except NotReplayable as error:
                 skipped += 1
                 _log.warning("%s was passed over: %s", row["id"], error)
-            await asyncio.sleep(1 / _PER_SECOND)
         if cursor is None:
             break
     return ManyReplayed(matched, tuple(done), skipped, cursor)

@@ -171,13 +171,13 @@ class Again(_Asked):
 
     as_: Annotated[KnownEvent | None, _AS] = None
     queues: Annotated[QueueNames | None, _QUEUES] = None
+    dry_run: Annotated[bool, Field(description="Only tell whether it could be done.")] = False
 
 
 class ManyAgain(Again):
     """Say which deliveries to replay, and how."""
 
     filter: Annotated[Selection, Field(description="Which ones; those replayed already are passed over.")]
-    dry_run: Annotated[bool, Field(description="Only count.")] = False
     limit: Annotated[Limit, Field(description="At most so many, 50 a second.")] = 500
     cursor: Annotated[Cursor | None, Field(description="The `cursor` of the answer before.")] = None
 
@@ -281,18 +281,23 @@ class Detail(Delivery):
         return {**row, **read, "subjects": [each._asdict() for each in subjects_of(row)]}
 
 
-class Replayed(_Shown):
+class Replayable(_Shown):
+    """Tell that a delivery could be replayed, and as which event."""
+
+    replay_of: Id
+    event: str
+
+
+class Replayed(Replayable):
     """Confirm that a replay is in custody: a delivery of its own."""
 
     id: Id
-    replay_of: Id
-    event: str
 
 
 class ManyReplayed(_Shown):
     """Tell what was found and what was replayed."""
 
-    matched: Annotated[int, Field(description="Replayed now; in a dry run, those that would be tried.")]
+    matched: Annotated[int, Field(description="Replayed now; in a dry run, those that could be.")]
     replayed: list[Replayed]
     skipped: Annotated[int, Field(description="Replayed before, dismissed, or not possible.")]
     cursor: Annotated[Cursor | None, Field(description="Ask with it to go on where this stopped.")] = None

@@ -62,6 +62,9 @@ def test_a_dry_run_says_what_could_not_be_replayed(own: Receiver) -> None:
         assert looked.exit_code == 1
         assert reason in looked.stdout
     blob.upload_blob(body)  # other tests look at this app's account
+    looked = called(own, replay.main, lost, "--dry-run", "--queue", "printiq-invoices", "--url", own.host.url)
+    assert looked.exit_code == 1
+    assert "No subscription sends CreateQuote to printiq-invoices" in looked.stdout
 
 
 def test_a_filter_is_counted_before_it_is_replayed(own: Receiver) -> None:

@@ -231,6 +231,8 @@ def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> N
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "CreateQoute", sample("CreateQuote"))
         assert "Say which event it is" in members(await api.replay_one(delivery_id, b"", app), 409)["detail"]
+        could = members(await api.replay_one(delivery_id, b'{"as": "createquote", "dryRun": true}', app))
+        assert could == {"replayOf": delivery_id, "event": "CreateQuote"}
         done = members(await api.replay_one(delivery_id, b'{"as": "createquote"}', app), 202)
         assert (done["replayOf"], done["event"]) == (delivery_id, "CreateQuote")
         assert members(await api.delivery(delivery_id, app))["replayedBy"] == done["id"]

@@ -196,6 +196,14 @@ async def test_a_call_that_takes_long_stops_and_its_cursor_goes_on(
     assert (first.matched, rest.matched, rest.cursor) == (1, 1, None)
 
 
+async def test_a_dry_run_passes_over_what_cannot_be_replayed(bench: Bench) -> None:
+    await arrived(bench, quote("Q1"), quote("Q2"))
+    nowhere = Wish(queues=("printiq-nothing",))
+    for dry_run in (True, False):
+        counted = await replay_many(Filter(), bench.app, nowhere, dry_run=dry_run)
+        assert (counted.matched, counted.skipped) == (0, 2)
+
+
 async def test_a_dry_run_writes_nothing(bench: Bench, calls: list[Call]) -> None:
     await arrived(bench, quote("Q1"), quote("Q2"))
     await replay_many(Filter(), bench.app, limit=1)

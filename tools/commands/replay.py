@@ -8,7 +8,6 @@ import httpx
 import typer
 from rich.console import Console
 
-from handlers.archive import UNKNOWN_EVENT
 from handlers.ledger import Status
 from tools.commands import _asked
 from tools.commands._target import (
@@ -57,9 +56,7 @@ def main(  # noqa: PLR0913 - one for each option
         typer.Option("--as", help="Read it as this event instead.", callback=_asked.event),
     ] = None,
     queue: Annotated[list[str] | None, typer.Option(help="Only to this queue; may be repeated.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would be replayed; queues are not checked.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be replayed.")] = False,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -108,14 +105,11 @@ class _App:
         return {"matched": 1, "replayed": [answered], "skipped": 0}
 
     def look(self, delivery: str, wish: dict[str, Any]) -> dict[str, Any]:
-        """Look one up, and whether its bytes are there; replay nothing."""
+        """Ask whether one could be replayed, and tell what became of it so far."""
+        answered = self._ask("POST", f"/api/deliveries/{delivery}/replay", {**wish, "dryRun": True}).json()
         row = self._ask("GET", f"/api/deliveries/{delivery}").json()
-        self._ask("GET", f"/api/deliveries/{delivery}/raw")
-        event = wish.get("as", row["event"])
-        if event == UNKNOWN_EVENT:
-            raise self._refused("It came under a name that is no event's. Say which event it is: --as.")
         before = f", was replayed as {row['replayedBy']}" if "replayedBy" in row else ""
-        self._console.print(f"{row['id']}  {event}  is {row['status']}{before}", soft_wrap=True)
+        self._console.print(f"{row['id']}  {answered['event']}  is {row['status']}{before}", soft_wrap=True)
         return {"matched": 1, "replayed": [], "skipped": 0}
 
     def all(self, selection: dict[str, Any], wish: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
@@ -154,8 +148,9 @@ class _App:
 def _tell(done: dict[str, Any], console: Console, *, dry_run: bool) -> None:
     for each in done["replayed"]:
         console.print(f"{each['replayOf']}  {each['event']}  replayed as {each['id']}", soft_wrap=True)
+    passed_over = f"; {done['skipped']:,} passed over" if done["skipped"] else ""
     if dry_run:
-        console.print(f"{deliveries(done['matched'])} would be replayed. Leave out --dry-run to do it.")
+        would = f"{deliveries(done['matched'])} would be replayed{passed_over}."
+        console.print(f"{would} Leave out --dry-run to do it.", soft_wrap=True)
     else:
-        passed_over = f"; {done['skipped']:,} passed over" if done["skipped"] else ""
         console.print(f"{len(done['replayed']):,} replayed{passed_over}.")
