@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pydantic_core import to_json
-
-from handlers.problems import Refusal, problem_document
+from handlers.problems import Refusal, problem_document, written
 
 _JSON = "application/json; charset=utf-8"
 _PROBLEM = "application/problem+json; charset=utf-8"
@@ -24,8 +22,7 @@ _ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 def answer(status: int, members: Mapping[str, Any]) -> Answer:
     """Answer with a JSON object; members that are None are left out."""
-    shown = {name: value for name, value in members.items() if value is not None}
-    return Answer(status, to_json(shown), _JSON, _ALWAYS)
+    return Answer(status, written(members), _JSON, _ALWAYS)
 
 
 def document(status: int, body: bytes, content_type: str = _JSON) -> Answer:

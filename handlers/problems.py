@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): what is wrong, where, and what to do, for people and programs."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -57,6 +58,12 @@ def problem_document(refusal: Refusal, **members: Any) -> bytes:  # noqa: ANN401
         "status": refusal.status,
         "detail": refusal.detail,
         "errors": [error._asdict() for error in refusal.errors],
-        **{name: value for name, value in members.items() if value is not None},
+        **members,
     }
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return written(document)
+
+
+def written(members: Mapping[str, Any]) -> bytes:
+    """Write a JSON object, but for members that are None; half a surrogate pair becomes a question mark."""
+    shown = {name: value for name, value in members.items() if value is not None}
+    return json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")

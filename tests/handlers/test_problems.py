@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events import Problem, UnknownEvent, WrongObject
@@ -48,6 +48,7 @@ def test_an_answer_leaves_out_what_is_none_and_keeps_what_is_empty() -> None:
 
 
 @given(TEXTS, TEXTS, TEXTS)
+@example("\ud800", "\udfff", "a\ud800")
 def test_any_text_can_be_said(title: str, pointer: str, message: str) -> None:
     refusal = Refusal(status=422, title=title, errors=(Problem(pointer, message),))
     for body in (problem_document(refusal), problem(refusal).body, answer(202, {"x": message}).body):
@@ -55,6 +56,7 @@ def test_any_text_can_be_said(title: str, pointer: str, message: str) -> None:
 
 
 @given(TEXTS)
+@example("\ud800")
 def test_what_utf8_can_write_is_said_as_it_is(message: str) -> None:
     shown = message.encode("utf-8", "replace").decode()
     assert json.loads(answer(202, {"x": message}).body) == {"x": shown}
