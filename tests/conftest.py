@@ -18,6 +18,12 @@ from tools.host.testing import HostProcess, StartHost, free_port
 ROOT = Path(__file__).parents[1]
 # What it keeps from run to run names paths of this machine: outside the project, then.
 hypothesis.configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "printiq-hypothesis")
+# The tests judge a change, not the luck of a draw or the speed of a machine: the same examples in every run.
+# `dev.py test --hypothesis-profile=explore` draws others, and more of them.
+_PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("repeatable", derandomize=True, **_PATIENT)
+hypothesis.settings.register_profile("explore", max_examples=2_000, **_PATIENT)
+hypothesis.settings.load_profile("repeatable")
 # A short key: all accounts have to fit into one environment variable, of 32 KB on Windows.
 KEY = "dGVzdA=="
 ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(1500)), KEY)

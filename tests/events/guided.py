@@ -49,7 +49,7 @@ def main() -> None:
             if path.suffix in {".json", ".xml"} and path.stat().st_size < _LONGEST:
                 event = _EVENTS.index(path.parent.name) if path.parent.name in _EVENTS else 0
                 (seeds / str(number)).write_bytes(bytes([event]) + path.read_bytes())
-        atheris.Setup([sys.argv[0], f"-max_len={_LONGEST}", "-timeout=10", *sys.argv[1:], name], try_one)
+        atheris.Setup([sys.argv[0], f"-max_len={_LONGEST}", "-timeout=60", *sys.argv[1:], name], try_one)
         atheris.Fuzz()
 
 

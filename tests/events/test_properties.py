@@ -14,7 +14,6 @@ from events import EventError, EventType, Problem, parse, sniff
 from events.models._base import plan
 
 relaxed = settings(
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 

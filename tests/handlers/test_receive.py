@@ -109,7 +109,7 @@ async def test_hostile_deliveries_are_kept_and_set_aside_like_any_other(
 
 
 @hypothesis_settings(
-    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     event=st.text(st.characters(exclude_categories=()), max_size=20), body=st.text(min_size=1).map(str.encode)
