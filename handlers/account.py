@@ -33,13 +33,17 @@ class Finding(NamedTuple):
 
 @dataclass
 class Account:
-    """Sum up what was found; `waiting` messages make it inexact until they are handled."""
+    """Sum up what was found; `waiting` messages make it inexact until they are handled.
+
+    `failing` are the ids of those that are to be tried again.
+    """
 
     days: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     open: int = 0
     waiting: int = 0
     poison: int = 0
+    failing: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -72,6 +76,9 @@ async def verify(stores: Stores, *, since: date | None = None, progress: Progres
     account.findings += [finding async for finding in _open_rows(stores, account)]
     account.waiting = await stores.queues.depth(inbox.QUEUE)
     account.poison = await stores.queues.depth(inbox.POISON_QUEUE)
+    if not account.waiting:
+        nowhere = "it is to be tried again, but no message of it waits in the inbox"
+        account.findings += [Finding(delivery_id, nowhere) for delivery_id in account.failing]
     return account
 
 
@@ -156,6 +163,7 @@ async def _verify_day(stores: Stores, rows: list[Row], places: list[list[str]], 
     blobs = _sorted(place for each in places for place in each)
     known = {str(row["id"]) for row in rows}
     account.by_status.update(str(row.get("status")) for row in rows)
+    account.failing += [str(row["id"]) for row in rows if row.get("status") == Status.FAILING]
     for delivery_id, names in blobs.raw.items():
         if delivery_id not in known:
             container, _, name = names[0].partition("/")
@@ -207,15 +215,13 @@ async def _wrong_with_row(stores: Stores, row: Row, blobs: _Blobs) -> AsyncItera
 
 async def _wrong_with_outcome(stores: Stores, row: Row, blobs: _Blobs) -> AsyncIterator[str]:
     delivery_id, status = str(row["id"]), row["status"]
-    if status == Status.FAILING:
-        yield "it is still being tried"
-    elif status in {Status.QUARANTINED, Status.FAILED}:
+    if status in {Status.QUARANTINED, Status.FAILED}:
         if status == Status.QUARANTINED and delivery_id not in blobs.problems:
             yield "its .problem.json is not in quarantine"
         closed = row.get("replayedBy") or row.get("dismissed")
         if not closed and not await _has(stores, TableName.DELIVERIES, OPEN, newest_first(delivery_id)):
             yield "it was neither replayed nor dismissed, and yet is not open"
-    else:
+    elif status != Status.FAILING:
         async for what in _wrong_with_sent(stores, row, blobs):
             yield what
 

@@ -4,7 +4,8 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bench import Bench, Call, delivery, quote
+from azure.storage.queue.aio import QueueClient
+from bench import Bench, Call, delivery, quote, without
 from looking import look, work_off
 
 from events import EventError, Kind, Subject
@@ -14,7 +15,7 @@ from handlers import replay as replaying
 from handlers.app import App
 from handlers.erasure import Person
 from handlers.ids import newest_first
-from handlers.inbox import Message, Work
+from handlers.inbox import QUEUE, Message, Work
 from handlers.ledger import OPEN, day
 from handlers.process import process
 from handlers.queries import Filter
@@ -58,6 +59,19 @@ async def test_an_account_of_good_and_bad_deliveries_is_balanced(bench: Bench) -
 async def test_messages_that_wait_are_counted(bench: Bench) -> None:
     await receive(delivery(quote("Q1")), bench.app)
     assert (await account.verify(bench.app.stores)).waiting == 1
+
+
+async def test_one_that_is_to_be_tried_again_adds_up_while_its_message_waits(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await receive(sent, bench.app)
+    await bench.work_off(bench.start(without(bench.storage, "Blob")))
+    checked = await account.verify(bench.app.stores)
+    assert (checked.balanced, checked.waiting) == (True, 1)
+    async with QueueClient.from_connection_string(bench.storage, QUEUE) as inbox:
+        await inbox.clear_messages()
+    assert await findings(bench) == [
+        (sent.id, "it is to be tried again, but no message of it waits in the inbox")
+    ]
 
 
 async def test_bytes_that_went_missing_are_named(bench: Bench) -> None:
