@@ -48,16 +48,7 @@ class InventoryPurchaseOrder(Payload):
         yield from subject(Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), self.IPOKey))
 
 
-class OutsourcePurchaseOrder(Payload):
+class OutsourcePurchaseOrder(PurchaseOrder):
     """Be an order for outsourced work; statuses seen are Finished, Completed and Cancelled."""
 
     OBJECT: ClassVar = "OutsourcePurchaseOrder"
-    DOCUMENTED: ClassVar = False
-
-    PONumber: Text = also("PONum")
-    POKey: Integer = None
-    POPKey: Integer = None
-
-    def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), self.POKey))
-        yield from subject(Kind.JOB, likely(self, *_JOBS))
