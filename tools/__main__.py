@@ -28,6 +28,7 @@ def main() -> None:
         help="Develop the printIQ event receiver on this machine. Start with: dev.py run",
         no_args_is_help=True,
         add_completion=False,
+        rich_markup_mode="markdown",  # else the lines of a docstring break where they do in the source
         pretty_exceptions_enable=False,
     )
     app.callback()(_no_options)
