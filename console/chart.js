@@ -1,10 +1,12 @@
 // Charts, drawn from counts: received per hour by status, and by event.
 
-import { h, number, s } from "./dom.js";
+import { h, HOUR, number, s } from "./dom.js";
 
 export const STATUSES = ["sent", "duplicate", "failing", "quarantined", "failed"];
 const HEIGHT = 140;
 const AXIS = 18;
+// The room that the label of a bar takes.
+const LABEL = 54;
 
 /** Draw a bar for each hour or day; `choose(bucket)` is called with the one that was clicked. */
 export function bars(buckets, { width, per, choose }) {
@@ -20,8 +22,8 @@ export function bars(buckets, { width, per, choose }) {
     role: "img",
     "aria-label": `Received per ${per}: at most ${number(highest)}, ${number(sums.reduce((all, sum) => all + total(sum), 0))} in all.`,
   });
-  const label = new Intl.DateTimeFormat(undefined, per === "hour" ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short", timeZone: "UTC" });
-  const every = Math.ceil(56 / room);
+  const label = new Intl.DateTimeFormat(undefined, per === "hour" ? { hour: HOUR, minute: "2-digit" } : { day: "numeric", month: "short", timeZone: "UTC" });
+  const every = Math.ceil(LABEL / room);
   buckets.forEach((bucket, index) => {
     const sum = sums[index];
     const x = index * room;
@@ -41,7 +43,7 @@ export function bars(buckets, { width, per, choose }) {
         parts,
       ),
     );
-    if (index % every === 0) {
+    if (index % every === 0 && x + LABEL <= width) {
       drawing.append(s("text", { x: x + room * 0.12, y: HEIGHT - 4 }, label.format(new Date(bucket.start))));
     }
   });
