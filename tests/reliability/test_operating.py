@@ -193,7 +193,8 @@ async def test_a_replay_that_came_to_nothing_is_replayed_with_what_is_open(bench
         done = await replay_many(Filter(open=True), bench.app)
         assert (done.matched, done.skipped) == (1, 0)
         await work_off(bench.app)
-    rows = await bench.rows("deliveries", PartitionKey=day(first))
+    # of whatever day: it may have become tomorrow since the first came
+    rows = [row for row in await bench.rows("deliveries") if row["PartitionKey"] != OPEN]
     assert len(rows) == 3
     assert {row.get("origin") for row in rows} == {None, first}
 
