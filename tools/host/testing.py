@@ -1,5 +1,6 @@
 """Runs the local host as a process of its own, for tests and benchmarks that start, stop and kill it."""
 
+import itertools
 import json
 import os
 import random
@@ -16,9 +17,13 @@ from tools.host.errors import PortTakenError
 from tools.host.http import bind
 
 _ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60
+# Patience, for a machine that has other work to do: whoever waits goes on at once when it is time.
+_PATIENCE_SECONDS = 180
 # Many, so that two runs of the tests seldom choose the same; below those that systems give to clients.
 _PORTS = range(16000, 32000)
+# Each process of a run has a part of them, and takes one after the other from a random one on: a port that
+# was chosen and is not yet bound is chosen by nobody else.
+_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class HostProcess:
                 stderr=subprocess.STDOUT,
             )
         try:
-            deadline = time.monotonic() + _START_SECONDS
+            deadline = time.monotonic() + _PATIENCE_SECONDS
             while not ready_file.exists():
                 ended = process.poll() is not None or time.monotonic() > deadline
                 assert not ended, f"The host did not start:\n{log_file.read_text('utf-8', 'replace')}"
@@ -74,7 +79,7 @@ class HostProcess:
         """End it gently, as Ctrl-C does, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_START_SECONDS)
+        return self.process.wait(_PATIENCE_SECONDS)
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
@@ -93,16 +98,29 @@ class StartHost(Protocol):
 def free_port(count: int = 1) -> int:
     """Return the first of `count` ports in a row that nobody listens on now."""
     while True:
-        first = random.choice(_PORTS[: len(_PORTS) - count])  # noqa: S311 spreads tests, guards nothing
+        ports = [_OWN_PORTS[next(_turns) % len(_OWN_PORTS)] for _ in range(count)]
+        if ports[-1] - ports[0] != count - 1:  # the last ones and the first ones
+            continue
         try:
-            for offset in range(count):
-                bind(first + offset, "").close()
+            for port in ports:
+                bind(port, "").close()
         except PortTakenError:
             continue
-        return first
+        return ports[0]
 
 
-def wait_until[T](found: Callable[[], T], seconds: float = 15) -> T:
+def _own_ports() -> range:
+    """Return the ports of this process of the test run, as pytest-xdist numbers them."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PARTS
+    size = len(_PORTS) // _PARTS
+    return _PORTS[number * size : (number + 1) * size]
+
+
+_OWN_PORTS = _own_ports()
+_turns = itertools.count(random.randrange(len(_OWN_PORTS)))  # noqa: S311 spreads tests, guards nothing
+
+
+def wait_until[T](found: Callable[[], T], seconds: float = _PATIENCE_SECONDS) -> T:
     """Return the first true value that `found` gives, asking again and again; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := found()):
