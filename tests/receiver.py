@@ -22,7 +22,6 @@ type Json = dict[str, Any]
 
 CORPUS = Path(__file__).parent / "corpus"
 RESULTS = "printiq-events"
-_SECONDS = 40
 
 
 def sample(event: str, variant: str = "typical") -> bytes:
@@ -99,7 +98,7 @@ class Receiver:
                 return None
             return dict(row) if row["status"] in wanted else None
 
-        row = wait_until(found, _SECONDS)
+        row = wait_until(found)
         assert row is not None
         return row
 
@@ -116,7 +115,7 @@ class Receiver:
                     refused.add(row["id"])
             return None
 
-        row = wait_until(found, _SECONDS)
+        row = wait_until(found)
         assert row is not None
         return row
 
@@ -148,8 +147,7 @@ class Receiver:
     def messages(self, event_id: str, queue: str = RESULTS, *, encoding: str = "base64") -> list[Json]:
         """Wait for the CloudEvents of this id, and return all that came until now."""
         return wait_until(
-            lambda: [event for event in self.taken(queue, encoding=encoding) if event["id"] == event_id],
-            _SECONDS,
+            lambda: [event for event in self.taken(queue, encoding=encoding) if event["id"] == event_id]
         )
 
 

@@ -90,7 +90,7 @@ def send_all(
 ) -> list[str]:
     """Send events one by one and wait until the ledger tells of each; return their ids."""
     contents = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
-    with httpx.Client(base_url=f"{host.url}/api", headers={"x-functions-key": key}) as client:
+    with httpx.Client(base_url=f"{host.url}/api", headers={"x-functions-key": key}, timeout=60) as client:
         ids = [str(client.post(f"/webhooks/{event}", content=each).json()["id"]) for each in contents]
         for delivery_id in ids:
             wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)  # noqa: B023 - called at once
@@ -462,7 +462,7 @@ def test_days_are_named_as_they_are_counted(host: HostProcess, browser: Browser)
 
 def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostProcess, page: Page) -> None:
     send(host, "CreateCustomerContact", {"ContactKey": "7", "Nickname": "Jo Bloggs"})
-    wait_until(lambda: "Nickname" in httpx.get(f"{host.url}/api/drift").text)
+    wait_until(lambda: "Nickname" in httpx.get(f"{host.url}/api/drift", timeout=60).text)
     page.goto(f"{host.url}/api/console#/fields")
     page.get_by_role("heading", name="CreateCustomerContact").click()
     row = page.get_by_role("row", name="Nickname")
@@ -479,7 +479,7 @@ def test_a_payload_that_contains_script_and_markup_is_text_everywhere(host: Host
     failed = send(
         host, "ExportInvoice", f'{{"IsError": true, "ErrorMessage": {json.dumps(HOSTILE)}}}'.encode()
     )
-    wait_until(lambda: "alert(2)" in httpx.get(f"{host.url}/api/drift").text)
+    wait_until(lambda: "alert(2)" in httpx.get(f"{host.url}/api/drift", timeout=60).text)
     page.goto(f"{host.url}/api/console")
     expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
     page.get_by_role("link", name=HOSTILE).click()

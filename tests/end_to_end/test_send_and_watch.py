@@ -172,7 +172,7 @@ class Watching:
     def interrupt(self) -> int:
         """Press Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(20)
+        code = self.process.wait(180)
         self._reader.join()
         return code
 
@@ -191,6 +191,7 @@ def watching(own: Receiver) -> Iterator[Watching]:
 
 
 def test_watch_tells_of_deliveries_and_queues_and_takes_no_message(own: Receiver, watching: Watching) -> None:
+    own.accepted("CreateQuote", marked(sample("CreateQuote"), "before"))
     wait_until(lambda: watching.lines)
     delivery_id = own.accepted("CreateQuote", marked(sample("CreateQuote"), "watched"))
 

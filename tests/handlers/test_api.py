@@ -370,7 +370,7 @@ def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:
     host = start_host(ROOT, "--keys")
     keys = json.loads((host.log_file.parent / "state" / "keys.json").read_text("utf-8"))
     quote = sample("CreateQuote")
-    with httpx.Client(base_url=host.url) as client:
+    with httpx.Client(base_url=host.url, timeout=60) as client:
 
         def ask(path: str, key: str | None) -> int:
             return client.get(path, headers={"x-functions-key": key} if key else {}).status_code

@@ -82,7 +82,7 @@ def test_the_openapi_document_keeps_to_its_meta_schema() -> None:
 
 def test_the_app_publishes_its_contracts_and_has_the_routes_that_they_describe(start_host: StartHost) -> None:
     host = start_host(ROOT, settings={"WEBSITE_HOSTNAME": "receiver.example"})
-    with httpx.Client(base_url=host.url) as client:
+    with httpx.Client(base_url=host.url, timeout=60) as client:
         document = client.get("/api/openapi.json").json()
         listed = client.get("/api/schemas").json()["schemas"]
         quote = client.get("/api/schemas/createquote")

@@ -87,7 +87,7 @@ def test_two_instances_add_up_to_one_account(storage: str) -> None:
 def test_what_is_new_is_stored_without_being_asked(storage: str) -> None:
     async def story(app: App) -> None:
         await deliver(app, "CreateCustomer", sample("CreateCustomer"))
-        for _ in range(100):
+        for _ in range(1000):
             if [row async for row in app.stores.tables.query(TableName.DRIFT, "PartitionKey ne ''")]:
                 return
             await asyncio.sleep(0.05)

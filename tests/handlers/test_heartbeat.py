@@ -221,4 +221,4 @@ def test_what_a_running_app_tells_is_in_its_log(start_host: StartHost) -> None:
     host = start_host(ROOT)
     answer = httpx.post(f"{host.url}/api/webhooks/CreateQuote", content=quote("Q1"), timeout=60)
     assert answer.status_code == 202
-    wait_until(lambda: f'printiq.delivery {{"id": "{answer.json()["id"]}"' in host.log(), 40)
+    wait_until(lambda: f'printiq.delivery {{"id": "{answer.json()["id"]}"' in host.log())

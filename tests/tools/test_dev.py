@@ -81,7 +81,7 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def said(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 7, output
     return output
 
@@ -108,7 +108,7 @@ def test_what_only_the_tests_need_comes_with_the_first_test(project: Path) -> No
 def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project: Path) -> None:
     (project / "requirements.txt").write_text("./no-such-folder\n")
     failing = start(project)
-    output, _ = failing.communicate(timeout=120)
+    output, _ = failing.communicate(timeout=600)
     assert failing.returncode == 1
     assert "no-such-folder" in output
     assert "Setting up failed" in output

@@ -32,9 +32,9 @@ def dev(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
 
 
 def send(host: HostProcess, event: str, body: bytes) -> str:
-    answered = httpx.post(f"{host.url}/api/webhooks/{event}", content=body)
-    delivery_id = str(answered.json()["id"])
-    wait_until(lambda: httpx.get(f"{host.url}/api/deliveries/{delivery_id}").status_code == 200)
+    with httpx.Client(base_url=f"{host.url}/api", timeout=60) as client:
+        delivery_id = str(client.post(f"/webhooks/{event}", content=body).json()["id"])
+        wait_until(lambda: client.get(f"/deliveries/{delivery_id}").status_code == 200)
     return delivery_id
 
 
@@ -54,7 +54,7 @@ def test_drift_shows_unknown_fields_and_a_backtest_what_a_changed_model_would_do
     body = {"Code": "KOWSEED", "Nickname": "Jo Bloggs", "Loyalty": "007"}
     send(host, "CreateCustomer", json.dumps(body).encode())
     send(host, "CreateQuote", b"not JSON")
-    wait_until(lambda: httpx.get(f"{host.url}/api/drift").json()["events"])
+    wait_until(lambda: httpx.get(f"{host.url}/api/drift", timeout=60).json()["events"])
     shown = dev("drift", "--url", host.url, "--json")
     assert shown.returncode == 1
     assert [each["field"] for each in json.loads(shown.stdout)[0]["unknown"]] == ["Loyalty", "Nickname"]
@@ -65,7 +65,7 @@ def test_drift_shows_unknown_fields_and_a_backtest_what_a_changed_model_would_do
     assert "2 payloads, exactly" in unchanged.stdout
 
     for package in ("events", "handlers", "tools"):
-        shutil.copytree(ROOT / package, tmp_path / package)
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     model = tmp_path / "events" / "models" / "customer.py"
     changed_model = model.read_text("utf-8").replace(

@@ -78,12 +78,12 @@ def test_run_says_what_listens_and_ctrl_c_ends_all_of_it(run: Run) -> None:
     options = f"--url http://127.0.0.1:{run.port} --storage-port {run.storage_port} --key {key[1]}\n"
     assert f"dev.py send CreateQuote {options}" in run.log.read_text()
     assert f"Console: http://127.0.0.1:{run.port}/api/console\n" in run.log.read_text()
-    assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a").status_code == 401
-    assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a?code={key[1]}").status_code == 202
+    assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a", timeout=60).status_code == 401
+    assert httpx.post(f"http://127.0.0.1:{run.port}/api/echo/a?code={key[1]}", timeout=60).status_code == 202
     queues = QueueServiceClient.from_connection_string(connection_string(run.storage_port))
     assert list(queues.list_queues()) == []
     run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(30) == 0
+    assert run.process.wait(180) == 0
     assert run.everything_ended()
 
 

@@ -45,7 +45,7 @@ class Shop:
 
     async def rows_in_time(self, count: int) -> list[Row]:
         """Wait for so many rows in the ledger of an app that runs elsewhere."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             while len(rows := await self.rows()) < count:  # noqa: ASYNC110 - another process writes them
                 await asyncio.sleep(0.1)
         return rows

@@ -185,7 +185,7 @@ def test_the_running_app_polls(storage: str, server: FtpServer, start_host: Star
         assert (await shop.row())["channel"] == "ftp"
 
     tell(storage, story)
-    assert "poll_ftp succeeded" in host.log()
+    wait_until(lambda: "poll_ftp succeeded" in host.log())
     assert PASSWORD not in host.log()
 
 

@@ -22,41 +22,46 @@ def host(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     running.stop()
 
 
-def test_route_values_are_decoded_but_for_an_encoded_slash(host: HostProcess) -> None:
-    answer = httpx.post(f"{host.url}/api/echo/a%2Fb/c%20%C3%A9").json()
+@pytest.fixture
+def client(host: HostProcess) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=host.url, timeout=60) as client:
+        yield client
+
+
+def test_route_values_are_decoded_but_for_an_encoded_slash(client: httpx.Client) -> None:
+    answer = client.post("/api/echo/a%2Fb/c%20%C3%A9").json()
     assert answer["route"] == {"first": "a%2Fb", "second": "c é"}
 
 
-def test_an_optional_value_may_be_left_out_and_case_is_ignored(host: HostProcess) -> None:
-    answer = httpx.post(f"{host.url}/API/Echo/One/").json()
+def test_an_optional_value_may_be_left_out_and_case_is_ignored(client: httpx.Client) -> None:
+    answer = client.post("/API/Echo/One/").json()
     assert answer["route"] == {"first": "One"}
 
 
-def test_the_first_registered_of_two_matching_routes_answers(host: HostProcess) -> None:
-    assert httpx.get(f"{host.url}/api/echo/x/fixed").text == "first of {'first': 'x'}"
-    assert httpx.get(f"{host.url}/api/echo/x/other/more").text == "x/other/more"
+def test_the_first_registered_of_two_matching_routes_answers(client: httpx.Client) -> None:
+    assert client.get("/api/echo/x/fixed").text == "first of {'first': 'x'}"
+    assert client.get("/api/echo/x/other/more").text == "x/other/more"
 
 
-def test_a_catch_all_takes_an_empty_rest(host: HostProcess) -> None:
-    assert httpx.get(f"{host.url}/api/echo").text == "nothing"
+def test_a_catch_all_takes_an_empty_rest(client: httpx.Client) -> None:
+    assert client.get("/api/echo").text == "nothing"
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/api/nope"), ("GET", "/broken"), ("DELETE", "/api/echo/x")]
 )
-def test_an_unknown_path_or_method_is_a_404_without_a_body(host: HostProcess, method: str, path: str) -> None:
-    answer = httpx.request(method, host.url + path)
+def test_an_unknown_path_or_method_is_a_404_without_a_body(client: httpx.Client, method: str, path: str) -> None:
+    answer = client.request(method, path)
     assert (answer.status_code, answer.content) == (404, b"")
 
 
-def test_head_is_answered_where_get_is(host: HostProcess) -> None:
-    answer = httpx.head(f"{host.url}/api/echo/x")
+def test_head_is_answered_where_get_is(client: httpx.Client) -> None:
+    answer = client.head("/api/echo/x")
     assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, "1", b"")
 
 
-def test_the_function_sees_the_request_as_it_was_sent(host: HostProcess) -> None:
-    answer = httpx.post(
-        f"{host.url}/api/echo/a%20b?x=1&x=2&empty=",
+def test_the_function_sees_the_request_as_it_was_sent(host: HostProcess, client: httpx.Client) -> None:
+    answer = client.post("/api/echo/a%20b?x=1&x=2&empty=",
         content="body",
         headers=[("X-Twice", "1"), ("X-Twice", "2")],
     )
@@ -67,43 +72,43 @@ def test_the_function_sees_the_request_as_it_was_sent(host: HostProcess) -> None
     assert seen["headers"]["x-twice"] in {"1,2", "1, 2"}
 
 
-def test_the_answer_has_the_functions_status_headers_and_cookies(host: HostProcess) -> None:
-    answer = httpx.post(f"{host.url}/api/echo/a")
+def test_the_answer_has_the_functions_status_headers_and_cookies(client: httpx.Client) -> None:
+    answer = client.post("/api/echo/a")
     assert (answer.status_code, answer.headers["x-sample"]) == (202, "1")
     assert answer.headers["content-type"] == "application/json"
-    assert httpx.get(f"{host.url}/api/admin-only").headers["set-cookie"] == "seen=1; HttpOnly; Path=/api"
+    assert client.get("/api/admin-only").headers["set-cookie"] == "seen=1; HttpOnly; Path=/api"
 
 
-def test_a_body_without_a_content_length_is_not_handed_on(host: HostProcess) -> None:
+def test_a_body_without_a_content_length_is_not_handed_on(client: httpx.Client) -> None:
     def chunks() -> Iterator[bytes]:
         yield b"lost"
 
-    seen = httpx.post(f"{host.url}/api/echo/a", content=chunks()).json()
+    seen = client.post("/api/echo/a", content=chunks()).json()
     assert seen["body"] == ""
     assert seen["headers"]["transfer-encoding"] == "chunked"
 
 
 def test_a_body_over_100_mb_is_refused_before_it_is_sent(host: HostProcess) -> None:
-    with socket.create_connection(("127.0.0.1", httpx.URL(host.url).port or 0), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", httpx.URL(host.url).port or 0), timeout=60) as connection:
         size = 100 * 1024 * 1024 + 1
-        client.sendall(f"POST /api/echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
-        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+        connection.sendall(f"POST /api/echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_an_unhandled_exception_is_a_500_whose_reason_only_the_log_tells(host: HostProcess) -> None:
-    answer = httpx.get(f"{host.url}/api/broken")
+def test_an_unhandled_exception_is_a_500_whose_reason_only_the_log_tells(host: HostProcess, client: httpx.Client) -> None:
+    answer = client.get("/api/broken")
     assert (answer.status_code, answer.content) == (500, b"")
     assert "LookupError: the detail of GET that only the log may tell" in host.log()
 
 
-def test_a_function_over_its_time_limit_is_a_500(host: HostProcess) -> None:
-    answer = httpx.get(f"{host.url}/api/slow?seconds=30", timeout=20)
+def test_a_function_over_its_time_limit_is_a_500(host: HostProcess, client: httpx.Client) -> None:
+    answer = client.get("/api/slow?seconds=60")
     assert (answer.status_code, answer.content) == (500, b"")
     assert "slow ran into functionTimeout" in host.log()
 
 
-def test_each_invocation_is_one_line_of_the_log(host: HostProcess) -> None:
-    httpx.get(f"{host.url}/api/echo/logged")
+def test_each_invocation_is_one_line_of_the_log(host: HostProcess, client: httpx.Client) -> None:
+    client.get("/api/echo/logged")
     lines = [line for line in host.log().splitlines() if "GET /api/echo/logged" in line]
     assert len(lines) == 1
     assert "registered_second succeeded in" in lines[0]
@@ -118,16 +123,17 @@ def test_callers_need_a_key_of_the_functions_level(azurite: Azurite, tmp_path: P
         echo, admin = f"{host.url}/api/echo/a", f"{host.url}/api/admin-only"
 
         def status(url: str, key: str | None, method: str = "POST") -> int:
-            return httpx.request(method, url, headers={"x-functions-key": key} if key else {}).status_code
+            headers = {"x-functions-key": key} if key else {}
+            return httpx.request(method, url, headers=headers, timeout=60).status_code
 
-        refused = httpx.post(echo)
+        refused = httpx.post(echo, timeout=60)
         assert (refused.status_code, refused.content) == (401, b"")
         assert status(echo, "wrong") == 401
         assert status(echo, keys["functions"]["broken"]) == 401
         assert [status(echo, key) for key in (keys["functions"]["echo"], keys["host"], keys["master"])] == [
             202
         ] * 3
-        assert httpx.post(echo, params={"code": keys["host"]}).status_code == 202
+        assert httpx.post(echo, params={"code": keys["host"]}, timeout=60).status_code == 202
         assert status(admin, keys["host"]) == 401
         assert status(admin, keys["master"]) == 200
         assert status(f"{host.url}/api/echo/a/fixed", None, "GET") == 200
