@@ -130,8 +130,9 @@ def _arrival(part: str, delivery_id: str, target: Target, seconds: float) -> Fin
 
 
 def _sample() -> bytes:
-    # the number makes it no repeat of the check before
-    return json.dumps({"QuoteNo": SUBJECT, "Products": [{"ProductKey": int(time.time())}]}).encode()
+    # the number, of milliseconds, makes it no repeat of the one that was sent before by another way
+    key = time.time_ns() // 1_000_000
+    return json.dumps({"QuoteNo": SUBJECT, "Products": [{"ProductKey": key}]}).encode()
 
 
 def _address(target: Target) -> str:
