@@ -81,10 +81,10 @@ def test_a_b_a_sent_back_to_back_is_three_events(relay: Receiver, at_once: bool)
         with ThreadPoolExecutor(3) as pool:
             sent = list(pool.map(lambda body: relay.accepted("CreateQuote", body), bodies))
         rows = [relay.row(each, "sent", "duplicate") for each in sent]
-        order = sorted(range(3), key=lambda number: sent[number])
-        if order[1] == 1:
-            assert [row["status"] for row in rows] == ["sent"] * 3
         assert [row["status"] for row in rows].count("sent") >= 2
+        order = sorted(range(3), key=lambda number: sent[number])
+        if order[1] == 1:  # the last may be taken for a repeat until the one between has been seen
+            assert [relay.row(each)["status"] for each in sent] == ["sent"] * 3
     else:
         sent = [relay.accepted("CreateQuote", body) for body in bodies]
         assert [relay.row(each)["status"] for each in sent] == ["sent"] * 3

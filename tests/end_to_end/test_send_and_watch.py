@@ -22,6 +22,12 @@ from tools.host.testing import free_port, wait_until
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `send` wait longer than a person would, for a machine that has other work to do."""
+    monkeypatch.setattr(send, "_SECONDS", 180)
+
+
 def _environment(receiver: Receiver) -> dict[str, str]:
     return {"AzureWebJobsStorage": receiver.storage, "HOT_FOLDER": receiver.storage, "COLUMNS": "200"}
 

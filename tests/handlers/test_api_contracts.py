@@ -116,6 +116,7 @@ def test_schemathesis_finds_nothing_in_the_running_app(start_host: StartHost, tm
             "--phases=coverage,fuzzing",
             "--max-examples=5",
             "--max-time=25",
+            "--request-timeout=60",
             "--generation-database=none",
         ],
         cwd=tmp_path,

@@ -275,6 +275,7 @@ class Soak:
         self.host = await asyncio.to_thread(self._start_host)
 
     async def _freeze(self) -> None:
+        await self._storage_has_started()
         pid = self.azurite.pid
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -283,12 +284,15 @@ class Soak:
             os.kill(pid, signal.SIGCONT)
 
     async def _restart_storage(self) -> None:
-        # until it has started it does not listen for signals, and would end without saving what it took
-        await asyncio.to_thread(wait_until, self.azurite.answers, 60)
-        await asyncio.sleep(1)
+        await self._storage_has_started()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.azurite.pid, signal.SIGTERM)
         await asyncio.sleep(3)
+
+    async def _storage_has_started(self) -> None:
+        """Wait for an Azurite that can be sent signals: before, it would end without saving what it took."""
+        await asyncio.to_thread(wait_until, self.azurite.answers)
+        await asyncio.sleep(1)
 
     async def _refuse(self) -> None:
         def fault(_: web.Request) -> web.Response | None:

@@ -50,6 +50,12 @@ class Shop:
                 await asyncio.sleep(0.1)
         return rows
 
+    async def emptied_in_time(self) -> None:
+        """Wait until an app that runs elsewhere has removed every file, which it does after it has custody."""
+        async with asyncio.timeout(180):
+            while await self.in_folder():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+
     async def row(self) -> Row:
         """Return the one row of the ledger."""
         (row,) = await self.rows()

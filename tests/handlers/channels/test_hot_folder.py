@@ -423,9 +423,7 @@ def test_the_running_app_takes_what_is_dropped(storage: str, start_host: StartHo
             await shop.drop(name, body)
         rows = await shop.rows_in_time(len(names))
         assert {row["file"]: row["status"] for row in rows} == dict.fromkeys(names, "sent")
-        async with asyncio.timeout(180):  # what is in custody is removed next
-            while await shop.in_folder():
-                await asyncio.sleep(0.1)
+        await shop.emptied_in_time()
 
     start_host(ROOT)
     tell(storage, story)

@@ -50,7 +50,9 @@ def test_a_catch_all_takes_an_empty_rest(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/api/nope"), ("GET", "/broken"), ("DELETE", "/api/echo/x")]
 )
-def test_an_unknown_path_or_method_is_a_404_without_a_body(client: httpx.Client, method: str, path: str) -> None:
+def test_an_unknown_path_or_method_is_a_404_without_a_body(
+    client: httpx.Client, method: str, path: str
+) -> None:
     answer = client.request(method, path)
     assert (answer.status_code, answer.content) == (404, b"")
 
@@ -61,7 +63,8 @@ def test_head_is_answered_where_get_is(client: httpx.Client) -> None:
 
 
 def test_the_function_sees_the_request_as_it_was_sent(host: HostProcess, client: httpx.Client) -> None:
-    answer = client.post("/api/echo/a%20b?x=1&x=2&empty=",
+    answer = client.post(
+        "/api/echo/a%20b?x=1&x=2&empty=",
         content="body",
         headers=[("X-Twice", "1"), ("X-Twice", "2")],
     )
@@ -95,7 +98,9 @@ def test_a_body_over_100_mb_is_refused_before_it_is_sent(host: HostProcess) -> N
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_an_unhandled_exception_is_a_500_whose_reason_only_the_log_tells(host: HostProcess, client: httpx.Client) -> None:
+def test_an_unhandled_exception_is_a_500_whose_reason_only_the_log_tells(
+    host: HostProcess, client: httpx.Client
+) -> None:
     answer = client.get("/api/broken")
     assert (answer.status_code, answer.content) == (500, b"")
     assert "LookupError: the detail of GET that only the log may tell" in host.log()
