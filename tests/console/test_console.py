@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,25 +46,38 @@ def browser() -> Iterator[Browser]:
     # Chromium's own sandbox does not work for root, which CI often is
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--no-sandbox")
+    expect.set_options(timeout=_MILLISECONDS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=arguments)
         yield running
         running.close()
 
 
+@contextmanager
+def session(browser: Browser, **options: Any) -> Iterator[Page]:  # noqa: ANN401 - those of Playwright
+    """Open a page of a fresh browser session."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(_MILLISECONDS)
+    page = context.new_page()
+    yield page
+    # a route that is still asking the app would fail the next test
+    page.unroute_all(behavior="ignoreErrors")
+    context.close()
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Open a page of a fresh browser session; an error in its scripts, or of its policy, fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
-    opened = context.new_page()
-    opened.set_default_timeout(_MILLISECONDS)
-    expect.set_options(timeout=_MILLISECONDS)
     faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
-    opened.on("dialog", lambda shown: faults.append(f"a script spoke: {shown.message}"))
-    yield opened
-    context.close()
+    with session(
+        browser, viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
+    ) as opened:
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.on(
+            "console", lambda said: faults.append(said.text) if "Content Security" in said.text else None
+        )
+        opened.on("dialog", lambda shown: faults.append(f"a script spoke: {shown.message}"))
+        yield opened
     assert not faults, faults
 
 
@@ -440,10 +454,15 @@ def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
     expect(page.locator(".timeline li")).to_have_count(70)
 
 
-def test_days_are_named_as_they_are_counted(host: HostProcess, browser: Browser) -> None:
+@pytest.fixture
+def page_in_california(browser: Browser) -> Iterator[Page]:
+    with session(browser, locale="en-GB", timezone_id="America/Los_Angeles") as page:
+        yield page
+
+
+def test_days_are_named_as_they_are_counted(host: HostProcess, page_in_california: Page) -> None:
+    page = page_in_california
     send(host, "CreateCustomer", {"Code": "DAYS"})
-    context = browser.new_context(locale="en-GB", timezone_id="America/Los_Angeles")
-    page = context.new_page()
     counted_from = "2026-03-04T00:00:00.000Z"
     page.route(
         "**/api/stats?per=day*",
@@ -457,7 +476,6 @@ def test_days_are_named_as_they_are_counted(host: HostProcess, browser: Browser)
     expect(page.locator(".bars text").first).to_have_text(re.compile(f"^{first.day} {first:%b}"))
     expect(page.locator(".bars title").first).to_have_text(f"{first:%d/%m/%Y} UTC: nothing")
     expect(page.locator(".figure").first).to_contain_text("counted from 04/03/2026 UTC on")
-    context.close()
 
 
 def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostProcess, page: Page) -> None:
@@ -582,29 +600,30 @@ def test_what_is_drawn_anew_keeps_the_focus(host: HostProcess, page: Page) -> No
     expect(download).to_be_focused()
 
 
+@pytest.fixture
+def phone(browser: Browser, scheme: str) -> Iterator[Page]:
+    with session(browser, viewport={"width": 360, "height": 740}, color_scheme=scheme) as page:
+        yield page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, browser: Browser, scheme: str) -> None:
+def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, phone: Page, scheme: str) -> None:
     sent = send(host, "CreateJobXml", (CORPUS / "CreateJobXml" / "typical.xml").read_bytes())
     send(host, "CreateQuote", b"x" * 5000)
     file = f"members_{'august' * 12}.csv"
     failed = send(host, "FailXMPieJob", {"FileName": file, "ErrorMessage": "Row 214: PostCode is empty."})
-    phone = browser.new_context(
-        viewport={"width": 360, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
-    )
-    page = phone.new_page()
     received = ("", f"#/?subject={file}", f"#/received/{sent}", f"#/received/{failed}")
     for place in (*received, "#/open", "#/fields", "#/connect", "#/about/job/J29528-01"):
-        page.goto(f"{host.url}/api/console{place}")
-        page.wait_for_load_state("networkidle")
-        expect(page.locator("main > *").first).to_be_attached()
-        page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
-    page.goto(f"{host.url}/api/console#/?subject={file}&event=CreateQuote")
-    expect(page.get_by_text("matches these filters")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    red = int(page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
+        phone.goto(f"{host.url}/api/console{place}")
+        phone.wait_for_load_state("networkidle")
+        expect(phone.locator("main > *").first).to_be_attached()
+        phone.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 360, place
+    phone.goto(f"{host.url}/api/console#/?subject={file}&event=CreateQuote")
+    expect(phone.get_by_text("matches these filters")).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+    red = int(phone.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
     assert (red < 64) == (scheme == "dark")
-    phone.close()
 
 
 def test_the_request_to_printiq_names_each_chosen_event_once_for_each_environment(
