@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,25 +120,40 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
 
 @pytest.fixture(scope="session")
-def start_receiver(
+def receivers(
     azurite: Azurite, unused_accounts: Iterator[str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], AbstractContextManager[StartReceiver]]:
+    """Return a context manager that yields a function to start this app, and ends all that it started."""
+
+    @contextmanager
+    def receivers() -> Iterator[StartReceiver]:
+        started: list[HostProcess] = []
+
+        def start(settings: Mapping[str, str]) -> Receiver:
+            storage = connection_string(azurite.port, next(unused_accounts), KEY)
+            own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}
+            host = HostProcess.start(ROOT, tmp_path_factory.mktemp("host"), settings={**own, **settings})
+            started.append(host)
+            return Receiver(host, storage)
+
+        yield start
+        for host in started:
+            host.stop()
+
+    return receivers
+
+
+@pytest.fixture(scope="module")
+def start_receiver(
+    receivers: Callable[[], AbstractContextManager[StartReceiver]],
 ) -> Iterator[StartReceiver]:
     """Return a function that starts this app with the given settings, on a storage account of its own."""
-    started: list[HostProcess] = []
-
-    def start(settings: Mapping[str, str]) -> Receiver:
-        storage = connection_string(azurite.port, next(unused_accounts), KEY)
-        own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}
-        host = HostProcess.start(ROOT, tmp_path_factory.mktemp("host"), settings={**own, **settings})
-        started.append(host)
-        return Receiver(host, storage)
-
-    yield start
-    for host in started:
-        host.stop()
+    with receivers() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def receiver(start_receiver: StartReceiver) -> Receiver:
+def receiver(receivers: Callable[[], AbstractContextManager[StartReceiver]]) -> Iterator[Receiver]:
     """Return this app, running with its default settings, for all tests that need no others."""
-    return start_receiver({})
+    with receivers() as start:
+        yield start({})
