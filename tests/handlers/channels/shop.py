@@ -51,7 +51,7 @@ class Shop:
         return rows
 
     async def emptied_in_time(self) -> None:
-        """Wait until an app that runs elsewhere has removed every file, which it does after it has custody."""
+        """Wait until an app that runs elsewhere has removed every file: that comes after custody."""
         async with asyncio.timeout(180):
             while await self.in_folder():  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
