@@ -1,5 +1,6 @@
 """What tests on real parts share: one Azurite for all of them, hosts of any function app, and this app."""
 
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,8 @@ _PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothes
 hypothesis.settings.register_profile("repeatable", derandomize=True, **_PATIENT)
 hypothesis.settings.register_profile("explore", max_examples=2_000, **_PATIENT)
 hypothesis.settings.load_profile("repeatable")
+# A shell has what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A short key: all accounts have to fit into one environment variable, of 32 KB on Windows.
 KEY = "dGVzdA=="
 ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(1500)), KEY)
