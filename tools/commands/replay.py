@@ -150,7 +150,8 @@ def _tell(done: dict[str, Any], console: Console, *, dry_run: bool) -> None:
         console.print(f"{each['replayOf']}  {each['event']}  replayed as {each['id']}", soft_wrap=True)
     passed_over = f"; {done['skipped']:,} passed over" if done["skipped"] else ""
     if dry_run:
+        to_do_it = " Leave out --dry-run to do it." if done["matched"] else ""
         would = f"{deliveries(done['matched'])} would be replayed{passed_over}."
-        console.print(f"{would} Leave out --dry-run to do it.", soft_wrap=True)
+        console.print(would + to_do_it, soft_wrap=True)
     else:
         console.print(f"{len(done['replayed']):,} replayed{passed_over}.")
