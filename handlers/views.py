@@ -65,6 +65,10 @@ def _known(name: str) -> str:
         raise ValueError(error.message) from error
 
 
+# In the regular expressions of JSON Schema, which take other characters for blanks than Python's strip does.
+_NOT_BLANK = r"[^\s\u001c-\u001f\u0085]|\ufeff"
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("it is blank")
@@ -187,7 +191,7 @@ class Dismissal(_Asked):
 
     reason: Annotated[
         str,
-        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": r"\S"}),
+        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
         AfterValidator(_not_blank),
     ]
 
