@@ -47,14 +47,15 @@ async def retain(app: App) -> int:
 
 async def _past(app: App, until: datetime) -> AsyncIterator[list[Row]]:
     """Yield the rows from before that day, a few at a time."""
-    condition, after, more = f"PartitionKey lt '{until:%Y-%m-%d}'", None, True
-    while more:
+    condition, after = f"PartitionKey lt '{until:%Y-%m-%d}'", None
+    while True:
         rows, after = await app.stores.tables.page(
             TableName.DELIVERIES, condition, size=_AT_ONCE, after=after
         )
         if rows:
             yield rows
-        more = after is not None
+        if after is None:
+            return
 
 
 async def _open_among(app: App, rows: list[Row]) -> set[str]:

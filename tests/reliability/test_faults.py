@@ -182,7 +182,7 @@ async def test_a_failed_try_tells_its_error_on_the_ledger(
     work = Work.of(delivery(quote("Q1")))
     storage.fault = answering(503, "ServerBusy", only="/printiq-events/")
     await process(message(work), app)
-    (row,) = [row async for row in app.stores.tables.query(TableName.DELIVERIES, "PartitionKey gt ''")]
+    (row,) = (await look(app)).ledger
     assert row["status"] == "failing"
     assert row["error"] == "could not send to queue printiq-events: storage answered 503 ServerBusy"
 

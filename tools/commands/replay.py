@@ -135,14 +135,11 @@ class _App:
         if answer.is_success:
             return answer
         if "problem+json" in answer.headers.get("Content-Type", ""):
-            raise self._refused(*(error["message"] for error in answer.json()["errors"]))
+            for error in answer.json()["errors"]:
+                self._console.print(f"Refused: {error['message']}", style="red", soft_wrap=True)
+            raise typer.Exit(Outcome.REFUSED)
         said = f"{self._url}{path} answered {answer.status_code}."
         raise UnreachableError(f"{said} {hint(answer)}")
-
-    def _refused(self, *reasons: str) -> typer.Exit:
-        for reason in reasons:
-            self._console.print(f"Refused: {reason}", style="red", soft_wrap=True)
-        return typer.Exit(Outcome.REFUSED)
 
 
 def _tell(done: dict[str, Any], console: Console, *, dry_run: bool) -> None:
