@@ -86,6 +86,13 @@ class Receiver:
         except ResourceNotFoundError:
             return []
 
+    def written(self, table: str, **columns: str) -> list[Json]:
+        """Wait for rows in which these columns have these values.
+
+        The tables are written at the same time: the ledger may tell of a delivery before the others do.
+        """
+        return wait_until(lambda: self.rows(table, **columns))
+
     def row(self, delivery_id: str, *statuses: str) -> Json:
         """Wait until the ledger gives a delivery one of these statuses (default: sent); return its row."""
         wanted = statuses or ("sent",)

@@ -50,7 +50,7 @@ def test_bad_input_is_answered_with_a_problem_document_and_kept(receiver: Receiv
         problem["detail"],
         problem["errors"],
     )
-    assert receiver.rows("deliveries", PartitionKey="open", id=row["id"])
+    assert receiver.written("deliveries", PartitionKey="open", id=row["id"])
 
 
 def _problem(response: httpx.Response, status: int) -> Json:
@@ -111,7 +111,7 @@ def test_a_body_sent_in_chunks_without_a_length_is_answered_with_411_and_stays_o
     problem = _problem(receiver.post("CreateQuote", iter([sample("CreateQuote")])), 411)
     assert "Content-Length" in problem["detail"]
     row = receiver.row(problem["id"], "quarantined")
-    assert receiver.rows("deliveries", PartitionKey="open", id=row["id"])
+    assert receiver.written("deliveries", PartitionKey="open", id=row["id"])
     assert "raw" not in row
 
 

@@ -100,14 +100,13 @@ def _check(receiver: Receiver, event: EventType, row: Json, body: bytes) -> None
     data = message["data"] if "data" in message else receiver.referred(message)
     assert data["SentAs"] in body.decode()
     partition = table_key(f"{row['kind']}|{row['subject']}")
-    (in_timeline,) = wait_until(lambda: receiver.rows("timeline", PartitionKey=partition, id=delivery_id))
+    (in_timeline,) = receiver.written("timeline", PartitionKey=partition, id=delivery_id)
     assert (in_timeline["status"], in_timeline["primary"]) == ("sent", True)
 
     def is_in_records() -> bool:
         found = receiver.rows("records", PartitionKey=row["kind"], RowKey=table_key(row["subject"]))
         return [record for record in found if record["order"] >= delivery_id] != []
 
-    # the three tables are written at the same time: any of them may be the first to tell
     wait_until(is_in_records)
 
 

@@ -49,6 +49,6 @@ def test_a_job_document_arrives_whole_and_typed(receiver: Receiver, by: By, size
     assert isinstance(data["IsPriority"], bool)
     assert isinstance(data["Sections"], list)
     assert len(data["Product"]["ArtworkThumbnail"]) >= (LARGE if size == "20 MB" else 10_000)
-    (record,) = wait_until(lambda: receiver.rows("records", PartitionKey="job", RowKey="J29514-01"))
+    (record,) = receiver.written("records", PartitionKey="job", RowKey="J29514-01")
     assert record["dataRef"]
     wait_until(lambda: not [name for name in receiver.drops() if mark in name])

@@ -48,7 +48,7 @@ def test_a_dry_run_of_one_delivery_only_looks_it_up(own: Receiver) -> None:
     assert f"{mine}  AcceptQuote  is sent" in looked.stdout
     assert "1 delivery would be replayed" in looked.stdout
     assert "replaying" not in own.row(mine)
-    assert [row["id"] for row in own.rows("timeline", subject="Q-look")] == [mine]
+    assert [row["id"] for row in own.written("timeline", subject="Q-look")] == [mine]
 
 
 def test_a_dry_run_says_what_could_not_be_replayed(own: Receiver) -> None:
@@ -108,7 +108,7 @@ def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) 
 def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:  # noqa: ANN401 - a function
     receiver: Receiver = start_receiver({})
     receiver.row(receiver.accepted("CreateQuote", quote("Q[/x]")))
-    (told,) = receiver.rows("timeline")
+    (told,) = receiver.written("timeline", subject="Q[/x]")
     receiver.tables.get_table_client("timeline").delete_entity(told["PartitionKey"], told["RowKey"])
     assert "the timeline of quote Q[/x] does not tell of it" in called(receiver, verify.main).stdout
     asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
@@ -125,6 +125,7 @@ def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> N
     body = json.dumps({"ContactKey": 77, "Email": "aroha@example.com"}).encode()
     theirs = own.accepted("CreateCustomerContact", body)
     own.row(theirs)
+    own.written("records", PartitionKey="contact")
     shown = called(own, erase.main, "--subject", "contact/77")
     assert theirs in shown.stdout
     assert "1 delivery would be erased" in shown.stdout

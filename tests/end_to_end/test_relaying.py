@@ -108,7 +108,7 @@ def test_two_states_of_one_subject_at_once_leave_the_later_one_as_its_record(rel
     for each in sent:
         relay.row(each)
     latest = {"PartitionKey": "quote", "RowKey": "Q6", "delivery": max(sent)}
-    assert wait_until(lambda: relay.rows("records", **latest))
+    assert relay.written("records", **latest)
     wait_until(lambda: len(relay.rows("timeline", PartitionKey="quote|Q6")) == 12)
 
 
