@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
-# Each builds on the one before. Only the tests need the last, which is the largest.
+# Locks, each with all of the one before; `dev.py lock` writes them. Only tests and locking need the last.
 REQUIREMENTS = ["requirements.txt", "tools/requirements.txt", "tests/requirements.txt"]
-COMMANDS_FOR_ALL = ("test",)
+COMMANDS_FOR_ALL = ("test", "lock")
 UNFINISHED = os.path.join(VENV, "unfinished")
 WINDOWS = sys.platform == "win32"
 OLDEST = (3, 13)
@@ -113,7 +113,7 @@ def set_up(needed: list[str]) -> None:
                 "--progress-bar",
                 "off",
             ]
-            run([*pip, "-r", os.path.join(ROOT, needed[-1])], show)
+            run([*pip, "--require-hashes", "-r", os.path.join(ROOT, needed[-1])], show)
         for count in range(2, len(needed) + 1):
             with open(ready_file(needed[:count]), "w", encoding="utf-8") as file:
                 json.dump(wanted(needed[:count]), file)

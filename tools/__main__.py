@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "erase": "Erase what is held of one person, and keep a record that it was done.",
     "bench": "Measure the app beside its peers and limits.",
     "test": "Check style, types and imports, and run the tests.",
+    "lock": "Pin every package, with hashes, that the requirements.in files lead to.",
 }
 
 

@@ -1,0 +1,47 @@
+"""Writes the lock files: every package that a requirements.in leads to, pinned, with its hashes."""
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uv
+
+ROOT = Path(__file__).parents[2]
+# In this order: each agrees with the one before, so what is tested is what is deployed.
+LOCKS = (
+    "requirements.txt",
+    "tools/requirements.txt",
+    "tests/requirements.txt",
+    "tools/bench/requirements.txt",
+)
+_COMPILE = (
+    "pip",
+    "compile",
+    "--quiet",
+    "--no-config",  # nothing of the user's own settings, such as an index
+    "--universal",  # Azure runs Linux; developers do not all
+    "--python-version=3.13",
+    "--generate-hashes",
+    "--custom-compile-command=python3 dev.py lock",
+)
+
+
+def main(
+    *,
+    upgrade: Annotated[
+        bool, typer.Option(help="Take the newest versions of what no requirements.in names.")
+    ] = False,
+) -> None:
+    """Pin every package that the requirements.in files lead to, in the requirements.txt beside each.
+
+    Add, change or remove a line in a requirements.in, run this, and commit both files.
+    """
+    constraints: list[str] = []
+    for lock in LOCKS:
+        source = lock.removesuffix("txt") + "in"
+        options = [*_COMPILE, *constraints, *(["--upgrade"] if upgrade else []), f"--output-file={lock}"]
+        done = subprocess.run([uv.find_uv_bin(), *options, source], cwd=ROOT, check=False)
+        if done.returncode:
+            raise typer.Exit(done.returncode)
+        constraints = [f"--constraints={lock}"]
