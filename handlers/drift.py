@@ -22,9 +22,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from events import Event, EventType, Payload, differences, fields, timestamp
-from handlers.stores import NotFound, StorageFault, TableName, Tables
-from handlers.stores.faults import Conflict
-from handlers.stores.tables import Row
+from handlers.stores import Conflict, NotFound, Row, StorageFault, TableName, Tables
 
 _log = logging.getLogger("printiq.drift")
 

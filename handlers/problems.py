@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from events import EventError, Problem
 
 
-class Refusal(BaseModel):
+class ProblemDetails(BaseModel):
     """Say why a delivery was refused; `errors` is never empty."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -50,7 +50,7 @@ def in_words(error: ValidationError) -> str:
     return " ".join(map(in_plain_words, error.errors()))
 
 
-def problem_document(refusal: Refusal, **members: Any) -> bytes:  # noqa: ANN401 - JSON values
+def problem_document(refusal: ProblemDetails, **members: Any) -> bytes:  # noqa: ANN401 - JSON values
     """Write the document; `members` that are None are left out."""
     document = {
         "type": "about:blank",

@@ -14,12 +14,12 @@ from pydantic import (
 )
 
 from events import EventType
-from handlers.inbox import POISON_QUEUE, QUEUE
 from handlers.problems import in_words
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
 
 
 def _no_queue_of_the_app(name: str) -> str:
-    if name in {QUEUE, POISON_QUEUE}:
+    if name in {INBOX_QUEUE, INBOX_POISON_QUEUE}:
         raise ValueError("this queue is the app's own: results would come in again, for ever")
     return name
 

@@ -4,8 +4,8 @@ import json
 import logging
 
 from events import Channel
-from handlers.archive import folder
-from handlers.ledger import Status
+from handlers.ledger.write import Status
+from handlers.paths import folder
 
 _log = logging.getLogger("printiq.telemetry")
 

@@ -18,10 +18,11 @@ from azure.storage.queue.aio import QueueServiceClient
 from events import Channel, Delivery
 from handlers.app import App
 from handlers.ids import new_id, newest_first, time_of
-from handlers.inbox import QUEUE, Message
-from handlers.ledger import OPEN, day
-from handlers.process import process
+from handlers.ledger.write import OPEN, day
+from handlers.pipeline.process import process
 from handlers.settings import Settings
+from handlers.stores import INBOX_QUEUE
+from handlers.work import Message
 
 type Json = dict[str, Any]
 
@@ -103,7 +104,7 @@ class Bench:
         await self._queues.close()
         await self._tables.close()
 
-    async def waiting(self, queue: str = QUEUE) -> list[Message]:
+    async def waiting(self, queue: str = INBOX_QUEUE) -> list[Message]:
         """Take all messages out of a queue that can be seen."""
         client = self._queues.get_queue_client(queue)
         taken = []

@@ -13,14 +13,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError, EventType, UnknownEvent
-from handlers import ledger
 from handlers.app import App
-from handlers.channels.whole import PATIENCE, STABLE, closes, is_temporary
+from handlers.channels.completeness import PATIENCE, STABLE, closes, is_temporary
 from handlers.ids import derived_id, time_of
-from handlers.receive import NoCustody, keep_refused, keep_unread, receive
-from handlers.stores import ContainerName, NotFound, StorageFault
-from handlers.stores.blobs import Found, Opened
-from handlers.stores.faults import Conflict
+from handlers.ledger import write
+from handlers.pipeline.receive import NoCustody, keep_refused, keep_unread, receive
+from handlers.stores import Conflict, ContainerName, Found, NotFound, Opened, StorageFault
 
 _log = logging.getLogger("printiq.hot_folder")
 
@@ -65,7 +63,7 @@ async def _receive(opened: Opened, app: App) -> bool:
     if growing and (unchanged_for < STABLE or too_large or not found.size):
         return False
     delivery = _delivery(found)
-    if unchanged_for > _UNANNOUNCED_AFTER and await ledger.knows(app.stores.tables, delivery.id):
+    if unchanged_for > _UNANNOUNCED_AFTER and await write.knows(app.stores.tables, delivery.id):
         return True  # taken before, though it could not be removed then
     try:
         if "/" not in found.name:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from events import Channel, Delivery, EmptyBody, EventError, Problem, timestamp
-from handlers.answers import Answer, answer, problem
 from handlers.app import App
 from handlers.ids import new_id, time_of
-from handlers.problems import Refusal
-from handlers.receive import NoCustody, Receipt, keep_refused, receive
+from handlers.pipeline.receive import NoCustody, Receipt, keep_refused, receive
+from handlers.problems import ProblemDetails
+from handlers.responses import Answer, answer, problem
 
 _log = logging.getLogger("printiq.webhook")
 
@@ -37,9 +37,9 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
             await _refuse_without_length(delivery, app)
         return _accepted(await receive(delivery, app))
     except EmptyBody as error:
-        return problem(Refusal.of(error))
+        return problem(ProblemDetails.of(error))
     except LengthRequired as error:  # never confirmed: the bytes are lost
-        return problem(Refusal.of(error), id=delivery.id)
+        return problem(ProblemDetails.of(error), id=delivery.id)
     except EventError as error:
         return _refused(delivery, error, app)
     except NoCustody as error:
@@ -73,7 +73,7 @@ def _accepted(receipt: Receipt) -> Answer:
 
 
 def _refused(delivery: Delivery, error: EventError, app: App) -> Answer:
-    refusal = Refusal.of(error)
+    refusal = ProblemDetails.of(error)
     if app.settings.quarantine_status:
         # For a sender that stops at the first answer that is no 2xx: it is in custody, if only in quarantine.
         return answer(
@@ -94,5 +94,5 @@ def _no_custody(delivery: Delivery, error: NoCustody) -> Answer:
     _log.error("%s was not received: %s", delivery.id, error)
     trouble = Problem("", "The event was not received, because storage does not answer. Send it again later.")
     return problem(
-        Refusal(status=503, title="Storage unavailable", errors=(trouble,)), retry_after=_RETRY_AFTER
+        ProblemDetails(status=503, title="Storage unavailable", errors=(trouble,)), retry_after=_RETRY_AFTER
     )

@@ -1,20 +1,45 @@
 """Storage, and the only importers of Azure's SDKs: one set of async clients for the whole process."""
 
-from handlers.stores.blobs import Blobs, ContainerName
-from handlers.stores.faults import NotFound, StorageFault
-from handlers.stores.queues import Queues
+from handlers.stores.blobs import BlobRef, Blobs, ContainerName, Found, Held, Opened
+from handlers.stores.clients import Clients
+from handlers.stores.faults import Conflict, NotFound, StorageFault
+from handlers.stores.queues import (
+    DROPS_POISON_QUEUE,
+    INBOX_POISON_QUEUE,
+    INBOX_QUEUE,
+    MAX_MESSAGE_BYTES,
+    Encoding,
+    Queues,
+    Received,
+    fits,
+)
 from handlers.stores.stores import Stores
-from handlers.stores.tables import Entity, TableName, Tables, table_key
+from handlers.stores.tables import Entity, Row, TableName, Tables, Value, table_key
 
 __all__ = [
+    "DROPS_POISON_QUEUE",
+    "INBOX_POISON_QUEUE",
+    "INBOX_QUEUE",
+    "MAX_MESSAGE_BYTES",
+    "BlobRef",
     "Blobs",
+    "Clients",
+    "Conflict",
     "ContainerName",
+    "Encoding",
     "Entity",
+    "Found",
+    "Held",
     "NotFound",
+    "Opened",
     "Queues",
+    "Received",
+    "Row",
     "StorageFault",
     "Stores",
     "TableName",
     "Tables",
+    "Value",
+    "fits",
     "table_key",
 ]

@@ -29,6 +29,22 @@ class ContainerName(StrEnum):
     FTP = "ftp"
 
 
+class BlobRef(NamedTuple):
+    """A blob's container and name."""
+
+    container: ContainerName
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.container}/{self.name}"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read what `str` writes."""
+        container, _, name = text.partition("/")
+        return cls(ContainerName(container), name)
+
+
 class Found(NamedTuple):
     """Hold what is known of a blob; `modified` is aware.
 

@@ -12,6 +12,11 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from handlers.stores.faults import NotFound, storage_call, storage_write
 
+INBOX_QUEUE = "printiq-inbox"
+INBOX_POISON_QUEUE = "printiq-inbox-poison"
+# In the hot folder's account: the platform writes here the files on which its Blob trigger failed five times.
+DROPS_POISON_QUEUE = "webjobs-blobtrigger-poison"
+
 # The service's limit for a message's text, in bytes of UTF-8.
 MAX_MESSAGE_BYTES = 64 * 1024
 

@@ -9,7 +9,7 @@ from bench import quote
 from receiver import Receiver
 from typer.testing import CliRunner, Result
 
-from handlers.inbox import QUEUE
+from handlers.stores import INBOX_QUEUE
 from tools.commands import erase, replay, verify
 from tools.host.testing import wait_until
 
@@ -87,7 +87,7 @@ def test_a_replay_that_cannot_be_is_refused_with_the_reason(own: Receiver) -> No
 
 def test_the_account_of_a_good_day_ends_with_0_and_says_so(own: Receiver) -> None:
     own.row(own.accepted("CreateQuote", quote("Q-verify")))
-    inbox = own.queues.get_queue_client(QUEUE)
+    inbox = own.queues.get_queue_client(INBOX_QUEUE)
     wait_until(lambda: not inbox.get_queue_properties().approximate_message_count)
     done = called(own, verify.main, "--json")
     told = json.loads(done.stdout)

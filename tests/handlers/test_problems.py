@@ -6,11 +6,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events import Problem, UnknownEvent, WrongObject
-from handlers.answers import answer, problem
-from handlers.problems import Refusal, problem_document
+from handlers.problems import ProblemDetails, problem_document
+from handlers.responses import answer, problem
 
 TEXTS = st.text(st.characters(exclude_categories=()))
-REFUSAL = Refusal(status=422, title="Wrong object", errors=(Problem("/a", "first"), Problem("/b", "second")))
+REFUSAL = ProblemDetails(
+    status=422, title="Wrong object", errors=(Problem("/a", "first"), Problem("/b", "second"))
+)
 
 
 def test_a_problem_document_has_the_members_of_rfc_9457_and_every_error() -> None:
@@ -25,9 +27,9 @@ def test_a_problem_document_has_the_members_of_rfc_9457_and_every_error() -> Non
 
 
 def test_an_error_of_an_event_is_a_refusal_with_its_status() -> None:
-    refusal = Refusal.of(UnknownEvent("no such event"))
+    refusal = ProblemDetails.of(UnknownEvent("no such event"))
     assert (refusal.status, refusal.title, refusal.detail) == (404, "Unknown event", "no such event")
-    assert Refusal.of(WrongObject("no", pointer="/x")).errors == (Problem("/x", "no"),)
+    assert ProblemDetails.of(WrongObject("no", pointer="/x")).errors == (Problem("/x", "no"),)
 
 
 def test_a_problem_is_answered_as_one() -> None:
@@ -50,7 +52,7 @@ def test_an_answer_leaves_out_what_is_none_and_keeps_what_is_empty() -> None:
 @given(TEXTS, TEXTS, TEXTS)
 @example("\ud800", "\udfff", "a\ud800")
 def test_any_text_can_be_said(title: str, pointer: str, message: str) -> None:
-    refusal = Refusal(status=422, title=title, errors=(Problem(pointer, message),))
+    refusal = ProblemDetails(status=422, title=title, errors=(Problem(pointer, message),))
     for body in (problem_document(refusal), problem(refusal).body, answer(202, {"x": message}).body):
         assert json.loads(body.decode())
 

@@ -11,9 +11,8 @@ from unittest.mock import patch
 
 import pytest
 
-from handlers.inbox import POISON_QUEUE, QUEUE
 from handlers.settings import Settings
-from handlers.stores import ContainerName, TableName
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName, TableName
 from handlers.subscriptions import Subscriptions
 from infra import bicep_source
 from infra.deployed_names import DATA, DROPS, Names, Role, from_bicep, from_terraform
@@ -107,7 +106,7 @@ def test_the_queues_are_those_of_the_code_and_its_subscriptions(tier: str) -> No
     text = profile["subscriptions"] or (ROOT / "subscriptions.toml").read_text("utf-8")
     results = set(Subscriptions.read(text).queues)
     assert set(profile["resultQueues"]) == results
-    assert from_bicep(INFRA).queues == {(DATA, name) for name in {QUEUE, POISON_QUEUE, *results}}
+    assert from_bicep(INFRA).queues == {(DATA, name) for name in {INBOX_QUEUE, INBOX_POISON_QUEUE, *results}}
 
 
 def test_the_settings_are_those_that_the_code_reads() -> None:

@@ -4,11 +4,10 @@ import base64
 import json
 from typing import Any, NamedTuple
 
-from handlers import inbox
 from handlers.app import App
-from handlers.inbox import Message
-from handlers.process import process
-from handlers.stores import TableName
+from handlers.pipeline.process import process
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, TableName
+from handlers.work import Message
 
 # Differ from run to run, and say nothing of what came of a delivery.
 _VOLATILE = {"processedAt", "steps", "attempts", "dismissedAt", "erased", "erasedAt", "etag"}
@@ -54,7 +53,7 @@ async def look(app: App) -> Seen:
             ).readall()
     messages: dict[str, list[dict[str, Any]]] = {}
     async for queue in queues.list_queues():
-        if queue.name not in {inbox.QUEUE, inbox.POISON_QUEUE}:
+        if queue.name not in {INBOX_QUEUE, INBOX_POISON_QUEUE}:
             peeked = await queues.get_queue_client(queue.name).peek_messages(32)
             messages[queue.name] = [json.loads(base64.b64decode(message.content)) for message in peeked]
     return Seen(rows, bytes_of, messages)
@@ -62,8 +61,8 @@ async def look(app: App) -> Seen:
 
 async def work_off(app: App) -> None:
     """Do what the inbox trigger does, until nothing is left that can be seen."""
-    await app.stores.queues.ensure(inbox.QUEUE)
-    client = app.stores.queues._service.get_queue_client(inbox.QUEUE)
+    await app.stores.queues.ensure(INBOX_QUEUE)
+    client = app.stores.queues._service.get_queue_client(INBOX_QUEUE)
     while True:
         batch = [message async for message in client.receive_messages(max_messages=1, visibility_timeout=60)]
         if not batch:

@@ -30,12 +30,12 @@ from rich.console import Console
 from rich.table import Table
 
 from events import Channel
-from handlers import account, inbox
-from handlers.account import Account
 from handlers.app import App
-from handlers.queries import UnknownDelivery, find
+from handlers.ledger.query import UnknownDelivery, find
+from handlers.operations import reconcile
+from handlers.operations.reconcile import Account
 from handlers.settings import Settings
-from handlers.stores import ContainerName, StorageFault
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName, StorageFault
 from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
 from tools.host.testing import HostProcess, free_port, wait_until
 
@@ -127,7 +127,7 @@ class Soak:
 
     async def _make_ready(self) -> None:
         await self.app.stores.queues.ensure(RESULTS)
-        await self.app.stores.queues.ensure(inbox.QUEUE)
+        await self.app.stores.queues.ensure(INBOX_QUEUE)
         await self.app.stores.drops.ensure(ContainerName.HOT_FOLDER)
 
     def _start_host(self) -> HostProcess:
@@ -163,7 +163,7 @@ class Soak:
         """Wait while much is waiting: Azurite slows with the length of its queues, and so would the soak."""
         while True:
             try:
-                if await self.app.stores.queues.depth(inbox.QUEUE) < _MOST_WAITING:
+                if await self.app.stores.queues.depth(INBOX_QUEUE) < _MOST_WAITING:
                     return
             except StorageFault:  # it is being frozen or restarted
                 pass
@@ -326,7 +326,7 @@ class Soak:
             files = [each async for each in self.app.stores.drops.list(ContainerName.HOT_FOLDER)]
             depths = [
                 await self.app.stores.queues.depth(queue)
-                for queue in (inbox.QUEUE, inbox.POISON_QUEUE, RESULTS)
+                for queue in (INBOX_QUEUE, INBOX_POISON_QUEUE, RESULTS)
             ]
             quiet = quiet + 1 if not files and not any(depths) else 0
             if monotonic() > deadline:
@@ -337,16 +337,16 @@ class Soak:
         consuming.cancel()
 
     async def _balance(self) -> Account:
-        found = await account.verify(self.app.stores)
+        found = await reconcile.verify(self.app.stores)
         unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
         if unknown:
             self._say(
                 f"{len(unknown)} large bodies came whole, though their sender was not told: handing them on"
             )
             for place in unknown:
-                await account.adopt(self.app.stores, place)
+                await reconcile.adopt(self.app.stores, place)
             await self._settle()
-            found = await account.verify(self.app.stores)
+            found = await reconcile.verify(self.app.stores)
         return found
 
     async def _compare(self, account_: Account) -> None:

@@ -15,16 +15,16 @@ from crashing import Crash, Step, calls_of, crash, crashes_of
 from looking import Seen, look, work_off
 
 from events import Channel, Delivery, EventError, Kind, Subject
-from handlers import account, erasure, retention
 from handlers.app import App
 from handlers.channels import hot_folder
 from handlers.ids import derived_id, newest_first, time_of
-from handlers.inbox import POISON_QUEUE, Message, Place, Replay, Work
-from handlers.process import bring_back_stranded, process
-from handlers.receive import receive
-from handlers.replay import dismiss, replay
+from handlers.operations import erasure, reconcile, retention
+from handlers.operations.replay import dismiss, replay
+from handlers.pipeline.process import bring_back_stranded, process
+from handlers.pipeline.receive import receive
 from handlers.settings import Settings
-from handlers.stores import ContainerName
+from handlers.stores import INBOX_POISON_QUEUE, BlobRef, ContainerName
+from handlers.work import Message, Replay, Work
 
 # The forks run one step and end: a lock that a thread of the parent holds does not matter to them.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -38,8 +38,8 @@ type NewSettings = Callable[..., Settings]
 @pytest.fixture(autouse=True)
 def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what is put back for later come at once."""
-    monkeypatch.setattr("handlers.repeats.SETTLE_SECONDS", 0)
-    monkeypatch.setattr("handlers.process.delay_after", lambda _: 0)
+    monkeypatch.setattr("handlers.pipeline.duplicates.SETTLE_SECONDS", 0)
+    monkeypatch.setattr("handlers.pipeline.process.delay_after", lambda _: 0)
 
 
 def delivery(event: str, sample: str, number: int = 1) -> Delivery:
@@ -113,7 +113,7 @@ def interrupted_everywhere(  # noqa: PLR0913 - what is ended, where, and what ma
     calls = calls_of(step, undisturbed)
     assert calls
     expected = run(outcome, undisturbed)
-    checked = run(lambda app: account.verify(app.stores), undisturbed)
+    checked = run(lambda app: reconcile.verify(app.stores), undisturbed)
     assert len(checked.findings) == findings, checked.findings
     assert checked.waiting == checked.poison == 0
     for each in crashes(calls):
@@ -155,7 +155,7 @@ def test_processing_has_one_outcome_wherever_it_ends(work: Work, new_settings: N
 
 
 def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_settings: NewSettings) -> None:
-    gone = Place(ContainerName.ARCHIVE, "CreateQuote/gone.json")
+    gone = BlobRef(ContainerName.ARCHIVE, "CreateQuote/gone.json")
     work = Work.of(delivery("CreateQuote", "typical.json"), blob=gone)
     # four tries fail and are put back, the fifth gives up; the bytes stay gone, and the account says so
     interrupted_everywhere(processing(work), new_settings, findings=1)
@@ -165,11 +165,11 @@ def test_bringing_back_a_poison_message_has_one_outcome_wherever_it_ends(
     new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def poisoned(app: App) -> None:
-        await app.stores.queues.send(POISON_QUEUE, Work.of(INVOICE).encode())
+        await app.stores.queues.send(INBOX_POISON_QUEUE, Work.of(INVOICE).encode())
 
     async def step(app: App) -> None:
         while await app.stores.queues.depth(
-            POISON_QUEUE
+            INBOX_POISON_QUEUE
         ):  # the next heartbeat goes on once a lease has ended
             await bring_back_stranded(app)
             await asyncio.sleep(0.1)
@@ -221,7 +221,7 @@ def test_a_dropped_file_is_taken_once_wherever_taking_it_ends(new_settings: NewS
         assert len(seen.ledger) == 1
         assert len(seen.messages["printiq-events"]) == 1
         assert not [blob for blob in seen.blobs if blob.startswith("hot-folder/")]
-        assert run(lambda app: account.verify(app.stores), settings).balanced
+        assert run(lambda app: reconcile.verify(app.stores), settings).balanced
 
 
 RECEIVED = {
@@ -247,9 +247,9 @@ def test_what_is_sent_again_after_a_crash_arrives_and_the_account_can_be_balance
 
         return step
 
-    def adopting(place: Place) -> Step:
+    def adopting(place: BlobRef) -> Step:
         async def step(app: App) -> None:
-            await account.adopt(app.stores, place)
+            await reconcile.adopt(app.stores, place)
 
         return step
 
@@ -259,19 +259,19 @@ def test_what_is_sent_again_after_a_crash_arrives_and_the_account_can_be_balance
         run(receiving(again), settings)
         seen = run(outcome, settings)
         assert any(again.id in row for row in map(str, seen.rows.values()))
-        for finding in run(lambda app: account.verify(app.stores), settings).findings:
+        for finding in run(lambda app: reconcile.verify(app.stores), settings).findings:
             # a large body whose sender was not told: its bytes are kept, and can still be handed on
             assert finding.unknown is not None
             run(adopting(finding.unknown), settings)
         run(outcome, settings)
-        assert run(lambda app: account.verify(app.stores), settings).balanced
+        assert run(lambda app: reconcile.verify(app.stores), settings).balanced
 
 
 @pytest.fixture
 def replay_ids(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give replays of the same moment one id in the process that crashes and another one in the next."""
     ids, here = [derived_id(MORNING, "crashes"), derived_id(MORNING, "comes after")], os.getpid()
-    monkeypatch.setattr("handlers.replay.new_id", lambda _: ids[os.getpid() == here])
+    monkeypatch.setattr("handlers.operations.replay.new_id", lambda _: ids[os.getpid() == here])
     return ids
 
 

@@ -9,14 +9,14 @@ from bench import delivery, quote, settings
 from faulty import FaultyStorage, answering
 from looking import look, work_off
 
-from handlers import account, inbox
 from handlers.app import App
 from handlers.channels.webhook import webhook
-from handlers.inbox import Message, Work
-from handlers.process import MAX_ERRORS, process
-from handlers.receive import receive
-from handlers.replay import Wish, replay
-from handlers.stores import StorageFault, TableName
+from handlers.operations import reconcile
+from handlers.operations.replay import Wish, replay
+from handlers.pipeline.process import MAX_ERRORS, process
+from handlers.pipeline.receive import receive
+from handlers.stores import INBOX_QUEUE, StorageFault, TableName
+from handlers.work import Message, Work
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import free_port
 
@@ -28,7 +28,7 @@ KEY = "dGVzdA=="
 @pytest.fixture(autouse=True)
 def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what is put back for later come at once."""
-    monkeypatch.setattr("handlers.process.delay_after", lambda _: 0)
+    monkeypatch.setattr("handlers.pipeline.process.delay_after", lambda _: 0)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_a_write_whose_answer_was_lost_is_one_delivery(
     storage_and_app: tuple[FaultyStorage, App],
 ) -> None:
     storage, app = storage_and_app
-    await app.stores.queues.ensure(inbox.QUEUE)
+    await app.stores.queues.ensure(INBOX_QUEUE)
     arriving = delivery(quote("Q1"))
 
     def lose_the_first_answer(_: object) -> None:
@@ -97,12 +97,12 @@ async def test_a_write_whose_answer_was_lost_is_one_delivery(
     await receive(arriving, app)
     storage.fault, storage.cut = None, False
 
-    assert await app.stores.queues.depth(inbox.QUEUE) == 2  # the SDK sent it again: nobody can know
+    assert await app.stores.queues.depth(INBOX_QUEUE) == 2  # the SDK sent it again: nobody can know
     await work_off(app)
     seen = await look(app)
     assert len(seen.ledger) == 1
     assert {each["id"] for each in seen.messages["printiq-events"]} == {arriving.id}
-    assert (await account.verify(app.stores)).balanced
+    assert (await reconcile.verify(app.stores)).balanced
 
 
 SERVICES = {
@@ -121,14 +121,14 @@ async def test_a_delivery_waits_out_a_fault_and_then_arrives_whole(
     work = Work.of(delivery(quote("Q1")))
     storage.fault = fault
     await process(message(work), app)
-    assert await app.stores.queues.depth(inbox.QUEUE) == 1
+    assert await app.stores.queues.depth(INBOX_QUEUE) == 1
 
     storage.fault = None
     await work_off(app)
     seen = await look(app)
     assert [(row["status"], row["error"]) for row in seen.ledger] == [("sent", "")]
     assert {each["id"] for each in seen.messages["printiq-events"]} == {work.id}
-    assert (await account.verify(app.stores)).balanced
+    assert (await reconcile.verify(app.stores)).balanced
 
 
 async def test_an_outage_is_waited_out_however_many_tries_it_takes(
@@ -141,9 +141,9 @@ async def test_an_outage_is_waited_out_however_many_tries_it_takes(
     waiting = message(work)
     for _ in range(MAX_ERRORS + 2):
         await process(waiting, app)
-        async for (received,) in app.stores.queues.receive(inbox.QUEUE):
+        async for (received,) in app.stores.queues.receive(INBOX_QUEUE):
             waiting = Message(received.id, received.inserted_at, received.text)
-            await app.stores.queues.delete(inbox.QUEUE, received)
+            await app.stores.queues.delete(INBOX_QUEUE, received)
             break
 
     storage.fault = None
@@ -172,7 +172,7 @@ async def test_an_interrupted_replay_goes_on_but_not_as_another_event(
     await work_off(app)
     replayed = [row["event"] for row in (await look(app)).ledger if row.get("replayOf")]
     assert sorted(replayed) == ["AcceptQuote", "RejectQuote"][:replays]
-    assert (await account.verify(app.stores)).balanced
+    assert (await reconcile.verify(app.stores)).balanced
 
 
 async def test_a_failed_try_tells_its_error_on_the_ledger(
@@ -190,7 +190,7 @@ async def test_a_failed_try_tells_its_error_on_the_ledger(
 async def test_a_message_waits_for_its_consumer_for_ever(storage_and_app: tuple[FaultyStorage, App]) -> None:
     _, app = storage_and_app
     await receive(delivery(quote("Q1")), app)
-    for name in (inbox.QUEUE, "printiq-events"):
+    for name in (INBOX_QUEUE, "printiq-events"):
         queue = app.stores.queues._service.get_queue_client(name)
         (peeked,) = await queue.peek_messages()
         assert peeked.expires_on is not None
@@ -211,4 +211,4 @@ async def test_tables_and_containers_deleted_under_us_are_made_again(
     await work_off(app)
     seen = await look(app)
     assert len(seen.ledger) == 1
-    assert (await account.verify(app.stores)).balanced
+    assert (await reconcile.verify(app.stores)).balanced

@@ -9,20 +9,19 @@ from bench import Bench, Call, delivery, quote, without
 from looking import look, work_off
 
 from events import EventError, Kind, Subject
-from handlers import account, erasure, retention
-from handlers import process as processing
-from handlers import replay as replaying
 from handlers.app import App
-from handlers.erasure import Person
 from handlers.ids import newest_first
-from handlers.inbox import QUEUE, Message, Work
-from handlers.ledger import OPEN, day
-from handlers.process import process
-from handlers.queries import Filter
-from handlers.receive import receive
-from handlers.replay import NotReplayable, Wish, dismiss, replay, replay_many
-from handlers.stores import ContainerName, TableName
-from handlers.stores.tables import Row
+from handlers.ledger.query import Filter
+from handlers.ledger.write import OPEN, day
+from handlers.operations import erasure, reconcile, retention
+from handlers.operations import replay as replaying
+from handlers.operations.erasure import Person
+from handlers.operations.replay import NotReplayable, Wish, dismiss, replay, replay_many
+from handlers.pipeline import process as processing
+from handlers.pipeline.process import process
+from handlers.pipeline.receive import receive
+from handlers.stores import INBOX_QUEUE, ContainerName, Row, TableName
+from handlers.work import Message, Work
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +41,7 @@ async def arrived(bench: Bench, *bodies: bytes, event: str = "CreateQuote") -> l
 
 
 async def findings(bench: Bench) -> list[tuple[str, str]]:
-    return [(finding.id, finding.what) for finding in (await account.verify(bench.app.stores)).findings]
+    return [(finding.id, finding.what) for finding in (await reconcile.verify(bench.app.stores)).findings]
 
 
 # the account
@@ -50,7 +49,7 @@ async def findings(bench: Bench) -> list[tuple[str, str]]:
 
 async def test_an_account_of_good_and_bad_deliveries_is_balanced(bench: Bench) -> None:
     await arrived(bench, quote("Q1"), BROKEN, quote("Q2"))
-    checked = await account.verify(bench.app.stores)
+    checked = await reconcile.verify(bench.app.stores)
     assert checked.balanced
     assert dict(checked.by_status) == {"sent": 2, "quarantined": 1}
     assert (checked.open, checked.waiting, checked.poison) == (1, 0, 0)
@@ -58,16 +57,16 @@ async def test_an_account_of_good_and_bad_deliveries_is_balanced(bench: Bench) -
 
 async def test_messages_that_wait_are_counted(bench: Bench) -> None:
     await receive(delivery(quote("Q1")), bench.app)
-    assert (await account.verify(bench.app.stores)).waiting == 1
+    assert (await reconcile.verify(bench.app.stores)).waiting == 1
 
 
 async def test_one_that_is_to_be_tried_again_adds_up_while_its_message_waits(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     await receive(sent, bench.app)
     await bench.work_off(bench.start(without(bench.storage, "Blob")))
-    checked = await account.verify(bench.app.stores)
+    checked = await reconcile.verify(bench.app.stores)
     assert (checked.balanced, checked.waiting) == (True, 1)
-    async with QueueClient.from_connection_string(bench.storage, QUEUE) as inbox:
+    async with QueueClient.from_connection_string(bench.storage, INBOX_QUEUE) as inbox:
         await inbox.clear_messages()
     assert await findings(bench) == [
         (sent.id, "it is to be tried again, but no message of it waits in the inbox")
@@ -84,10 +83,10 @@ async def test_bytes_that_went_missing_are_named(bench: Bench) -> None:
 async def test_a_row_that_went_missing_is_named_and_its_bytes_can_be_handed_on_again(bench: Bench) -> None:
     (lost,) = await arrived(bench, quote("Q1"))
     await bench.app.stores.tables.delete(TableName.DELIVERIES, day(lost), newest_first(lost))
-    (finding,) = (await account.verify(bench.app.stores)).findings
+    (finding,) = (await reconcile.verify(bench.app.stores)).findings
     assert finding.id == lost
     assert finding.unknown is not None
-    await account.adopt(bench.app.stores, finding.unknown)
+    await reconcile.adopt(bench.app.stores, finding.unknown)
     await work_off(bench.app)
     assert await findings(bench) == []
     assert (await bench.row(lost))["status"] == "sent"

@@ -14,18 +14,18 @@ from typing import NamedTuple
 from azure.core.exceptions import ResourceExistsError
 
 from events import Delivery, EventType, Kind, Subject, parse
-from handlers import api, stats
-from handlers.answers import Answer
 from handlers.app import App
-from handlers.archive import problem_path
-from handlers.backlog import DROPS_POISON_QUEUE
-from handlers.health import health
+from handlers.http import endpoints
+from handlers.http.health import health
 from handlers.ids import just_before, newest_first
-from handlers.inbox import POISON_QUEUE, QUEUE, Message, Work
-from handlers.ledger import OPEN, day, timeline_partition
-from handlers.process import process
-from handlers.queries import quoted
-from handlers.stores import ContainerName, TableName
+from handlers.ledger import stats
+from handlers.ledger.query import quoted
+from handlers.ledger.write import OPEN, day, timeline_partition
+from handlers.paths import problem_path
+from handlers.pipeline.process import process
+from handlers.responses import Answer
+from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName, TableName
+from handlers.work import Message, Work
 from tools.bench import filled
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import CORPUS, OURS, delivery, sample
@@ -38,7 +38,7 @@ _LEAST_CALLS = 2
 _SAMPLE = 40  # milliseconds
 _AIM = Aim(1.2)
 _OK = 200
-_QUEUES = (QUEUE, POISON_QUEUE, DROPS_POISON_QUEUE, "printiq-events")
+_QUEUES = (INBOX_QUEUE, INBOX_POISON_QUEUE, DROPS_POISON_QUEUE, "printiq-events")
 
 
 type Request = Callable[[], Awaitable[object]]
@@ -171,8 +171,10 @@ async def _cases(app: App, bare: Bare) -> Mapping[str, _Case]:
         **await _deliveries(app, requests, sent, refused),
         **_subjects(app, requests),
         **_statistics(app, requests),
-        "drift": _Case(partial(api.drifted, app), [[requests.rows(TableName.DRIFT, "PartitionKey ne ''")]]),
-        "health": _Case(partial(health, app), [[requests.ensure(QUEUE)]]),
+        "drift": _Case(
+            partial(endpoints.drifted, app), [[requests.rows(TableName.DRIFT, "PartitionKey ne ''")]]
+        ),
+        "health": _Case(partial(health, app), [[requests.ensure(INBOX_QUEUE)]]),
     }
 
 
@@ -198,13 +200,13 @@ async def _listings(app: App, requests: _Requests) -> Mapping[str, _Case]:
     today, *earlier = (
         f"PartitionKey eq '{now - timedelta(days=ago):%Y-%m-%d}'" for ago in range(filled.DAYS)
     )
-    cursor = json.loads((await api.deliveries({}, app)).body)["cursor"]
+    cursor = json.loads((await endpoints.deliveries({}, app)).body)["cursor"]
     page = partial(requests.page, TableName.DELIVERIES)
     failed = " and status eq 'failed'"
     oldest = page(f"PartitionKey lt '{OPEN}'", 1, ["PartitionKey"])
 
     def case(*needs: Request, **query: str) -> _Case:
-        return _Case(partial(api.deliveries, query, app), [[each] for each in needs])
+        return _Case(partial(endpoints.deliveries, query, app), [[each] for each in needs])
 
     return {
         "first page of 50": case(page(today)),
@@ -225,13 +227,13 @@ async def _deliveries(
     find, find_refused = (
         requests.row(TableName.DELIVERIES, day(each.id), newest_first(each.id)) for each in (sent, refused)
     )
-    raw = requests.blob(json.loads((await api.delivery(sent.id, app)).body)["raw"])
+    raw = requests.blob(json.loads((await endpoints.delivery(sent.id, app)).body)["raw"])
     why = requests.blob(f"{ContainerName.QUARANTINE}/{problem_path(refused.event, refused.id)}")
     return {
-        "one delivery": _Case(partial(api.delivery, sent.id, app), [[find]]),
-        "one that was refused": _Case(partial(api.delivery, refused.id, app), [[find_refused], [why]]),
-        "raw": _Case(partial(api.raw, sent.id, app), [[find], [raw]]),
-        "data": _Case(partial(api.data, sent.id, app), [[find], [raw]]),
+        "one delivery": _Case(partial(endpoints.delivery, sent.id, app), [[find]]),
+        "one that was refused": _Case(partial(endpoints.delivery, refused.id, app), [[find_refused], [why]]),
+        "raw": _Case(partial(endpoints.raw, sent.id, app), [[find], [raw]]),
+        "data": _Case(partial(endpoints.data, sent.id, app), [[find], [raw]]),
     }
 
 
@@ -254,13 +256,15 @@ def _subjects(app: App, requests: _Requests) -> Mapping[str, _Case]:
     ]
     return {
         "of a subject of any kind": _Case(
-            partial(api.deliveries, {"subject": key}, app), [list(timelines.values())]
+            partial(endpoints.deliveries, {"subject": key}, app), [list(timelines.values())]
         ),
         "timeline of a subject": _Case(
-            partial(api.subject, Kind.QUOTE, key, {}, app),
+            partial(endpoints.subject, Kind.QUOTE, key, {}, app),
             [[timelines[Kind.QUOTE]], [requests.row(TableName.RECORDS, Kind.QUOTE, key)]],
         ),
-        "subjects by their first characters": _Case(partial(api.subjects, {"prefix": prefix}, app), [known]),
+        "subjects by their first characters": _Case(
+            partial(endpoints.subjects, {"prefix": prefix}, app), [known]
+        ),
     }
 
 
@@ -285,9 +289,9 @@ def _statistics(app: App, requests: _Requests) -> Mapping[str, _Case]:
 
     async def first() -> Answer:
         stats._memories.clear()  # noqa: SLF001 - as in a new process
-        return await api.statistics({}, app)
+        return await endpoints.statistics({}, app)
 
     return {
         "counts of 24 hours": _Case(first, [[*bars, *others]]),
-        "counts of 24 hours, again": _Case(partial(api.statistics, {}, app), [[*fresh, *others]]),
+        "counts of 24 hours, again": _Case(partial(endpoints.statistics, {}, app), [[*fresh, *others]]),
     }

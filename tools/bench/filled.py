@@ -12,12 +12,11 @@ from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from events import Channel, Delivery, Event, Payload, parse
-from handlers import ledger
 from handlers.ids import new_id, time_of
-from handlers.inbox import Place, Work
-from handlers.ledger import Outcome, Status
-from handlers.stores import ContainerName, NotFound, TableName, Tables
-from handlers.stores.tables import Entity, Row
+from handlers.ledger import write
+from handlers.ledger.write import Outcome, Status
+from handlers.stores import BlobRef, ContainerName, Entity, NotFound, Row, TableName, Tables
+from handlers.work import Work
 from tools.bench.parsing import sample
 
 DAYS = 30
@@ -113,12 +112,12 @@ async def _record(tables: Tables, number: int, quote: str, name: str, moment: da
         )
     )
     if number % _ONE_REFUSED_IN:
-        raw = Place(ContainerName.ARCHIVE, f"{name}/{delivery_id}.json")
+        raw = BlobRef(ContainerName.ARCHIVE, f"{name}/{delivery_id}.json")
         outcome = Outcome(status=Status.SENT, queues=("printiq-events",), raw=raw)
-        await ledger.record(tables, work, outcome, event)
+        await write.record(tables, work, outcome, event)
     else:
-        raw = Place(ContainerName.QUARANTINE, f"{name}/{delivery_id}.json")
-        await ledger.record(tables, work, Outcome(status=Status.QUARANTINED, error="It is cut off.", raw=raw))
+        raw = BlobRef(ContainerName.QUARANTINE, f"{name}/{delivery_id}.json")
+        await write.record(tables, work, Outcome(status=Status.QUARANTINED, error="It is cut off.", raw=raw))
 
 
 @cache

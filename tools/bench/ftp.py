@@ -17,9 +17,9 @@ import psutil
 from azure.storage.queue.aio import QueueClient
 
 from handlers.app import App
-from handlers.channels.ftp import LOOK_SECONDS, poll
-from handlers.inbox import QUEUE
+from handlers.channels.ftp.poll import LOOK_SECONDS, poll
 from handlers.settings import Settings
+from handlers.stores import INBOX_QUEUE
 from tools.bench.measure import Comparison, Figure, Series
 from tools.bench.parsing import OURS, sample
 from tools.bench.processing import Bare
@@ -69,7 +69,7 @@ def ftp_figures(files: int) -> Iterator[Figure]:
                 with measured(OURS, LOOK_SECONDS):
                     await _drain(app, folder)
             memory.append(sizes)
-            if (taken := await app.stores.queues.depth(QUEUE)) != files:
+            if (taken := await app.stores.queues.depth(INBOX_QUEUE)) != files:
                 raise RuntimeError(f"{taken} of {files} files came into custody.")
             _lay(folder, files)
             with measured(_MOVE):
@@ -169,7 +169,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[App, QueueClient]]:
     """Yield the app, and a queue for the bare way."""
     app, bare = App.start(settings), Bare(settings)
     try:
-        await app.stores.queues.ensure(QUEUE)
+        await app.stores.queues.ensure(INBOX_QUEUE)
         queue = bare.queues.get_queue_client("bare")
         await queue.create_queue()
         yield app, queue

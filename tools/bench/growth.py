@@ -9,9 +9,9 @@ from lxml import etree
 
 from events import parse
 from events.models import AcceptanceDetails
-from handlers import api
 from handlers.app import App
-from handlers.process import process
+from handlers.http import endpoints
+from handlers.pipeline.process import process
 from handlers.settings import Settings
 from tools.bench import filled
 from tools.bench.measure import Aim, Comparison, Figure, Series, cpu_times
@@ -125,7 +125,7 @@ async def _in_turns(*connections: str) -> list[tuple[list[float], list[float]]]:
 
 
 async def _newest(app: App) -> None:
-    answer = await api.deliveries({}, app)
+    answer = await endpoints.deliveries({}, app)
     assert answer.status == 200, answer.body  # noqa: PLR2004 - OK
 
 

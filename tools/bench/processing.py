@@ -18,11 +18,10 @@ from events import Channel, Delivery, parse
 from handlers.app import App
 from handlers.channels.hot_folder import take
 from handlers.ids import new_id, time_of
-from handlers.inbox import Message, Work
-from handlers.process import process
+from handlers.pipeline.process import process
 from handlers.settings import Settings
-from handlers.stores import ContainerName, TableName
-from handlers.stores.clients import Clients
+from handlers.stores import Clients, ContainerName, TableName
+from handlers.work import Message, Work
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import OURS, sample
 from tools.bench.running import storage

@@ -6,8 +6,8 @@ from typing import Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from handlers.http.schemas import EventName, KnownEvent, Moment
 from handlers.problems import in_plain_words
-from handlers.views import EventName, KnownEvent, Moment
 
 
 def _as(rule: Any) -> Callable[[str | None], str | None]:  # noqa: ANN401 - an annotated type

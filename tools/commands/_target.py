@@ -20,7 +20,7 @@ from azure.storage.queue import QueueServiceClient
 
 from handlers.channels.hot_folder import delivery_id
 from handlers.ids import just_before, newest_first
-from handlers.ledger import day
+from handlers.ledger.write import day
 from handlers.stores import ContainerName, TableName
 from tools.commands._ports import STORAGE_PORT, URL
 from tools.host.azurite import connection_string

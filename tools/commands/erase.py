@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 
 from events import Kind, Subject
-from handlers import erasure
 from handlers.app import App
-from handlers.erasure import Person
+from handlers.operations import erasure
+from handlers.operations.erasure import Person
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 from tools.commands._words import deliveries

@@ -8,7 +8,7 @@ import httpx
 import typer
 from rich.console import Console
 
-from handlers.ledger import Status
+from handlers.ledger.write import Status
 from tools.commands import _asked
 from tools.commands._target import (
     DEFAULT_URL,

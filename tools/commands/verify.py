@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from handlers import account
-from handlers.account import Account
 from handlers.app import App
+from handlers.operations import reconcile
+from handlers.operations.reconcile import Account
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 from tools.commands._words import counted, deliveries
@@ -60,11 +60,11 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
             found, wrong = deliveries(so_far.by_status.total()), counted(len(so_far.findings), "finding")
             status.update(f"{day}: {found}, {wrong}")
 
-        found = await account.verify(app.stores, since=since, progress=progress)
+        found = await reconcile.verify(app.stores, since=since, progress=progress)
     if repair:
         unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
         for place in unknown:
-            await account.adopt(app.stores, place)
+            await reconcile.adopt(app.stores, place)
         console.print(f"Put {deliveries(len(unknown))} that the ledger did not know into the inbox.")
     return found
 

@@ -12,13 +12,11 @@ from typing import Any
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from handlers import inbox
 from handlers.app import App
-from handlers.inbox import Message
-from handlers.process import process
+from handlers.pipeline.process import process
 from handlers.settings import Settings
-from handlers.stores import ContainerName, TableName
-from handlers.stores.tables import Row
+from handlers.stores import INBOX_QUEUE, ContainerName, Row, TableName
+from handlers.work import Message
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class Shop:
     async def work_off(self) -> None:
         """Process every message that waits in the inbox, also those that wait for their time."""
         async with QueueServiceClient.from_connection_string(self.connection) as service:
-            queue = service.get_queue_client(inbox.QUEUE)
-            await self.app.stores.queues.ensure(inbox.QUEUE)
+            queue = service.get_queue_client(INBOX_QUEUE)
+            await self.app.stores.queues.ensure(INBOX_QUEUE)
             while (await queue.get_queue_properties()).approximate_message_count:
                 async for each in queue.receive_messages(messages_per_page=32, visibility_timeout=60):
                     message = Message(each.id, each.inserted_on or datetime.now(UTC), each.content)

@@ -35,11 +35,11 @@ from shop import Shop, tell
 
 from events import Channel, Delivery, EventType, Subject, parse
 from handlers.app import App
-from handlers.channels import ftp, ftp_folder, ftp_memory
-from handlers.channels.ftp_session import FtpSession
+from handlers.channels.ftp import folder, memory, poll
+from handlers.channels.ftp.session import FtpSession
+from handlers.channels.ftp.sources import SourcesError, read_sources
 from handlers.ids import new_id
 from handlers.settings import Settings
-from handlers.sources import SourcesError, read_sources
 from handlers.stores import ContainerName, StorageFault, TableName
 from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import StartHost, free_port, wait_until
@@ -52,14 +52,14 @@ QUOTES = "CreateQuote"
 
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ftp, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(ftp_memory, "_EARLY", timedelta(days=1))
+    monkeypatch.setattr(poll, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(memory, "_EARLY", timedelta(days=1))
 
 
 @pytest.fixture
 def after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the five minutes be over that an unfinished file is given."""
-    monkeypatch.setattr(ftp_folder, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(folder, "PATIENCE", timedelta(0))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_file_that_is_called_as_one_being_taken_is_a_file_like_any_other(
     put(server, f"{QUOTES}/b.json")
 
     async def story(shop: Shop) -> None:
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
         await shop.work_off()
         assert len(await shop.rows()) == 3
@@ -130,7 +130,7 @@ def test_a_password_may_have_any_characters(storage: str, server: FtpServer) -> 
     put(server, f"{QUOTES}/b.json")
 
     async def story(shop: Shop) -> None:
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
 
     tell(storage, story, FTP_SOURCES=json.dumps([source(server, password="geheim€5")]))
@@ -146,7 +146,7 @@ def test_each_event_arrives_like_the_others(storage: str, tmp_path: Path, tls: s
             put(server, f"{event}/a drop.dat", body)
 
         async def story(shop: Shop) -> None:
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
             assert files(server) == []
             await shop.work_off()
             rows = {row["event"]: row for row in await shop.rows()}
@@ -207,7 +207,7 @@ def test_names_of_every_kind_on_servers_of_every_kind(
 
         async def story(shop: Shop) -> None:
             for _ in range(3):
-                await ftp.poll(shop.app)
+                await poll.poll(shop.app)
             await shop.work_off()
             rows = await shop.rows()
             assert {row["file"] for row in rows} == {f"shop:{QUOTES}/{name}" for name in names}
@@ -229,7 +229,7 @@ def run(storage: str, story: Callable[[Shop], Awaitable[None]], server: FtpServe
 def test_a_file_is_taken_only_when_two_looks_see_the_same(
     storage: str, server: FtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = ftp_folder.Folder.look
+    genuine = folder.Folder.look
     growing = iter((QUOTE + b"\n", QUOTE + b"\n\n"))
 
     async def look(*arguments: Any) -> bool:  # noqa: ANN401 - as the genuine one
@@ -240,10 +240,10 @@ def test_a_file_is_taken_only_when_two_looks_see_the_same(
 
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/q.json")
-        monkeypatch.setattr(ftp_folder.Folder, "look", look)
-        await ftp.poll(shop.app)  # looks twice, and sees it grow
+        monkeypatch.setattr(folder.Folder, "look", look)
+        await poll.poll(shop.app)  # looks twice, and sees it grow
         assert files(server) == [f"{QUOTES}/q.json"]
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
         await shop.work_off()
         assert await shop.blob((await shop.row())["raw"]) == QUOTE + b"\n\n"
@@ -255,8 +255,8 @@ def test_a_file_is_taken_only_when_two_looks_see_the_same(
 def test_temporary_names_are_left_alone(storage: str, server: FtpServer, name: str) -> None:
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/{name}")
-        await ftp.poll(shop.app)
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == [f"{QUOTES}/{name}"]
 
     run(storage, story, server)
@@ -269,10 +269,10 @@ def test_what_does_not_close_is_left_for_five_minutes_and_then_refused(
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/q.json", body)
         for _ in range(2):
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         assert files(server) == [f"{QUOTES}/q.json"]
-        monkeypatch.setattr(ftp_folder, "PATIENCE", timedelta(0))
-        await ftp.poll(shop.app)
+        monkeypatch.setattr(folder, "PATIENCE", timedelta(0))
+        await poll.poll(shop.app)
         failed = f"{QUOTES}/failed/q.json"
         assert files(server) == [failed, f"{failed}.problem.json"]
         assert (server.folder / failed).read_bytes() == body
@@ -292,7 +292,7 @@ def test_a_refused_file_does_not_overwrite_an_earlier_one(storage: str, server: 
     async def story(shop: Shop) -> None:
         for body in bodies:
             put(server, f"{QUOTES}/q.json", body)
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         kept = [path for path in files(server) if not path.endswith(".problem.json")]
         assert sorted((server.folder / path).read_bytes() for path in kept) == bodies
         assert len(files(server)) == 6
@@ -305,10 +305,10 @@ def test_what_stays_on_the_server_is_received_once(storage: str, server: FtpServ
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/q.json")
         for _ in range(3):
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         put(server, f"{QUOTES}/q.json", b'{"QuoteNo": "Q5218v2"}')
         for _ in range(3):
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         await shop.work_off()
         assert sorted(row["subject"] for row in await shop.rows()) == ["Q5218", "Q5218v2"]
         assert len(await shop.results()) == 2
@@ -326,7 +326,7 @@ def test_a_kept_file_is_remembered_when_the_server_shows_its_time_in_another_way
             put(server, f"{QUOTES}/q.json")
             for hours in (0, 1, -11, 14):
                 Windows.set_clock(hours)
-                await ftp.poll(shop.app)
+                await poll.poll(shop.app)
             Windows.set_clock(0)
             await shop.work_off()
             assert len(await shop.results()) == 1
@@ -344,13 +344,13 @@ def test_a_kept_file_is_remembered_when_the_server_shows_its_year_in_place_of_it
             laid = file.stat().st_mtime
             for days in (1, 200, 201):
                 Unix.set_clock(laid + days * 24 * 3600)
-                await ftp.poll(shop.app)
+                await poll.poll(shop.app)
             await shop.work_off()
             assert len(await shop.results()) == 1
             replaced = laid + 366 * 24 * 3600  # on the same day of the leap year that follows
             os.utime(file, (replaced, replaced))
             Unix.set_clock(replaced)
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
             await shop.work_off()
             assert len(await shop.results()) == 2
 
@@ -362,11 +362,11 @@ def test_a_folder_that_is_gone_for_a_while_does_not_make_its_files_new(
 ) -> None:
     async def story(shop: Shop) -> None:
         file = put(server, f"{QUOTES}/q.json")
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         away = file.rename(server.folder / "away")
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         away.rename(file)
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         await shop.work_off()
         assert len(await shop.results()) == 1
 
@@ -379,13 +379,13 @@ def test_a_folder_that_cannot_be_entered_is_no_hindrance_to_the_others(
     async def story(shop: Shop) -> None:
         half = put(server, "a/half.json", QUOTE[:-1])
         put(server, "b/q1.json")
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == ["a/half.json"]
         half.unlink()
         half.parent.rmdir()
         put(server, "b/q2.json")
         caplog.clear()
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
         assert "the folder a cannot be looked at" in caplog.text
         assert 'printiq.ftp {"source": "shop", "reachable": true}' in caplog.text
@@ -402,7 +402,7 @@ def test_a_busy_file_is_no_hindrance_to_the_others(
         async def story(shop: Shop) -> None:
             for name in ("a", "busy", "z"):
                 put(server, f"{QUOTES}/{name}.json")
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
             assert files(server) == [f"{QUOTES}/busy.json"]
 
         run(storage, story, server)
@@ -421,8 +421,8 @@ def test_a_source_that_an_error_stops_is_told_as_not_reachable(
         raise error
 
     async def story(shop: Shop) -> None:
-        monkeypatch.setattr(ftp_folder.Folder, "look", look)
-        await ftp.poll(shop.app)
+        monkeypatch.setattr(folder.Folder, "look", look)
+        await poll.poll(shop.app)
         assert 'printiq.ftp {"source": "shop", "reachable": false}' in caplog.text
 
     server.folder.joinpath(QUOTES).mkdir()
@@ -439,7 +439,7 @@ def test_a_file_that_is_too_large_is_kept_unread(
 
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/large.json", body)
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert f"{QUOTES}/failed/large.json.problem.json" in files(server)
         await shop.work_off()
         row = await shop.row()
@@ -464,10 +464,10 @@ def test_a_server_that_forbids_renaming_has_its_files_taken_once_and_put_away_la
             put(server, f"{QUOTES}/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
         everything, allowed["perm"] = allowed["perm"], allowed["perm"].replace("f", "")
         for _ in range(3):
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         assert len(files(server)) == 3
         allowed["perm"] = everything
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
         await shop.work_off()
         assert len(await shop.results()) == 3
@@ -496,7 +496,7 @@ class Trials:
         yield
         await self._end_the_lease()
         for _ in range(3):
-            await ftp.poll(self.shop.app)
+            await poll.poll(self.shop.app)
         assert files(self.server) == []
 
     async def _end_the_lease(self) -> None:
@@ -520,7 +520,7 @@ class Trials:
 async def _commands(shop: Shop, server: FtpServer, accidents: Accidents) -> list[str]:
     """Take one file without an accident, to learn the commands that it takes."""
     put(server, f"{QUOTES}/uneventful.json", b'{"QuoteNo": "none"}')
-    await ftp.poll(shop.app)
+    await poll.poll(shop.app)
     assert files(server) == []
     return list(accidents.commands)
 
@@ -537,7 +537,7 @@ def test_the_connection_may_break_at_every_command(storage: str, tmp_path: Path)
                 for after in (False, True):
                     async with trials.trial():
                         accidents.arm(at, after=after)
-                        await ftp.poll(shop.app)
+                        await poll.poll(shop.app)
                         assert accidents.happened, commands[at]
             await trials.nothing_is_lost_or_counted_twice()
 
@@ -556,7 +556,7 @@ def test_the_connection_may_break_in_the_middle_of_each_transfer(storage: str, t
             for transfer in range(3):  # two looks and the file
                 async with trials.trial():
                     accidents.arm_transfer(transfer)
-                    await ftp.poll(shop.app)
+                    await poll.poll(shop.app)
                     assert accidents.happened
             await trials.nothing_is_lost_or_counted_twice()
 
@@ -603,7 +603,7 @@ def test_the_app_may_crash_between_every_two_steps(
         trials = Trials(shop, server)
         async with trials.trial():
             steps.arm(-1, after=False)
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
             total = steps.count
         assert total > 20
         for at in range(total):
@@ -611,7 +611,7 @@ def test_the_app_may_crash_between_every_two_steps(
                 async with trials.trial():
                     steps.arm(at, after=after)
                     with suppress(Crash):
-                        await ftp.poll(shop.app)
+                        await poll.poll(shop.app)
                     steps.arm(-1, after=False)
         await trials.nothing_is_lost_or_counted_twice()
 
@@ -638,7 +638,7 @@ def test_a_newer_file_of_the_same_name_is_taken_too(
         put(server, f"{QUOTES}/q.json", b'{"QuoteNo": "older"}')
         monkeypatch.setattr(FtpSession, step, replaced)
         for _ in range(4):
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         assert files(server) == []
         await shop.work_off()
         subjects = sorted(row["subject"] for row in await shop.rows())
@@ -656,8 +656,8 @@ def test_a_server_that_is_down_is_an_error_and_no_hindrance(
 
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/q.json")
-        await ftp.poll(shop.app)
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
         assert "FTP source down cannot be polled" in caplog.text
         assert 'printiq.ftp {"source": "down", "reachable": false}' in caplog.text
@@ -665,7 +665,7 @@ def test_a_server_that_is_down_is_an_error_and_no_hindrance(
         assert "failed 2 times since" in caplog.text
         with down:
             put(down, f"{QUOTES}/q.json")
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
             assert files(down) == []
         assert "FTP source down can be polled again" in caplog.text
 
@@ -676,24 +676,24 @@ def test_a_server_that_is_down_is_an_error_and_no_hindrance(
 def test_a_server_that_fails_is_left_in_peace_for_a_while(
     storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ftp_memory, "_EARLY", timedelta(0))
+    monkeypatch.setattr(memory, "_EARLY", timedelta(0))
     down = FtpServer(tmp_path / "down", free_port())
 
     async def story(shop: Shop) -> None:
         for _ in range(3):
-            await ftp.poll(shop.app)
+            await poll.poll(shop.app)
         assert caplog.text.count("cannot be polled") == 1
 
     tell(storage, story, FTP_SOURCES=json.dumps([source(down)]))
 
 
 def test_pauses_grow_to_a_quarter_of_an_hour() -> None:
-    memory = ftp_memory.Memory()
+    backoff = memory.Memory()
     pauses = []
     for _ in range(7):
-        memory.failed()
-        assert memory.pause_until
-        pauses.append(round((memory.pause_until - datetime.now(UTC)).total_seconds() / 60))
+        backoff.failed()
+        assert backoff.pause_until
+        pauses.append(round((backoff.pause_until - datetime.now(UTC)).total_seconds() / 60))
     assert pauses == [1, 2, 4, 8, 15, 15, 15]
 
 
@@ -703,7 +703,7 @@ def test_two_instances_take_each_file_once(storage: str, server: FtpServer) -> N
         for number in range(20):
             put(server, f"{QUOTES}/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
         for _ in range(3):
-            await asyncio.gather(ftp.poll(shop.app), ftp.poll(other))
+            await asyncio.gather(poll.poll(shop.app), poll.poll(other))
         await other.close()
         assert files(server) == []
         await shop.work_off()
@@ -715,23 +715,23 @@ def test_two_instances_take_each_file_once(storage: str, server: FtpServer) -> N
 def test_more_files_than_there_is_time_for_are_taken_in_the_next_run(
     storage: str, server: FtpServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ftp, "_PROGRESS_EVERY", 50)
-    genuine = ftp_folder.Folder.take
+    monkeypatch.setattr(poll, "_PROGRESS_EVERY", 50)
+    genuine = folder.Folder.take
 
     async def slow(*arguments: Any) -> bool:  # noqa: ANN401 - whatever the step takes
         if len(files(server)) <= 40:
-            monkeypatch.setattr(ftp, "_RUN_SECONDS", 0)
+            monkeypatch.setattr(poll, "_RUN_SECONDS", 0)
         return await genuine(*arguments)
 
     async def story(shop: Shop) -> None:
         for number in range(120):
             put(server, f"{QUOTES}/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
-        monkeypatch.setattr(ftp_folder.Folder, "take", slow)
-        await ftp.poll(shop.app)
+        monkeypatch.setattr(folder.Folder, "take", slow)
+        await poll.poll(shop.app)
         assert 0 < len(files(server)) <= 40
-        monkeypatch.setattr(ftp_folder.Folder, "take", genuine)
-        monkeypatch.setattr(ftp, "_RUN_SECONDS", 50)
-        await ftp.poll(shop.app)
+        monkeypatch.setattr(folder.Folder, "take", genuine)
+        monkeypatch.setattr(poll, "_RUN_SECONDS", 50)
+        await poll.poll(shop.app)
         assert files(server) == []
 
     with caplog.at_level(logging.INFO):
@@ -753,7 +753,7 @@ def test_a_certificate_that_proves_nothing_ends_the_connection(
     accidents = Accidents()
     with serve(tmp_path / "ftp", accidents.handler(theirs.handler(implicit=implicit, name=name))) as server:
         tls = "implicit" if implicit else "explicit"
-        run(storage, lambda shop: ftp.poll(shop.app), server, tls=tls, ca=ca)
+        run(storage, lambda shop: poll.poll(shop.app), server, tls=tls, ca=ca)
     assert "certificate is not to be trusted" in caplog.text
     assert not [line for line in accidents.commands if line.startswith(("USER", "PASS"))]
 
@@ -763,7 +763,7 @@ def test_a_server_without_tls_gets_no_password(
 ) -> None:
     accidents = Accidents()
     with serve(tmp_path / "ftp", accidents.handler()) as server:
-        run(storage, lambda shop: ftp.poll(shop.app), server, tls="explicit")
+        run(storage, lambda shop: poll.poll(shop.app), server, tls="explicit")
     assert "offers no TLS" in caplog.text
     assert not [line for line in accidents.commands if line.startswith(("USER", "PASS"))]
 
@@ -774,7 +774,7 @@ def test_a_password_is_never_shown(storage: str, server: FtpServer, caplog: pyte
             self.respond(f"530 The password {line} is wrong.")
 
     with serve(server.folder / "telling", Telling) as telling, caplog.at_level(logging.DEBUG):
-        run(storage, lambda shop: ftp.poll(shop.app), telling, user="joe", password="open-sesame")
+        run(storage, lambda shop: poll.poll(shop.app), telling, user="joe", password="open-sesame")
     assert "530 The password … is wrong" in caplog.text
     assert "open-sesame" not in caplog.text
 
@@ -814,7 +814,7 @@ def test_a_wrong_source_is_told_without_the_password(changes: dict[str, Any], sa
 def test_wrong_sources_stop_nothing_else(
     storage: str, caplog: pytest.LogCaptureFixture, text: str, said: str
 ) -> None:
-    tell(storage, lambda shop: ftp.poll(shop.app), FTP_SOURCES=text)
+    tell(storage, lambda shop: poll.poll(shop.app), FTP_SOURCES=text)
     assert "No FTP source is polled, because the setting FTP_SOURCES is wrong" in caplog.text
     assert said in caplog.text
     assert "open-sesame" not in caplog.text
@@ -841,7 +841,7 @@ def test_a_server_that_grants_one_connection_is_served_by_one(
     async def story(shop: Shop) -> None:
         for number in range(50):
             put(server, f"{QUOTES}/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
-        await ftp.poll(shop.app)
+        await poll.poll(shop.app)
         assert files(server) == []
 
     with caplog.at_level(logging.INFO):

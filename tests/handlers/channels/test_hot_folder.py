@@ -13,7 +13,7 @@ from bench import Bench, Call
 from shop import Shop, tell
 
 from handlers.channels import hot_folder
-from handlers.receive import NoCustody
+from handlers.pipeline.receive import NoCustody
 from handlers.stores import ContainerName, StorageFault, TableName
 from tools.host.testing import StartHost
 

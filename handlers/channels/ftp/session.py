@@ -1,0 +1,416 @@
+"""A session with an FTP server: what the channel does there, without an idea of events.
+
+It drives the standard library's ftplib in a thread of its own. asyncio cannot resume the TLS session of the
+control connection on the data connections, which vsftpd, ProFTPD and FileZilla Server demand; ftplib can be
+told to. A server that hangs keeps only its own thread busy.
+
+Names are handled as the bytes that the server sent, decoded as Latin-1 so that every byte survives the way
+back; `shown` is for people.
+"""
+
+import asyncio
+import contextlib
+import ftplib
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple, override
+
+from handlers.channels.ftp.sources import FtpSource
+
+_CONNECT_SECONDS = 15
+_SILENCE_SECONDS = 30
+_CHUNK = 256 * 1024
+_LONGEST_SHOWN = 200
+_WIRE = "latin-1"
+
+
+class FtpTrouble(Exception):  # noqa: N818 - the field's word
+    """Say why the server cannot be used now; the text may be logged."""
+
+
+class FtpRefusal(Exception):  # noqa: N818 - an answer, not an error of the connection
+    """Say that the server did not do one thing, and why; the session goes on. The text may be logged."""
+
+
+class Listed(NamedTuple):
+    """Hold a line of a listing; `marker` changes whenever the server shows another time."""
+
+    name: str
+    size: int | None
+    marker: str
+    folder: bool
+
+
+class State(NamedTuple):
+    """Hold a file's exact size and time, as far as the server tells them."""
+
+    size: int | None
+    time: str
+
+
+def shown(name: str) -> str:
+    """Return a name as people read it: UTF-8, or else Windows' Western European."""
+    raw = name.encode(_WIRE)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def wire(name: str) -> str:
+    """Return a name from a setting as servers of today spell it: in UTF-8."""
+    return name.encode().decode(_WIRE)
+
+
+class FtpSession:
+    """Do one thing after the other on a server.
+
+    Every method raises FtpTrouble, after which the session is of no use; FtpRefusal where it is said.
+    """
+
+    def __init__(self, source: FtpSource) -> None:
+        self._source = source
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ftp")
+        self._ftp: ftplib.FTP | None = None
+        self._data: socket.socket | None = None
+        self._features: set[str] = set()
+        self.home = "/"
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, source: FtpSource) -> AsyncIterator["FtpSession"]:
+        """Connect and log in; leave again at the end, and at once where something went wrong."""
+        session = cls(source)
+        try:
+            try:
+                await session._run(session._connect)
+            except FtpRefusal as refusal:
+                raise FtpTrouble(str(refusal)) from None
+            yield session
+            await session._run(session._quit)
+        finally:
+            session._cut()
+
+    # -- what can be done there ---------------------------------------------------------------------------
+
+    @property
+    def exact(self) -> bool:
+        """Whether the listing itself tells sizes and times to the second."""
+        return "MLST" in self._features
+
+    async def enter(self, path: str) -> str:
+        """Make a folder the current one and return its whole path. Raises FtpRefusal."""
+        whole = path if path.startswith("/") else f"{self.home.rstrip('/')}/{path}".rstrip("/") or "/"
+        try:
+            await self._run(self._command, f"CWD {wire(whole)}")
+        except FtpRefusal:
+            older = whole.encode("cp1252", "replace").decode(_WIRE)
+            if older == wire(whole):
+                raise
+            await self._run(self._command, f"CWD {older}")
+        return whole
+
+    async def listing(self) -> list[Listed]:
+        """Return what lies in the current folder. Raises FtpRefusal."""
+        return await self._run(self._list)
+
+    async def state(self, name: str) -> State | None:
+        """Tell the state of a file, None if there is no such file."""
+        return await self._run(self._state, name)
+
+    async def read(self, name: str, size: int) -> bytes | None:
+        """Read a file whole, None if it has more or fewer bytes than `size`. Raises FtpRefusal."""
+        return await self._run(self._read, name, size)
+
+    async def stream(self, name: str) -> AsyncIterator[bytes]:
+        """Read a file bit by bit. Raises FtpRefusal."""
+        data = await self._run(self._begin, f"RETR {name}")
+        while chunk := await self._run(data.recv, _CHUNK):
+            yield chunk
+        await self._run(self._end, data)
+
+    async def write(self, name: str, body: bytes) -> None:
+        """Write a file; one of that name is replaced. Raises FtpRefusal."""
+        await self._run(self._write, name, body)
+
+    async def rename(self, name: str, new: str) -> None:
+        """Rename a file, or move it. Raises FtpRefusal."""
+        await self._run(self._rename, name, new)
+
+    async def delete(self, name: str) -> None:
+        """Delete a file. Raises FtpRefusal."""
+        await self._run(self._command, f"DELE {name}")
+
+    async def make_folder(self, path: str) -> None:
+        """Make a folder, unless the server will not: it may be there."""
+        with contextlib.suppress(FtpRefusal):
+            await self._run(self._command, f"MKD {path}")
+
+    # -- the thread ---------------------------------------------------------------------------------------
+
+    async def _run[**P, T](self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        assert not kwargs
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+        except ftplib.Error as error:
+            said = self._cleaned(str(error))
+            if isinstance(error, ftplib.error_perm) or said.startswith(_BUSY):
+                raise FtpRefusal(said) from None  # the cause could hold what was sent, and so the password
+            raise FtpTrouble(said) from None
+        except ssl.SSLCertVerificationError as error:
+            raise FtpTrouble(
+                f"the server's certificate is not to be trusted: {error.verify_message}. If a private "
+                "authority signed it, give that one's certificate as `ca`; the certificate must be for the "
+                "name in `host`"
+            ) from None
+        except EOFError:
+            raise FtpTrouble("the server ended the connection") from None
+        except OSError as error:
+            raise FtpTrouble(self._cleaned(str(error) or type(error).__name__)) from None
+
+    def _cleaned(self, said: str) -> str:
+        """Take out of an answer what it may repeat of the credentials."""
+        for secret in (self._source.password.get_secret_value(), self._source.user):
+            if secret:
+                said = said.replace(secret, "…").replace(wire(secret), "…")
+        return " ".join(said.split())[:_LONGEST_SHOWN]
+
+    def _cut(self) -> None:
+        """Close the connection, also under the hands of the thread that waits for it."""
+        for each in (self._data, self._ftp.sock if self._ftp else None):
+            if each is not None:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    each.close()
+        self._thread.shutdown(wait=False)
+
+    @property
+    def _open(self) -> ftplib.FTP:
+        assert self._ftp is not None
+        return self._ftp
+
+    # -- what happens in it -------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        source = self._source
+        if source.tls == "none":
+            self._ftp = ftplib.FTP(  # noqa: S321 - the setting says so; TLS is the default
+                timeout=_CONNECT_SECONDS, encoding=_WIRE
+            )
+        else:
+            self._ftp = _Tls(_context(source.ca), implicit=source.tls == "implicit")
+        ftp = self._ftp
+        ftp.connect(source.host, int(source.address.rpartition(":")[2]))
+        if isinstance(ftp, _Tls) and source.tls == "explicit":
+            self._secure(ftp)
+        ftp.login(wire(source.user), wire(source.password.get_secret_value()))
+        if isinstance(ftp, _Tls):
+            ftp.prot_p()
+        assert ftp.sock is not None
+        ftp.sock.settimeout(_SILENCE_SECONDS)
+        ftp.timeout = _SILENCE_SECONDS
+        with contextlib.suppress(ftplib.error_perm):
+            lines = ftp.sendcmd("FEAT").splitlines()[1:-1]
+            self._features = {line.split()[0].upper() for line in lines if line.strip()}
+        if "UTF8" in self._features:
+            with contextlib.suppress(ftplib.error_perm):
+                ftp.sendcmd("OPTS UTF8 ON")
+        ftp.voidcmd("TYPE I")
+        with contextlib.suppress(ftplib.error_perm):
+            self.home = shown(ftp.pwd())
+
+    def _secure(self, ftp: "_Tls") -> None:
+        try:
+            ftp.auth()
+        except ftplib.error_perm as error:
+            raise OSError(
+                f"the server offers no TLS ({error}); if the network between is safe, set `tls` to none"
+            ) from None
+
+    def _quit(self) -> None:
+        with contextlib.suppress(ftplib.Error, OSError, EOFError):  # whatever it says: we are done
+            self._open.quit()
+
+    def _command(self, command: str) -> None:
+        self._open.voidcmd(_one_line(command))
+
+    def _list(self) -> list[Listed]:
+        if self.exact:
+            return [each for line in self._lines("MLSD") if (each := _of_facts(line)) is not None]
+        lines = [line for line in self._lines("LIST") if line and not line.startswith("total ")]
+        listed = [_of_line(line) for line in lines]
+        if None in listed:  # a form that nobody here knows: ask for the names alone
+            return [Listed(name, None, "", folder=False) for name in self._lines("NLST") if name]
+        return [each for each in listed if each is not None and each.name not in {".", ".."}]
+
+    def _lines(self, command: str) -> Iterator[str]:
+        data = self._begin(command)
+        content = BytesIO()
+        while chunk := data.recv(_CHUNK):
+            content.write(chunk)
+        self._end(data)
+        for line in content.getvalue().split(b"\n"):
+            yield line.removesuffix(b"\r").decode(_WIRE)
+
+    def _state(self, name: str) -> State | None:
+        try:
+            if self.exact:
+                answer = self._open.sendcmd(_one_line(f"MLST {name}")).splitlines()
+                found = _of_facts(answer[1].lstrip()) if len(answer) > 1 else None
+                return State(found.size, found.marker) if found else None
+            size = self._told("SIZE", name)
+            return State(int(size) if size else None, self._told("MDTM", name))
+        except ftplib.error_perm as error:
+            if str(error).startswith("550"):
+                return None
+            raise
+
+    def _told(self, command: str, name: str) -> str:
+        """Ask one thing of a file; nothing is the answer of a server that does not know the command."""
+        try:
+            return self._open.sendcmd(_one_line(f"{command} {name}")).partition(" ")[2].strip()
+        except ftplib.error_perm as error:
+            if str(error).startswith("550"):
+                raise
+            return ""
+
+    def _read(self, name: str, size: int) -> bytes | None:
+        data = self._begin(f"RETR {name}")
+        chunks, length = [], 0
+        while length <= size and (chunk := data.recv(_CHUNK)):
+            chunks.append(chunk)
+            length += len(chunk)
+        if length > size:
+            data.close()
+            with contextlib.suppress(ftplib.error_temp):  # it may mind that nobody listened to the end
+                self._end(data)
+            return None
+        self._end(data)
+        return b"".join(chunks) if length == size else None
+
+    def _write(self, name: str, body: bytes) -> None:
+        data = self._begin(f"STOR {name}")
+        data.sendall(body)
+        if isinstance(data, ssl.SSLSocket):
+            with contextlib.suppress(OSError):  # some servers insist on a proper end, others do not answer it
+                data.unwrap()
+        self._end(data)
+
+    def _rename(self, name: str, new: str) -> None:
+        self._open.rename(_one_line(name), _one_line(new))
+
+    def _begin(self, command: str) -> socket.socket:
+        self._data = self._open.transfercmd(_one_line(command))
+        return self._data
+
+    def _end(self, data: socket.socket) -> None:
+        data.close()
+        self._data = None
+        self._open.voidresp()
+
+
+# Answers that concern one file: it is busy, its folder is full, or something went wrong with it.
+_BUSY = ("450", "451", "452")
+
+
+def _one_line(command: str) -> str:
+    if "\r" in command or "\n" in command:
+        raise ftplib.error_perm(  # noqa: S321 - an exception
+            "553 A name with a line break cannot be asked for"
+        )
+    return command
+
+
+class _Tls(ftplib.FTP_TLS):
+    """Add implicit TLS to ftplib's FTPS, and let data connections resume the control connection's session."""
+
+    def __init__(self, context: ssl.SSLContext, *, implicit: bool) -> None:
+        super().__init__(context=context, timeout=_CONNECT_SECONDS, encoding=_WIRE)
+        self._implicit = implicit
+
+    @override
+    def connect(
+        self,
+        host: str = "",
+        port: int = 0,
+        timeout: float = -999,
+        source_address: tuple[str, int] | None = None,
+    ) -> str:
+        if not self._implicit:
+            return super().connect(host, port, timeout, source_address)
+        self.host = host
+        plain = socket.create_connection((host, port), self.timeout)
+        self.af = plain.family
+        self.sock = self.context.wrap_socket(plain, server_hostname=host)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        return self.welcome
+
+    @override
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - made secure in the next step
+        control = self.sock
+        assert isinstance(control, ssl.SSLSocket)
+        try:
+            secure = self.context.wrap_socket(plain, server_hostname=self.host, session=control.session)
+        except BaseException:
+            plain.close()
+            raise
+        return secure, size
+
+
+def _context(ca: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca:
+        text = ca if "-----BEGIN" in ca else Path(ca).read_text("utf-8")
+        context.load_verify_locations(cadata=text)
+        # Authorities made by hand rarely have every extension that the strict form of the standard asks for.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+# -- listings -----------------------------------------------------------------------------------------------
+
+
+def _of_facts(line: str) -> Listed | None:
+    """Read a line of MLSD or MLST (RFC 3659): `type=file;size=12;modify=20261124064512; name`."""
+    facts, blank, name = line.partition(" ")
+    if not blank or not name:
+        return None
+    told = {
+        key.lower(): value for key, _, value in (fact.partition("=") for fact in facts.split(";") if fact)
+    }
+    kind = told.get("type", "file").lower()
+    if kind not in {"file", "dir"}:
+        return None  # the folder itself, its parent, a device
+    size = told.get("size", "")
+    return Listed(name, int(size) if size.isdigit() else None, told.get("modify", ""), folder=kind == "dir")
+
+
+_UNIX = re.compile(
+    r"(?P<kind>[-dlbcps])[-rwxsStTlL]{9}\S*\s+\d+\s+\S.*?\s(?P<size>\d+)\s+"
+    r"(?P<time>\S{3,4}\.?\s+\d{1,2}\s+[\d:]{4,5}|\d{1,2}\.?\s+\S{3,4}\.?\s+[\d:]{4,5}|\d{4}-\d\d-\d\d\s+\d\d:\d\d)"
+    r"\s(?P<name>.+)"
+)
+_DOS = re.compile(
+    r"(?P<time>\d{2,4}[-/.]\d\d[-/.]\d{2,4}\s+\d\d:\d\d\s*(?:[AP]M)?)\s+(?P<size><DIR>|[\d,.]+)\s(?P<name>.+)",
+    re.IGNORECASE,
+)
+
+
+def _of_line(line: str) -> Listed | None:
+    """Read a line of LIST, which no standard describes: as Unix or as Windows writes it."""
+    if found := _UNIX.fullmatch(line):
+        return Listed(found["name"], int(found["size"]), found["time"], folder=found["kind"] != "-")
+    if found := _DOS.fullmatch(line):
+        folder = found["size"].upper() == "<DIR>"
+        size = None if folder else int(re.sub(r"\D", "", found["size"]))
+        return Listed(found["name"].lstrip() if folder else found["name"], size, found["time"], folder=folder)
+    return None

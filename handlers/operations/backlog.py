@@ -1,0 +1,45 @@
+"""How full the queues are, and how old the oldest message in each."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from handlers.app import App
+from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, Queues
+from handlers.subscriptions import SubscriptionsError
+
+type Role = Literal["inbox", "poison", "result"]
+
+
+class Backlog(NamedTuple):
+    """Tell how full a queue is; `oldest_seconds` is None where no message can be seen."""
+
+    queue: str
+    role: Role
+    messages: int
+    oldest_seconds: float | None
+
+
+async def backlogs(app: App) -> list[Backlog]:
+    """Look at every queue that the app writes to or is responsible for. Raises StorageFault.
+
+    Where the subscriptions are wrong, nobody knows the result queues: the others are told all the same.
+    """
+    queues = app.stores.queues
+    try:
+        names = list(app.subscriptions.queues)
+    except SubscriptionsError:
+        names = []
+    results = [_look(queues, name, "result") for name in names]
+    return await asyncio.gather(
+        _look(queues, INBOX_QUEUE, "inbox"),
+        _look(queues, INBOX_POISON_QUEUE, "poison"),
+        _look(app.stores.drop_queues, DROPS_POISON_QUEUE, "poison"),
+        *results,
+    )
+
+
+async def _look(queues: Queues, name: str, role: Role) -> Backlog:
+    messages, oldest = await asyncio.gather(queues.depth(name), queues.oldest(name))
+    age = max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else None
+    return Backlog(name, role, messages, age)

@@ -1,0 +1,223 @@
+"""The heartbeat tells the state of the queues and events, and brings back what crashed, from real queues."""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bench import Bench, Call, delivery, quote, without
+
+from handlers.ledger import last_seen
+from handlers.operations.maintenance import beat
+from handlers.pipeline.receive import receive
+from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
+from handlers.work import Replay, Work
+from tools.host.testing import StartHost, wait_until
+
+ROOT = Path(__file__).parents[3]
+NOW = datetime.now(UTC)
+_MS = timedelta(milliseconds=1)
+
+type Told = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Told:
+    """Return a function that reads the lines that were written under a name."""
+    caplog.set_level(logging.INFO, "printiq")
+
+    def of(name: str) -> list[dict[str, Any]]:
+        return [
+            json.loads(line.removeprefix(f"{name} "))
+            for line in caplog.messages
+            if line.startswith(f"{name} ")
+        ]
+
+    return of
+
+
+async def come(bench: Bench, event: str = "CreateQuote", *, at: datetime = NOW, number: str = "Q1") -> str:
+    """Let a delivery come at a moment and be worked off; return its id."""
+    sent = delivery(quote(number), event, at=at)
+    await receive(sent, bench.app)
+    await bench.work_off()
+    return sent.id
+
+
+async def test_an_app_with_nothing_to_do_tells_that_it_lives(bench: Bench, told: Told) -> None:
+    await beat(bench.app)
+    assert told("printiq.heartbeat") == [{}]
+    assert told("printiq.event") == []
+
+
+async def test_the_queues_of_both_accounts_are_told_with_depth_and_age(bench: Bench, told: Told) -> None:
+    await come(bench)
+    await receive(delivery(quote("Q2")), bench.app)
+    await bench.app.stores.drop_queues.send(DROPS_POISON_QUEUE, b"{}")
+    await beat(bench.app)
+    lines = told("printiq.queue")
+    assert {line["queue"]: (line["role"], line["depth"]) for line in lines} == {
+        INBOX_QUEUE: ("inbox", 1),
+        INBOX_POISON_QUEUE: ("poison", 0),
+        DROPS_POISON_QUEUE: ("poison", 1),
+        "printiq-events": ("result", 1),
+    }
+    assert all(line["oldestSeconds"] >= 0 for line in lines)
+
+
+async def test_wrong_subscriptions_leave_the_inbox_that_fills_up_told(bench: Bench, told: Told) -> None:
+    app = bench.start(SUBSCRIPTIONS="nonsense = [")
+    await receive(delivery(quote("Q1")), app)
+    await beat(app)
+    assert {line["queue"]: line["depth"] for line in told("printiq.queue")}[INBOX_QUEUE] == 1
+
+
+async def test_the_age_of_a_queue_is_that_of_its_oldest_message(bench: Bench, told: Told) -> None:
+    await come(bench, number="Q1")
+    await beat(bench.app)
+    waited = (datetime.now(UTC) - NOW).total_seconds()
+    (line,) = [line for line in told("printiq.queue") if line["queue"] == "printiq-events"]
+    assert 0 <= line["oldestSeconds"] <= waited + 1
+
+
+async def test_the_silence_of_an_event_counts_from_its_latest_delivery(bench: Bench, told: Told) -> None:
+    now = datetime.now(UTC)
+    await come(bench, "CreateQuote", at=now - timedelta(hours=30), number="Q1")
+    await come(bench, "CreateQuote", at=now - timedelta(hours=5), number="Q2")
+    await come(bench, "AcceptQuote", at=now - timedelta(hours=50), number="Q2")
+    await beat(bench.app)
+    silent = {line["event"]: line["silentHours"] for line in told("printiq.event")}
+    assert silent == {"CreateQuote": pytest.approx(5, abs=0.1), "AcceptQuote": pytest.approx(50, abs=0.1)}
+
+
+async def test_a_delivery_that_is_worked_off_late_does_not_put_the_clock_back(bench: Bench) -> None:
+    """Neither in the process that saw the later one nor in another."""
+    await come(bench, at=NOW, number="Q1")
+    early = delivery(quote("Q2"), at=NOW - timedelta(days=2))
+    for app in (bench.app, bench.start()):
+        await receive(early, app)
+        await bench.work_off(app)
+    assert await last_seen.last(bench.app.stores.tables) == {"CreateQuote": pytest.approx(NOW, abs=_MS)}
+
+
+async def test_what_was_refused_came_all_the_same(bench: Bench) -> None:
+    refused = delivery(b'{"QuoteNo": ', at=NOW)
+    work = Work.of(refused)
+    await bench.app.stores.queues.send(INBOX_QUEUE, work.encode())
+    await bench.work_off()
+    assert (await bench.row(refused.id))["status"] == "quarantined"
+    assert list(await last_seen.last(bench.app.stores.tables)) == ["CreateQuote"]
+
+
+async def test_a_replay_is_no_sign_of_life(bench: Bench) -> None:
+    original = delivery(quote("Q1"), at=NOW)
+    work = Work.of(original).model_copy(update={"replay": Replay(of=original.id, origin=original.id)})
+    await bench.app.stores.queues.send(INBOX_QUEUE, work.encode())
+    await bench.work_off()
+    assert (await bench.row(original.id))["status"] == "sent"
+    assert await last_seen.last(bench.app.stores.tables) == {}
+
+
+async def test_a_busy_app_writes_an_arrival_once_in_minutes(bench: Bench, calls: list[Call]) -> None:
+    await come(bench, at=NOW, number="Q0")
+    calls.clear()
+    for number in range(1, 4):
+        await come(bench, at=NOW + timedelta(seconds=number), number=f"Q{number}")
+    assert [call for call in calls if call.path.startswith("arrivals")] == []
+    later = NOW + timedelta(minutes=6)
+    await come(bench, at=later, number="Q9")
+    assert [call.method for call in calls if call.path.startswith("arrivals")] == ["GET", "PUT"]
+    assert await last_seen.last(bench.app.stores.tables) == {"CreateQuote": pytest.approx(later, abs=_MS)}
+
+
+async def test_a_message_of_the_poison_queue_comes_back_and_its_crash_is_counted(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, Work.of(sent).encode())
+    await beat(bench.app)
+    assert await bench.depth(INBOX_POISON_QUEUE) == 0
+    assert await bench.depth(INBOX_QUEUE) == 1
+    row = await bench.row(sent.id)
+    assert (row["status"], row["attempts"]) == ("failing", 1)
+    assert "ended while working on this" in row["error"]
+
+
+async def test_more_poison_than_one_batch_comes_back_with_foreign_messages_among_it(bench: Bench) -> None:
+    for number in range(40):
+        text = Work.of(delivery(quote(f"Q{number}"))).encode() if number % 2 else b"nothing of ours"
+        await bench.app.stores.queues.send(INBOX_POISON_QUEUE, text)
+    await beat(bench.app)
+    assert await bench.depth(INBOX_POISON_QUEUE) == 0
+    assert await bench.depth(INBOX_QUEUE) == 40
+
+
+async def test_what_crashed_five_times_over_is_given_up_with_its_bytes_kept(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    work = Work.of(sent).model_copy(update={"attempt": 5, "errors": 4})
+    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, work.encode())
+    await beat(bench.app)
+    assert await bench.depth(INBOX_POISON_QUEUE) == await bench.depth(INBOX_QUEUE) == 0
+    row = await bench.row(sent.id)
+    assert row["status"] == "failed"
+    assert await bench.blob(row["raw"]) == sent.body
+
+
+async def test_a_message_that_cannot_be_given_up_now_stays_and_the_others_come_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    stuck, other = delivery(quote("Q1")), delivery(quote("Q2"))
+    blob_less = bench.start(without(bench.storage, "Blob"))
+    given_up = Work.of(stuck).model_copy(update={"attempt": 5, "errors": 4})
+    for work in (given_up, Work.of(other)):
+        await bench.app.stores.queues.send(INBOX_POISON_QUEUE, work.encode())
+    monkeypatch.setattr("handlers.stores.queues.LEASE_SECONDS", 1)
+    await beat(blob_less)
+    assert told("printiq.heartbeat") == [{}]
+    assert await bench.depth(INBOX_POISON_QUEUE) == 1
+    assert await bench.depth(INBOX_QUEUE) == 1
+
+    while await bench.depth(INBOX_POISON_QUEUE):  # until its lease has ended
+        await asyncio.sleep(0.1)
+        await beat(bench.app)
+    assert (await bench.row(stuck.id))["status"] == "failed"
+
+
+@pytest.mark.parametrize("service", ["Table", "Queue", "Blob"])
+async def test_a_heart_beats_on_where_a_part_of_storage_does_not_answer(
+    bench: Bench, told: Told, service: str
+) -> None:
+    await beat(bench.start(without(bench.storage, service)))
+    assert told("printiq.heartbeat") == [{}]
+
+
+def notice(name: str) -> bytes:
+    return json.dumps(
+        {"Type": "BlobTrigger", "FunctionId": "hot_folder", "ContainerName": "hot-folder", "BlobName": name}
+    ).encode()
+
+
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode], ids=["as it is", "base64"])
+async def test_what_is_said_of_a_file_that_was_taken_since_is_forgotten(
+    bench: Bench, encode: Callable[[bytes], bytes]
+) -> None:
+    stores = bench.app.stores
+    lies = "CreateQuote/lies there.json"
+    await stores.drops.put(ContainerName.HOT_FOLDER, lies, quote("Q1"), "application/json")
+    for name in (lies, "CreateQuote/taken.json"):
+        await stores.drop_queues.send(DROPS_POISON_QUEUE, encode(notice(name)))
+    await stores.drop_queues.send(DROPS_POISON_QUEUE, b"no notice")
+    await beat(bench.app)
+    assert await bench.depth(DROPS_POISON_QUEUE) == 2
+
+
+def test_what_a_running_app_tells_is_in_its_log(start_host: StartHost) -> None:
+    """The lines pass through Microsoft's own worker library to the host."""
+    host = start_host(ROOT)
+    answer = httpx.post(f"{host.url}/api/webhooks/CreateQuote", content=quote("Q1"), timeout=60)
+    assert answer.status_code == 202
+    wait_until(lambda: f'printiq.delivery {{"id": "{answer.json()["id"]}"' in host.log())

@@ -1,0 +1,310 @@
+"""A message of the inbox becomes outputs, also when it comes twice; what fails comes back and says why."""
+
+import asyncio
+import contextlib
+import json
+import os
+from typing import Any
+
+import pytest
+from bench import RESULTS, Bench, Call, delivery, quote, without
+
+from events import BodyTooLarge, Delivery, Kind
+from handlers.ledger.query import Filter, page
+from handlers.operations import reconcile
+from handlers.operations.replay import NotReplayable, replay
+from handlers.pipeline import process as processing
+from handlers.pipeline.process import bring_back, bring_back_stranded, delay_after, process
+from handlers.pipeline.receive import receive
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName, StorageFault
+from handlers.work import Message, Work
+
+
+def message(work: Work) -> Message:
+    return Message("1", work.received_at, work.encode().decode())
+
+
+def work_of(sent: Delivery, **changes: Any) -> Work:  # noqa: ANN401 - a field's value
+    return Work.of(sent).model_copy(update=changes)
+
+
+async def test_a_message_that_comes_twice_has_the_same_outcome_twice(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    for _ in range(2):
+        await process(message(work_of(sent)), bench.app)
+    events = await bench.sent()
+    assert [event["id"] for event in events] == [sent.id] * 2
+    assert events[0] == events[1]
+    assert len(await bench.rows("deliveries")) == 1
+    assert len(await bench.rows("timeline")) == 1
+    assert (await bench.row(sent.id))["status"] == "sent"
+
+
+async def test_an_event_that_nobody_subscribes_to_is_archived_and_accounted_for(bench: Bench) -> None:
+    app = bench.start(SUBSCRIPTIONS='[queues.printiq-invoices]\nevents = ["ExportInvoice"]')
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent)), app)
+    row = await bench.row(sent.id)
+    assert row["status"] == "sent"
+    assert "queues" not in row
+    assert await bench.blob(row["raw"]) == sent.body
+
+
+@pytest.mark.parametrize(
+    ("size", "travels"), [(1_000, "data"), (30_000, "data"), (45_000, "data"), (60_000, "dataref")]
+)
+async def test_data_that_does_not_fit_is_referred_to(bench: Bench, size: int, travels: str) -> None:
+    sent = delivery(quote("Q1", Noise="x" * size))
+    await process(message(work_of(sent)), bench.app)
+    (event,) = await bench.sent()
+    assert travels in event
+    row = await bench.row(sent.id)
+    if travels == "dataref":
+        assert event["dataref"] == row["dataRef"]
+        path = event["dataref"].partition("/archive/")[2]
+        assert json.loads(await bench.blob(f"archive/{path}"))["Noise"] == "x" * size
+
+
+@pytest.mark.parametrize("noise", ["🖨" * 8_500, "é" * 20_000, "\ufffe" * 6_000, "\u0001" * 6_000])
+async def test_text_of_many_bytes_fits_into_message_and_row_or_is_referred_to(
+    bench: Bench, noise: str
+) -> None:
+    app = bench.start(SUBSCRIPTIONS=f'[queues.{RESULTS}]\nevents = ["*"]\nencoding = "none"')
+    sent = delivery(quote("Q1", Noise=noise))
+    await process(message(work_of(sent)), app)
+    assert (await bench.row(sent.id))["status"] == "sent"
+    (waiting,) = await bench.waiting(RESULTS)
+    assert json.loads(waiting.text)["data"]["Noise"] == noise
+    (record,) = await bench.rows("records")
+    assert ("data" in record) != ("dataRef" in record)
+
+
+@pytest.mark.parametrize("number", ["Q" * 4000, "🖨" * 4000, '"' * 4000, "Q/1 #?%\\", "~"])
+async def test_a_subject_of_any_text_is_sent_and_accounted_for(bench: Bench, number: str) -> None:
+    sent = delivery(quote(number))
+    await process(message(work_of(sent)), bench.app)
+    row = await bench.row(sent.id)
+    assert row["status"] == "sent", row["error"]
+    (event,) = await bench.sent()
+    assert event["subject"] == number
+    assert len(await bench.rows("timeline")) == len(await bench.rows("records")) == 1
+
+
+async def test_delays_grow_to_an_hour() -> None:
+    assert [delay_after(attempt) for attempt in (1, 2, 3, 9, 10, 1025)] == [10, 20, 40, 2560, 3600, 3600]
+
+
+async def test_storage_faults_are_tried_again_for_ever_with_growing_delays(
+    bench: Bench, calls: list[Call]
+) -> None:
+    app = bench.start(without(bench.storage, "Blob"))
+    attempts = (1, 3, 400)
+    sent = [delivery(quote(f"Q{attempt}")) for attempt in attempts]
+    works = [work_of(each, attempt=attempt) for each, attempt in zip(sent, attempts, strict=True)]
+    await asyncio.gather(*(process(message(work), app) for work in works))
+    for each, attempt in zip(sent, attempts, strict=True):
+        row = await bench.row(each.id)
+        assert (row["status"], row["attempts"]) == ("failing", attempt)
+        assert "could not write archive/CreateQuote" in row["error"]
+        assert not await bench.is_open(each.id)
+    put_back = [call for call in calls if call.path == f"{INBOX_QUEUE}/messages"]
+    assert {call.query["visibilitytimeout"][0] for call in put_back} == {"10", "40", "3600"}
+    assert await bench.depth(INBOX_QUEUE) == 3
+
+
+async def test_what_was_failing_is_sent_once_storage_answers(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent)), bench.start(without(bench.storage, "Blob")))
+    await process(message(work_of(sent, attempt=2)), bench.app)
+    row = await bench.row(sent.id)
+    assert (row["status"], row["attempts"], row["error"]) == ("sent", 2, "")
+
+
+async def test_a_fault_of_the_tables_themselves_is_tried_again_too(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent)), bench.start(without(bench.storage, "Table")))
+    assert await bench.depth(INBOX_QUEUE) == 1
+    assert await bench.sent() == [], "the verdict has to be stored before the first send"
+
+
+async def test_where_nothing_can_be_put_back_the_platform_has_to_try_again(bench: Bench) -> None:
+    app = bench.start(without(bench.storage, "Queue"))
+    with pytest.raises(Exception, match="could not send to queue printiq-inbox"):
+        await process(message(work_of(delivery(quote("Q1")))), app)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a bug in the app."""
+
+    async def parse_delivery(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(processing, "parse_delivery", parse_delivery)
+
+
+@pytest.mark.usefixtures("broken")
+async def test_another_error_is_failing_four_times_and_failed_the_fifth_with_its_bytes(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    for attempt in range(1, 5):
+        await process(message(work_of(sent, attempt=attempt, errors=attempt - 1)), bench.app)
+        row = await bench.row(sent.id)
+        assert (row["status"], row["attempts"], row["error"]) == ("failing", attempt, "KeyError: 'a bug'")
+    assert not await bench.is_open(sent.id)
+    await process(message(work_of(sent, attempt=5, errors=4)), bench.app)
+    row = await bench.row(sent.id)
+    assert (row["status"], row["attempts"], row["error"]) == ("failed", 5, "KeyError: 'a bug'")
+    assert await bench.is_open(sent.id)
+    assert await bench.blob(row["raw"]) == sent.body
+    assert await bench.depth(INBOX_QUEUE) == 4, "one for each failed try, and none for the last"
+
+
+async def test_what_failed_is_found_by_what_it_is_about(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(processing, "_send", send)
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent, attempt=5, errors=4)), bench.app)
+    for selected in (Filter(subject="Q1"), Filter(subject="Q1", open=True), Filter(kind=Kind.QUOTE)):
+        (row,) = (await page(bench.app.stores.tables, selected, size=10)).rows
+        assert (row["id"], row["status"]) == (sent.id, "failed")
+    assert await bench.rows("records") == [], "nobody was told"
+
+
+async def test_of_what_is_too_large_nothing_is_read(bench: Bench, calls: list[Call]) -> None:
+    app = bench.start(MAX_BODY_BYTES="10")
+    refused = delivery(quote("Q1"))
+    with contextlib.suppress(BodyTooLarge):
+        await receive(refused, app)
+    await bench.work_off(app)
+    raw = str((await bench.row(refused.id))["raw"])
+    with pytest.raises(NotReplayable, match=r"at most 10 are read .* Raise that setting first"):
+        await replay(refused.id, app)
+    calls.clear()
+    # as `verify --repair` puts it into the inbox where its row is missing
+    await reconcile.adopt(bench.app.stores, BlobRef.read(raw))
+    await bench.work_off(app)
+    assert not [call for call in calls if call.method == "GET" and call.path == raw]
+    row = await bench.row(refused.id)
+    assert (row["status"], row["raw"]) == ("quarantined", raw)
+    assert "at most 10 are read" in row["error"]
+
+
+@pytest.mark.usefixtures("broken")
+async def test_faults_of_storage_do_not_count_towards_giving_up(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent, attempt=300)), bench.app)
+    assert (await bench.row(sent.id))["status"] == "failing"
+
+
+@pytest.mark.usefixtures("broken")
+async def test_a_large_delivery_that_failed_keeps_its_bytes_too(bench: Bench) -> None:
+    sent = delivery(quote("Q1", Noise=os.urandom(60_000).hex()))
+    await receive(sent, bench.app)
+    (waiting,) = await bench.waiting()
+    work = Work.read(waiting).model_copy(update={"attempt": 5, "errors": 4})
+    assert work.blob is not None
+    await process(message(work), bench.app)
+    row = await bench.row(sent.id)
+    assert row["status"] == "failed"
+    assert await bench.blob(row["raw"]) == sent.body
+
+
+async def test_a_delivery_whose_blob_is_gone_is_failed_in_the_end_and_says_so(bench: Bench) -> None:
+    gone = BlobRef(ContainerName.ARCHIVE, "CreateQuote/2025/01/01/gone.json")
+    sent = delivery(b"")
+    work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5, "errors": 4})
+    await process(message(work), bench.app)
+    row = await bench.row(sent.id)
+    assert row["status"] == "failed"
+    assert "gone.json: it is not there" in row["error"]
+
+
+async def test_a_crash_is_counted_and_its_message_comes_back_from_the_poison_queue(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, work_of(sent).encode())
+    await bring_back_stranded(bench.app)
+    row = await bench.row(sent.id)
+    assert (row["status"], row["attempts"]) == ("failing", 1)
+    assert "The process ended while working on this" in row["error"]
+    assert await bench.depth(INBOX_QUEUE) == 1
+    assert await bench.depth(INBOX_POISON_QUEUE) == 0
+
+
+async def test_the_trigger_of_the_poison_queue_brings_a_message_back_at_once(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await bring_back(message(work_of(sent)), bench.app)
+    assert (await bench.row(sent.id))["status"] == "failing"
+    assert await bench.depth(INBOX_QUEUE) == 1
+
+
+async def test_the_trigger_of_the_poison_queue_waits_a_fault_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = bench.start(without(bench.storage, "Queue"))
+    monkeypatch.setattr("handlers.pipeline.process._PATIENCE_SECONDS", 0)
+    with pytest.raises(StorageFault):
+        await bring_back(message(work_of(delivery(quote("Q1")))), app)
+
+
+async def test_after_five_rounds_of_crashes_it_is_failed_with_its_bytes(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, work_of(sent, attempt=5, errors=4).encode())
+    await bring_back_stranded(bench.app)
+    row = await bench.row(sent.id)
+    assert row["status"] == "failed"
+    assert await bench.blob(row["raw"]) == sent.body
+    assert await bench.depth(INBOX_QUEUE) == 0
+
+
+async def test_a_foreign_message_in_the_poison_queue_is_no_trouble(bench: Bench) -> None:
+    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, b"hello")
+    await bring_back_stranded(bench.app)
+    (row,) = await bench.rows("deliveries")
+    assert row["status"] == "failing"
+
+
+async def test_wrong_subscriptions_keep_nothing_from_being_received_and_all_from_being_lost(
+    bench: Bench,
+) -> None:
+    wrong = bench.start(SUBSCRIPTIONS="no TOML at all")
+    sent = delivery(quote("Q1"))
+    await receive(sent, wrong)
+    assert await bench.work_off(wrong) == 1
+    await process(message(work_of(sent, attempt=50)), wrong)
+    row = await bench.row(sent.id)
+    assert row["status"] == "failing"
+    assert row["error"].startswith("The subscriptions are not valid TOML")
+    await process(message(work_of(sent, attempt=51)), bench.app)
+    assert (await bench.row(sent.id))["status"] == "sent"
+
+
+async def test_records_never_go_back_in_time(bench: Bench) -> None:
+    older, newer = delivery(quote("Q1", price=1)), delivery(quote("Q1", price=2))
+    for each in (newer, older):
+        await process(message(work_of(each)), bench.app)
+    (record,) = await bench.rows("records")
+    assert (record["delivery"], record["order"]) == (newer.id, newer.id)
+    assert '"Price":"2"' in record["data"]
+    assert len(await bench.rows("timeline")) == 2
+
+
+async def test_an_unreadable_delivery_is_quarantined_and_never_tried_again(bench: Bench) -> None:
+    sent = delivery(b"<html></html>")
+    await process(message(work_of(sent)), bench.app)
+    assert (await bench.row(sent.id))["status"] == "quarantined"
+    assert await bench.depth(INBOX_QUEUE) == 0
+    assert len([name for name in await bench.blobs() if name.endswith(".problem.json")]) == 1
+
+
+async def test_queues_that_drop_repeats_get_the_first_only(bench: Bench) -> None:
+    app = bench.start(SUBSCRIPTIONS=f'[queues.{RESULTS}]\nevents = ["*"]\nduplicates = "drop"')
+    first, second = delivery(quote("Q1")), delivery(quote("Q1"))
+    for each in (first, second):
+        await process(message(work_of(each, settled=True)), app)
+    assert [event["id"] for event in await bench.sent()] == [first.id]
+    row = await bench.row(second.id)
+    assert (row["status"], row["duplicateOf"]) == ("duplicate", first.id)
