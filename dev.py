@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     )
     sys.stdout.flush()
     if not WINDOWS:
-        os.execve(command[0], command, environment)  # noqa: S606 no shell is wanted
+        os.execve(command[0], command, environment)
     process = subprocess.Popen(command, env=environment)
     while True:
         # Ctrl-C reaches the command as well, which ends when it is ready to.
@@ -241,12 +241,12 @@ def only_one(path: str) -> Iterator[None]:
 def try_lock(file: IO[bytes]) -> bool:
     try:
         if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 exists on Windows only
+            import msvcrt
 
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
-            import fcntl  # noqa: PLC0415 exists elsewhere only
+            import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

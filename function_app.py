@@ -42,7 +42,7 @@ async def webhook(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("health")
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+async def health(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await health_.health(the_app()))
 
 
@@ -109,13 +109,13 @@ async def stats(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("drift")
 @app.route(route="drift", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def drift(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+async def drift(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await endpoints.drifted(the_app()))
 
 
 @app.function_name("schemas")
 @app.route(route="schemas", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def schemas(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+async def schemas(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await openapi_.event_schemas(the_app()))
 
 
@@ -127,7 +127,7 @@ async def schema(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("openapi")
 @app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
+async def openapi(req: func.HttpRequest) -> func.HttpResponse:
     return _response(await openapi_.openapi(the_app()))
 
 
@@ -150,13 +150,13 @@ async def hot_folder(blob: func.InputStream) -> None:
 
 @app.function_name("sweep_hot_folder")
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=False)
-async def sweep_hot_folder(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+async def sweep_hot_folder(timer: func.TimerRequest) -> None:
     await drops.sweep(the_app())
 
 
 @app.function_name("poll_ftp")
 @app.timer_trigger(arg_name="timer", schedule=settings().ftp_schedule, use_monitor=False)
-async def poll_ftp(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+async def poll_ftp(timer: func.TimerRequest) -> None:
     await poll.poll(the_app())
 
 
@@ -174,13 +174,13 @@ async def inbox_poison(message: func.QueueMessage) -> None:
 
 @app.function_name("heartbeat")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=False)
-async def heartbeat(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+async def heartbeat(timer: func.TimerRequest) -> None:
     await beat(the_app())
 
 
 @app.function_name("retention")
 @app.timer_trigger(arg_name="timer", schedule="0 */10 * * * *")
-async def retention(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's signature
+async def retention(timer: func.TimerRequest) -> None:
     await retain(the_app())
 
 

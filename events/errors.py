@@ -55,17 +55,17 @@ class EventError(Exception):
         self.problems = problems or (Problem(pointer, message),)
 
 
-class UnknownEvent(EventError):  # noqa: N818 - the family's name says Error; each member says what is wrong
+class UnknownEvent(EventError):
     status = 404
     title = "Unknown event"
 
 
-class EmptyBody(EventError):  # noqa: N818 - as above
+class EmptyBody(EventError):
     status = 400
     title = "Empty body"
 
 
-class BodyTooLarge(EventError):  # noqa: N818 - as above
+class BodyTooLarge(EventError):
     status = 413
     title = "Body too large"
 
@@ -74,12 +74,12 @@ class BodyTooLarge(EventError):  # noqa: N818 - as above
         return cls(f"It has {size:,} bytes; at most {most:,} are read (setting MAX_BODY_BYTES).")
 
 
-class NotJsonOrXml(EventError):  # noqa: N818 - as above
+class NotJsonOrXml(EventError):
     status = 415
     title = "Neither JSON nor XML"
 
 
-class Unprocessable(EventError):  # noqa: N818 - as above
+class Unprocessable(EventError):
     status = 422
     title = "Unprocessable body"
 

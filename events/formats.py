@@ -150,7 +150,7 @@ def _too_many(most: int) -> Malformed:
     return Malformed(f"The body holds more than {most:,} values; no printIQ object of its size has so many.")
 
 
-def _with_line_ends(value: Any) -> Any:  # noqa: ANN401 - a tree
+def _with_line_ends(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, dict):
@@ -365,11 +365,11 @@ _has_attributes = etree.XPath(
 )
 
 
-class _TextBesideElements(Exception):  # noqa: N818 - says what it is
+class _TextBesideElements(Exception):
     """Say that a document is not of the common form."""
 
 
-def _tree(root: etree._Element, xml: bytes) -> Any:  # noqa: ANN401 - a tree
+def _tree(root: etree._Element, xml: bytes) -> Any:
     """Read a document the short way; the long one only where it has more than elements and their texts."""
     if len(root) and not (b"&" in xml and b"&#" in xml) and not _has_attributes(root):
         try:
@@ -379,7 +379,7 @@ def _tree(root: etree._Element, xml: bytes) -> Any:  # noqa: ANN401 - a tree
     return _value(root, MAX_DEPTH)
 
 
-def _common(element: etree._Element, name: str, levels: int) -> Any:  # noqa: ANN401 - a tree
+def _common(element: etree._Element, name: str, levels: int) -> Any:
     """Return what _value returns, where there are neither attributes nor escaped line ends."""
     if not levels:
         raise _too_deep()
@@ -400,7 +400,7 @@ def _common(element: etree._Element, name: str, levels: int) -> Any:  # noqa: AN
     return _unless_list(members, name) if len(members) == 1 else members
 
 
-def _value(element: etree._Element, levels: int) -> Any:  # noqa: ANN401 - a tree
+def _value(element: etree._Element, levels: int) -> Any:
     if not len(element):
         return None if _is_nil(element) else _text(element.text)
     if not levels:
@@ -423,7 +423,7 @@ def _value(element: etree._Element, levels: int) -> Any:  # noqa: ANN401 - a tre
     return _unless_list(members, _local(element.tag)) if len(members) == 1 else members
 
 
-def _unless_list(members: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - a tree
+def _unless_list(members: dict[str, Any], name: str) -> Any:
     """Return the one member, or the items alone where it is what a list of this name holds."""
     ((item, value),) = members.items()
     if name == f"{item}s" or _is_list_of(name, item):

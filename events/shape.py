@@ -23,7 +23,7 @@ def shape(members: dict[str, Any], model: type[Part]) -> dict[str, Any]:
     return shaped
 
 
-def _items(value: Any, part: type[Part] | None) -> list[Any]:  # noqa: ANN401 - a tree
+def _items(value: Any, part: type[Part] | None) -> list[Any]:
     """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone.
 
     Items that are null or empty are left out of a list of objects: XML cannot tell them from none.
@@ -53,7 +53,7 @@ def _is_container(value: dict[str, Any], part: type[Part] | None) -> bool:
     return all(_is_item(item, plan(part).slot(name)) for name, item in value.items())
 
 
-def _is_item(value: Any, slot: Slot | None) -> bool:  # noqa: ANN401 - a tree
+def _is_item(value: Any, slot: Slot | None) -> bool:
     """Tell an item's element in a container from a member of an object."""
     if slot is None:
         return is_blank(value) or isinstance(value, dict | list)

@@ -34,14 +34,14 @@ class Reading:
     unread: int = 0
 
 
-def keep_unread(value: object, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever came is what stays
+def keep_unread(value: object, info: ValidationInfo) -> Any:
     """Leave a value that could not be read as it is, scalars as text as XML has them, and count it."""
     if isinstance(info.context, Reading):
         info.context.unread += 1
     return plain(value) if isinstance(value, dict | list) else as_text(value)
 
 
-def as_text(value: object) -> Any:  # noqa: ANN401 - what is no scalar stays
+def as_text(value: object) -> Any:
     """Write a scalar as XML would; anything else stays what it is."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -54,7 +54,7 @@ def as_text(value: object) -> Any:  # noqa: ANN401 - what is no scalar stays
 _INTEGERS = 2**63
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - a tree
+def plain(value: Any) -> Any:
     """Bring an unknown value into normal form: blanks are null, numbers that would lose digits are text."""
     if isinstance(value, str):
         return value if value and not value.isspace() else None
@@ -80,7 +80,7 @@ def is_true(value: object) -> bool:
     return str(value).strip().lower() in {"true", "yes", "y", "1"}
 
 
-def read_text(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+def read_text(value: Any, info: ValidationInfo) -> Any:
     if is_blank(value):
         return None
     text = as_text(value)
@@ -99,7 +99,7 @@ _FLAGS = {
 }
 
 
-def read_flag(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+def read_flag(value: Any, info: ValidationInfo) -> Any:
     if is_blank(value):
         return None
     known = _FLAGS.get(str(value).strip().lower())
@@ -119,14 +119,14 @@ def _decimal(value: object) -> Decimal | None:
         return None
 
 
-def read_number(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+def read_number(value: Any, info: ValidationInfo) -> Any:
     if is_blank(value):
         return None
     number = _decimal(value)
     return keep_unread(value, info) if number is None else number
 
 
-def read_integer(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+def read_integer(value: Any, info: ValidationInfo) -> Any:
     if is_blank(value):
         return None
     number = _decimal(value)
@@ -150,7 +150,7 @@ _SLASHED = re.compile(
 _MICROSOFT = re.compile(r"/Date\((?P<ms>-?\d{1,15})(?P<offset>[+-]\d{4})?\)/", re.ASCII)
 
 
-def read_moment(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - anything may come
+def read_moment(value: Any, info: ValidationInfo) -> Any:
     if is_blank(value):
         return None
     moment = _moment(value, info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY)

@@ -216,7 +216,7 @@ async def _store(tables: Tables, carried: Carried, findings: Findings) -> None:
             else:
                 await tables.replace(TableName.DRIFT, entity, etag=etag)
         except (Conflict, NotFound):  # another instance was first
-            await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
+            await asyncio.sleep(random.uniform(0.01, 0.1))
             continue
         return
     raise StorageFault("could not store what was found of fields: too many instances at once")

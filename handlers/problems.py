@@ -50,7 +50,7 @@ def in_words(error: ValidationError) -> str:
     return " ".join(map(in_plain_words, error.errors()))
 
 
-def problem_document(refusal: ProblemDetails, **members: Any) -> bytes:  # noqa: ANN401 - JSON values
+def problem_document(refusal: ProblemDetails, **members: Any) -> bytes:
     """Write the document; `members` that are None are left out."""
     document = {
         "type": "about:blank",

@@ -40,7 +40,7 @@ def attachment(body: bytes, content_type: str, name: str) -> Answer:
     return Answer(200, body, content_type, {**_ALWAYS, **guards})
 
 
-def problem(refusal: ProblemDetails, *, retry_after: int | None = None, **members: Any) -> Answer:  # noqa: ANN401 - JSON values
+def problem(refusal: ProblemDetails, *, retry_after: int | None = None, **members: Any) -> Answer:
     """Answer with a problem document (RFC 9457)."""
     headers = {**_ALWAYS, "Retry-After": str(retry_after)} if retry_after is not None else _ALWAYS
     return Answer(refusal.status, problem_document(refusal, **members), _PROBLEM, headers)

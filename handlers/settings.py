@@ -25,7 +25,7 @@ class Connection(NamedTuple):
     client_id: str
 
 
-def _named(name: str) -> Any:  # noqa: ANN401 - stands for the field's default
+def _named(name: str) -> Any:
     return Field("", validation_alias=name)
 
 

@@ -114,7 +114,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     made: list[Call] = []
     send = AioHttpTransport.send
 
-    async def noted(self: AioHttpTransport, request: HttpRequest, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+    async def noted(self: AioHttpTransport, request: HttpRequest, **options: Any) -> Any:
         made.append(Call.of(request))
         return await send(self, request, **options)
 

@@ -131,7 +131,7 @@ class Receiver:
         container, _, name = place.partition("/")
         return self.blobs.get_blob_client(container, name).download_blob().readall()
 
-    def referred(self, event: Json) -> Any:  # noqa: ANN401 - JSON
+    def referred(self, event: Json) -> Any:
         """Follow a message's `dataref`, which this account's key opens, to its data."""
         prefix = f"{self.blobs.url.rstrip('/')}/"
         assert event["dataref"].startswith(prefix)

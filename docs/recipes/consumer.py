@@ -114,6 +114,6 @@ def _messages(client: QueueClient) -> list[Any]:
         return []
 
 
-def _data(event: Event, storage: Storage) -> Any:  # noqa: ANN401 - JSON
+def _data(event: Event, storage: Storage) -> Any:
     """Return the payload; a large one lies in a blob that `dataref` names."""
     return event["data"] if "data" in event else json.loads(storage.blob(event["dataref"]))

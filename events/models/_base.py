@@ -71,7 +71,7 @@ P = TypeVar("P", bound=Part)
 T = TypeVar("T")
 
 
-def also(*names: str, own: str | None = None) -> Any:  # noqa: ANN401 - stands for the field's default
+def also(*names: str, own: str | None = None) -> Any:
     """Give a field the other names it is seen under; `own` is printIQ's name where Python cannot spell it."""
     return Field(default=None, alias=own, json_schema_extra={"x-also": list(names)})
 
@@ -82,8 +82,8 @@ class _Lenient:
     def __init__(self, *, empty: object) -> None:
         self.empty = empty
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's
-        def otherwise(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever came is what stays
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def otherwise(value: Any, info: ValidationInfo) -> Any:
             return self.empty if is_blank(value) else keep_unread(value, info)
 
         return core_schema.union_schema(

@@ -16,7 +16,7 @@ _log = logging.getLogger("printiq.webhook")
 _RETRY_AFTER = 30
 
 
-class LengthRequired(EventError):  # noqa: N818 - as its family
+class LengthRequired(EventError):
     status = 411
     title = "Length required"
 

@@ -37,7 +37,7 @@ _RETRY_AFTER = 30
 _SUBJECTS_OF_A_KIND = 10
 
 
-class BadRequest(Exception):  # noqa: N818 - an answer, not a fault
+class BadRequest(Exception):
     """Say what is wrong with what was asked."""
 
     def __init__(self, *problems: Problem) -> None:
@@ -45,11 +45,11 @@ class BadRequest(Exception):  # noqa: N818 - an answer, not a fault
         self.problems = problems
 
 
-class Missing(Exception):  # noqa: N818 - as above
+class Missing(Exception):
     """Say that what was asked for is not there, and why."""
 
 
-class TooLargeToShow(Exception):  # noqa: N818 - as above
+class TooLargeToShow(Exception):
     """Say that bytes are more than the app holds at once, and where they lie."""
 
 

@@ -233,7 +233,7 @@ class Delivery(_Shown):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, row: Any) -> Any:  # noqa: ANN401 - a row as it was read
+    def _without_blanks(cls, row: Any) -> Any:
         # a table's columns cannot be removed by a merge: "" stands for none
         return {name: value for name, value in row.items() if value != ""} if isinstance(row, dict) else row
 
@@ -277,7 +277,7 @@ class Detail(Delivery):
 
     @model_validator(mode="before")
     @classmethod
-    def _unpacked(cls, row: Any) -> Any:  # noqa: ANN401 - a row as it was read
+    def _unpacked(cls, row: Any) -> Any:
         if not isinstance(row, dict):
             return row
         lists = ("queues", "warnings", "steps")

@@ -37,15 +37,15 @@ CURSOR = "[0-9a-f]{32}"
 _AHEAD = timedelta(minutes=5)
 
 
-class UnknownDelivery(Exception):  # noqa: N818 - an answer, not a fault
+class UnknownDelivery(Exception):
     """Say that no delivery has this id, so far."""
 
 
-class NothingKept(Exception):  # noqa: N818 - as above
+class NothingKept(Exception):
     """Say that the bytes of a delivery lie nowhere, and why."""
 
 
-class BadCursor(ValueError):  # noqa: N818 - as above
+class BadCursor(ValueError):
     """Say that a cursor is none of ours."""
 
 

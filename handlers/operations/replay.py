@@ -35,7 +35,7 @@ _SECONDS = 150
 _OPEN = {Status.QUARANTINED, Status.FAILED}
 
 
-class NotReplayable(Exception):  # noqa: N818 - says what it is
+class NotReplayable(Exception):
     """Say why a delivery cannot be replayed or dismissed, and what to do."""
 
 

@@ -54,7 +54,7 @@ class Verdict:
     freed: tuple[Entry, ...] = ()
 
 
-class NotSettled(Exception):  # noqa: N818 - says what it is
+class NotSettled(Exception):
     """Say that this looks like a repeat, and must be looked at once more after SETTLE_SECONDS."""
 
 
@@ -78,7 +78,7 @@ async def verdict(event: Event[Payload], tables: Tables, *, window_seconds: int,
         try:
             await _write(tables, partition, row, entries, etag)
         except (Conflict, NotFound):  # another delivery of this subject was first
-            await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - no secret
+            await asyncio.sleep(random.uniform(0.005, 0.05))
             continue
         return found
     raise StorageFault(

@@ -15,7 +15,7 @@ from handlers.stores import StorageFault
 _CUSTODY_SECONDS = 8
 
 
-class NoCustody(Exception):  # noqa: N818 - says what it is
+class NoCustody(Exception):
     """Say that storage did not take the delivery: it was not received, and must be sent again."""
 
 

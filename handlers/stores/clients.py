@@ -31,7 +31,7 @@ class Clients:
     def tables(self) -> TableServiceClient:
         return cast("TableServiceClient", self._make(TableServiceClient, self._connection.table))
 
-    def _make(self, kind: Any, address: str) -> Any:  # noqa: ANN401 - three SDK classes without a common base
+    def _make(self, kind: Any, address: str) -> Any:
         options: dict[str, Any] = {
             # reading proxies and netrc anew on every call would cost a third of it
             "transport": AioHttpTransport(use_env_settings=False, connection_timeout=3, read_timeout=5),

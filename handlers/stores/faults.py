@@ -12,15 +12,15 @@ from azure.core.exceptions import (
 )
 
 
-class StorageFault(Exception):  # noqa: N818 - the field's word
+class StorageFault(Exception):
     """Say that storage did not do what was asked; trying again later may help."""
 
 
-class NotFound(Exception):  # noqa: N818 - an answer, not an error of storage
+class NotFound(Exception):
     """Say that the blob, row or message is not there."""
 
 
-class Conflict(Exception):  # noqa: N818 - an answer, not an error of storage
+class Conflict(Exception):
     """Say that it is there already, or was changed since it was read."""
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, run by its path
 """Do what can be done only once the code is deployed; to run it again is harmless.
 
 1. Wait until the app has indexed its functions and made the key of its Blob trigger.
@@ -42,7 +41,7 @@ KEY = "printiq"
 
 
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is what the person sees
+    print(text, flush=True)
 
 
 def az(*arguments: str) -> str:
@@ -55,7 +54,7 @@ def az(*arguments: str) -> str:
         raise RuntimeError("the Azure CLI (az) is not installed, or not on the PATH")
     given = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
     command = [program, *arguments, *(["--subscription", given] if given else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - az itself
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"az {' '.join(arguments[:3])} failed: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -64,7 +63,7 @@ def az(*arguments: str) -> str:
 def wake(url: str) -> None:
     """Call the app, so that a host that has scaled to zero starts; what it answers does not matter here."""
     try:
-        with urllib.request.urlopen(url, timeout=30):  # noqa: S310 - the app's own address
+        with urllib.request.urlopen(url, timeout=30):
             pass
     except (OSError, http.client.HTTPException):
         pass
@@ -178,7 +177,7 @@ def main(arguments: list[str]) -> int:
         say("The hot folder's new files now wake the function hot_folder.")
         patiently(lambda: make_key(group, app), outputs["HEALTH_URL"], options.pause)
     except RuntimeError as error:
-        print(f"postdeploy: {error}", file=sys.stderr)  # noqa: T201 - this is what the person sees
+        print(f"postdeploy: {error}", file=sys.stderr)
         return 1
     say(f"Webhook      {outputs['WEBHOOK_URL']}?code=<KEY>")
     say(f"Hot folder   {outputs['HOT_FOLDER_URL']}")

@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def session(browser: Browser, **options: Any) -> Iterator[Page]:  # noqa: ANN401 - those of Playwright
+def session(browser: Browser, **options: Any) -> Iterator[Page]:
     """Open a page of a fresh browser session."""
     context = browser.new_context(**options)
     context.set_default_timeout(_MILLISECONDS)

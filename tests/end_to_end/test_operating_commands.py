@@ -15,13 +15,13 @@ from tools.host.testing import wait_until
 
 
 @pytest.fixture(scope="module")
-def own(start_receiver: Any) -> Receiver:  # noqa: ANN401 - a function
+def own(start_receiver: Any) -> Receiver:
     """Return an app of these tests' own: its account is theirs."""
     receiver: Receiver = start_receiver({})
     return receiver
 
 
-def called(receiver: Receiver, main: Any, *arguments: str) -> Result:  # noqa: ANN401 - a command
+def called(receiver: Receiver, main: Any, *arguments: str) -> Result:
     command = typer.Typer()
     command.command()(main)
     environment = {"AzureWebJobsStorage": receiver.storage, "HOT_FOLDER": receiver.storage, "COLUMNS": "200"}
@@ -95,7 +95,7 @@ def test_the_account_of_a_good_day_ends_with_0_and_says_so(own: Receiver) -> Non
     assert done.exit_code == 0
 
 
-def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) -> None:  # noqa: ANN401 - a function
+def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) -> None:
     receiver: Receiver = start_receiver({})
     lost = receiver.accepted("CreateQuote", quote("Q-lost"))
     container, _, name = receiver.row(lost)["raw"].partition("/")
@@ -105,7 +105,7 @@ def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) 
     assert f"{lost}: its bytes are not at archive/" in done.stdout
 
 
-def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:  # noqa: ANN401 - a function
+def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
     receiver: Receiver = start_receiver({})
     receiver.row(receiver.accepted("CreateQuote", quote("Q[/x]")))
     (told,) = receiver.written("timeline", subject="Q[/x]")

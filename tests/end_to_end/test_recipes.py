@@ -30,7 +30,7 @@ events = ["ExportInvoice"]
 
 
 @pytest.fixture(scope="module")
-def own(start_receiver: Any) -> Receiver:  # noqa: ANN401 - a function
+def own(start_receiver: Any) -> Receiver:
     receiver: Receiver = start_receiver({"SUBSCRIPTIONS": TWO_QUEUES})
     return receiver
 

@@ -73,7 +73,7 @@ def test_the_second_of_two_equal_events_is_marked_and_dropped_where_a_queue_want
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_a_b_a_sent_back_to_back_is_three_events(relay: Receiver, at_once: bool) -> None:  # noqa: FBT001
+def test_a_b_a_sent_back_to_back_is_three_events(relay: Receiver, at_once: bool) -> None:
     number = f"Q4-{at_once}"
     bodies = [quote(number, price) for price in (1, 2, 1)]
     if at_once:

@@ -20,7 +20,7 @@ def delivery(event: str, body: bytes | str) -> Delivery:
     )
 
 
-def read(event: str, body: bytes | str, **options: Any) -> Event[Payload]:  # noqa: ANN401 - those of parse
+def read(event: str, body: bytes | str, **options: Any) -> Event[Payload]:
     return parse(delivery(event, body), **options)
 
 

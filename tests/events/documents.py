@@ -36,7 +36,7 @@ NUMBERS = st.integers(-(10**28) + 1, 10**28 - 1).map(lambda digits: Decimal(digi
 ZONES: st.SearchStrategy[tzinfo] = st.integers(-14 * 60, 14 * 60).map(
     lambda minutes: timezone(timedelta(minutes=minutes))
 )
-ZONED = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)  # noqa: DTZ001 - bounds have no zone
+ZONED = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)
 LEAVES: dict[type, st.SearchStrategy[Any]] = {
     str: TEXTS,
     bool: st.booleans(),

@@ -19,7 +19,7 @@ from events.models import Job
 LONGEST_TEXT = 1_000
 
 
-def short(value: Any) -> Any:  # noqa: ANN401 - a tree
+def short(value: Any) -> Any:
     """Name long texts (thumbnails) by their length and digest, so that a person can read the rest."""
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f"({len(value):,} characters, blake2b {blake2b(value.encode(), digest_size=16).hexdigest()})"

@@ -125,7 +125,7 @@ def test_a_thousand_subjects_are_enough() -> None:
 def test_an_event_can_repeat_unless_equal_ones_are_separate_happenings(
     event: str,
     body: str,
-    can_repeat: bool,  # noqa: FBT001 - a column
+    can_repeat: bool,
 ) -> None:
     assert read(event, body).can_repeat is can_repeat
 

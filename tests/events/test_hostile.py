@@ -24,7 +24,7 @@ def refusal(event: str, body: bytes | str) -> EventError:
     return refused.value
 
 
-def data(event: str, body: bytes | str) -> Any:  # noqa: ANN401 - JSON
+def data(event: str, body: bytes | str) -> Any:
     return json.loads(read(event, body).data)
 
 

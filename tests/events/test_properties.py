@@ -21,7 +21,7 @@ relaxed = settings(
 @relaxed
 @given(payloads(), st.data())
 def test_the_same_object_gives_the_same_bytes_in_any_format_order_case_and_form(
-    payload: Any,  # noqa: ANN401 - hypothesis's
+    payload: Any,
     data: st.DataObject,
 ) -> None:
     event, model, tree = payload
@@ -36,7 +36,7 @@ def test_the_same_object_gives_the_same_bytes_in_any_format_order_case_and_form(
 
 @relaxed
 @given(payloads(), st.data())
-def test_known_values_come_out_exactly(payload: Any, data: st.DataObject) -> None:  # noqa: ANN401 - hypothesis's
+def test_known_values_come_out_exactly(payload: Any, data: st.DataObject) -> None:
     event, model, tree = payload
     found = read(event, xml_document(model, tree, data.draw)).payload
     for slot in plan(model).fields:
@@ -72,7 +72,7 @@ MEMBER_NAMES = st.sampled_from([*FIELD_NAMES, *OBJECTS, *ODD_NAMES]).filter(
 MARK = "§"
 
 
-def marked(tree: Any, found: list[str]) -> Any:  # noqa: ANN401 - a tree
+def marked(tree: Any, found: list[str]) -> Any:
     """Give every scalar of a tree a text of its own."""
     if isinstance(tree, dict):
         return {name: marked(item, found) for name, item in tree.items()}

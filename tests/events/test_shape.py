@@ -9,7 +9,7 @@ from deliveries import read
 from events import EventError, ReportedFailure, WrongObject
 
 
-def data(event: str, body: str) -> Any:  # noqa: ANN401 - JSON
+def data(event: str, body: str) -> Any:
     return json.loads(read(event, body).data)
 
 

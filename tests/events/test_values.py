@@ -15,13 +15,13 @@ class Field(NamedTuple):
     document: str
     name: str
 
-    def value(self, body: str) -> Any:  # noqa: ANN401 - a JSON value
+    def value(self, body: str) -> Any:
         return json.loads(read(self.event, body).data)[self.name]
 
-    def from_json(self, literal: str) -> Any:  # noqa: ANN401 - a JSON value
+    def from_json(self, literal: str) -> Any:
         return self.value(f'{{"{self.name}": {literal}}}')
 
-    def from_xml(self, text: str) -> Any:  # noqa: ANN401 - a JSON value
+    def from_xml(self, text: str) -> Any:
         return self.value(f"<{self.document}><{self.name}>{escape(text)}</{self.name}></{self.document}>")
 
 
@@ -158,7 +158,7 @@ def test_a_value_has_one_form_whatever_it_came_as(
     field: Field,
     literal: str,
     text: str,
-    form: Any,  # noqa: ANN401 - a JSON value
+    form: Any,
 ) -> None:
     assert repr(field.from_json(literal)) == repr(form)
     assert repr(field.from_xml(text)) == repr(form)
@@ -200,7 +200,7 @@ UNKNOWN: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("literal", "form"), UNKNOWN)
 def test_an_unknown_field_keeps_its_type_and_never_loses_a_digit(
     literal: str,
-    form: Any,  # noqa: ANN401 - a JSON value
+    form: Any,
 ) -> None:
     found = json.loads(read("CreateJob", f'{{"QuoteNo": "Q1", "Extra": {literal}}}').data)["Extra"]
     assert repr(found) == repr(form)

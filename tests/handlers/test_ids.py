@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from handlers.ids import derived_id, just_before, new_id, newest_first, time_of
 
-MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - aware by timezones
+MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))
 
 
 def _floor(moment: datetime) -> datetime:

@@ -31,7 +31,7 @@ def test_the_shipped_file_sends_every_event_to_one_queue() -> None:
         ("CreateJob?ml", "CreateJobXml", True),
     ],
 )
-def test_names_and_patterns_match_without_regard_to_case(pattern: str, event: str, wanted: bool) -> None:  # noqa: FBT001 - a column
+def test_names_and_patterns_match_without_regard_to_case(pattern: str, event: str, wanted: bool) -> None:
     assert bool(_queues(f'[queues.one]\nevents = ["{pattern}"]', event)) is wanted
 
 

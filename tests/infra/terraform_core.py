@@ -49,16 +49,16 @@ class SchemaOnly(rpc.ProviderServicer):  # type: ignore[misc]  # generated witho
             server_capabilities=pb.ServerCapabilities(get_provider_schema_optional=True),
         )
 
-    def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401, ARG002 - the protocol's names
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:
         return self.schemas
 
-    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401, ARG002
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateProviderConfig.Response()
 
-    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401, ARG002
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateResourceConfig.Response()
 
-    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401, ARG002
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateDataResourceConfig.Response()
 
 

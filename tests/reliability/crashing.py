@@ -70,7 +70,7 @@ def _child(step: Step, settings: Settings, at: Crash | None, writing: int) -> No
     send = AioHttpTransport.send
     count = 0
 
-    async def crashing(self: AioHttpTransport, request: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+    async def crashing(self: AioHttpTransport, request: Any, **options: Any) -> Any:
         nonlocal count
         number, count = count, count + 1
         os.write(writing, f"{request.method} {request.url.split('?')[0].split('/', 3)[3]}\n".encode())

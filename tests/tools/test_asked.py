@@ -11,7 +11,7 @@ from tools.commands import drift, replay
 NOBODY = "http://127.0.0.1:9"
 
 
-def called(main: Any, *arguments: str) -> Result:  # noqa: ANN401 - a command
+def called(main: Any, *arguments: str) -> Result:
     command = typer.Typer()
     command.command()(main)
     return CliRunner().invoke(command, [*arguments, "--url", NOBODY], env={"COLUMNS": "200"})
@@ -29,7 +29,7 @@ def called(main: Any, *arguments: str) -> Result:  # noqa: ANN401 - a command
         (replay.main, ["--status", "sentt"], "quarantined"),
     ],
 )
-def test_what_is_misspelt_is_told_before_the_app_is_asked(main: Any, arguments: list[str], said: str) -> None:  # noqa: ANN401 - a command
+def test_what_is_misspelt_is_told_before_the_app_is_asked(main: Any, arguments: list[str], said: str) -> None:
     done = called(main, *arguments)
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.replace("│", " ").split())
@@ -43,5 +43,5 @@ def test_what_is_misspelt_is_told_before_the_app_is_asked(main: Any, arguments: 
         (replay.main, ["--since", "2026-03-31T08:00:00Z", "--until", "2026-04-01", "--status", "sent"]),
     ],
 )
-def test_what_is_right_is_asked_of_the_app(main: Any, arguments: list[str]) -> None:  # noqa: ANN401 - a command
+def test_what_is_right_is_asked_of_the_app(main: Any, arguments: list[str]) -> None:
     assert called(main, *arguments).exit_code == 3

@@ -281,7 +281,7 @@ def _statistics(app: App, requests: _Requests) -> Mapping[str, _Case]:
         for hour in hours
     ]
     # what is not remembered: hours that ended less than ten minutes ago
-    fresh = bars[: 1 if now.minute >= 10 else 2]  # noqa: PLR2004 - as said above
+    fresh = bars[: 1 if now.minute >= 10 else 2]
     others = [
         requests.page(TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'", 1000, ["RowKey"]),
         *(look for name in _QUEUES for look in requests.look(name)),

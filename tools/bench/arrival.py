@@ -35,7 +35,7 @@ def arrival_figures() -> Iterator[Figure]:
             "hot-folder"
         )
 
-        def by_webhook(number: str, content: bytes) -> None:  # noqa: ARG001 - as by_folder
+        def by_webhook(number: str, content: bytes) -> None:
             post_to(running, [content], 1)
 
         def by_folder(number: str, content: bytes) -> None:

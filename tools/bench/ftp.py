@@ -115,7 +115,7 @@ def _lay(folder: Path, files: int) -> None:
 
 @contextlib.contextmanager
 def _session(folder: Path) -> Iterator[ftplib.FTP]:
-    with ftplib.FTP() as ftp:  # noqa: S321 - all alike are without TLS
+    with ftplib.FTP() as ftp:
         ftp.connect("127.0.0.1", _FTP_PORT)
         ftp.login(USER, PASSWORD)
         ftp.cwd(folder.name)

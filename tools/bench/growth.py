@@ -126,7 +126,7 @@ async def _in_turns(*connections: str) -> list[tuple[list[float], list[float]]]:
 
 async def _newest(app: App) -> None:
     answer = await endpoints.deliveries({}, app)
-    assert answer.status == 200, answer.body  # noqa: PLR2004 - OK
+    assert answer.status == 200, answer.body
 
 
 @asynccontextmanager

@@ -65,11 +65,11 @@ def _limit(body: bytes) -> Callable[[], object]:
 
 
 def _json_peers(model: type[Payload], body: bytes) -> dict[str, Callable[[], object]]:
-    from aws_lambda_powertools.utilities.parser import parse as powertools_parse  # noqa: PLC0415 - a peer
-    from aws_lambda_powertools.utilities.parser.envelopes import LambdaFunctionUrlEnvelope  # noqa: PLC0415 - a peer
-    from cloudevents.core.bindings.http import HTTPMessage, from_http  # noqa: PLC0415 - a peer
-    from cloudevents.core.formats.json import JSONFormat  # noqa: PLC0415 - a peer
-    from cloudevents.core.v1.event import CloudEvent  # noqa: PLC0415 - a peer
+    from aws_lambda_powertools.utilities.parser import parse as powertools_parse
+    from aws_lambda_powertools.utilities.parser.envelopes import LambdaFunctionUrlEnvelope
+    from cloudevents.core.bindings.http import HTTPMessage, from_http
+    from cloudevents.core.formats.json import JSONFormat
+    from cloudevents.core.v1.event import CloudEvent
 
     text = body.decode()
     headers = {
@@ -125,7 +125,7 @@ def _json_peers(model: type[Payload], body: bytes) -> dict[str, Callable[[], obj
 def odd_form(body: bytes) -> bytes:
     """Return the same document wrapped, its names in odd case, its numbers as strings."""
 
-    def odd(value: Any) -> Any:  # noqa: ANN401 - a tree
+    def odd(value: Any) -> Any:
         if isinstance(value, dict):
             return {name.upper(): odd(each) for name, each in value.items()}
         if isinstance(value, list):
@@ -137,9 +137,9 @@ def odd_form(body: bytes) -> bytes:
 
 def xml_figures() -> Iterator[Figure]:
     """Measure XML: a Job of 60 KB and an AcceptanceDetails of 13 KB."""
-    import xmltodict  # noqa: PLC0415 - a peer
+    import xmltodict
 
-    from tools.bench.pydantic_xml_models import peer_of  # noqa: PLC0415 - a peer
+    from tools.bench.pydantic_xml_models import peer_of
 
     cases: list[tuple[str, str, str, type[Payload]]] = [
         ("Job XML of 60 KB", "CreateJobXml", "CreateJobXml/job-60kb-seed-packets.xml", Job),

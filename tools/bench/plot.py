@@ -75,4 +75,4 @@ def _marks(bounds: tuple[float, float]) -> list[float]:
 
 
 def _shown(value: float) -> str:
-    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"  # noqa: PLR2004 - SI
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"

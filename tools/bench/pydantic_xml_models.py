@@ -9,7 +9,7 @@ from events.models import Part
 from events.models._base import Slot, plan
 
 
-def peer_of(model: type[Part], element: etree._Element) -> Any:  # noqa: ANN401 - a class of pydantic-xml's
+def peer_of(model: type[Part], element: etree._Element) -> Any:
     """Return a model that reads `element` and its like: what stands in it of the model's known fields."""
     fields: dict[str, tuple[Any, Any]] = {}
     for slot in plan(model).fields:

@@ -21,7 +21,7 @@ _ACCEPTED = 202
 
 def _noise(size: int) -> bytes:
     """Return a body that nothing can compress, as base64 of random bytes stands in it."""
-    chance = random.Random(size)  # noqa: S311 - no secret
+    chance = random.Random(size)
     text = base64.b64encode(chance.randbytes(size)).decode()[: size - 40]
     return json.dumps({"QuoteNo": "Q1", "Artwork": text}).encode()
 
@@ -52,7 +52,7 @@ async def _writes(connection: str, event: str, body: bytes) -> int:
     async with workbench(connection) as (app, _):
         sent, counting = AioHttpTransport.send, []
 
-        async def send(self: AioHttpTransport, request: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+        async def send(self: AioHttpTransport, request: Any, **options: Any) -> Any:
             counting.append(request.method)
             return await sent(self, request, **options)
 

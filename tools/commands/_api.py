@@ -44,7 +44,7 @@ class Api:
             raise UnreachableError(f"{said} {hint(answered)}")
         return answered
 
-    def json(self, path: str, **query: str | None) -> Any:  # noqa: ANN401 - JSON
+    def json(self, path: str, **query: str | None) -> Any:
         """Return what is answered. Raises UnreachableError where there is no such thing, too."""
         found = self.find(path, **query)
         if found is None:

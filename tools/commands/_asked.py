@@ -10,7 +10,7 @@ from handlers.http.schemas import EventName, KnownEvent, Moment
 from handlers.problems import in_plain_words
 
 
-def _as(rule: Any) -> Callable[[str | None], str | None]:  # noqa: ANN401 - an annotated type
+def _as(rule: Any) -> Callable[[str | None], str | None]:
     """Return an option's callback: it refuses what the rule does not take, and spells names as it does."""
     adapter = TypeAdapter[Any](rule)
 

@@ -202,7 +202,7 @@ class StorageAccount:
         return Queue(name, messages, tuple(_message(message.content) for message in first))
 
 
-def _shown(row: Any) -> Json:  # noqa: ANN401 - a row as it was read
+def _shown(row: Any) -> Json:
     """Return a row as the API shows it: no blanks, lists as lists."""
     shown = {
         name: value
@@ -257,7 +257,7 @@ class Api:
         stats = self._get("/api/stats", {}) or {"queues": []}
         return [Queue(queue["name"], queue["messages"], None) for queue in stats["queues"]]
 
-    def _get(self, path: str, query: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+    def _get(self, path: str, query: dict[str, str]) -> Any:
         """Return what is answered, None where it is a 404 of the app's own."""
         with app_answers(self.url):
             response = httpx.get(self.url + path, params=query, headers=self.headers, timeout=30)

@@ -87,7 +87,7 @@ def _adopt(api: Api, delivery_id: str, name: str | None, corpus: Path) -> Path:
     return path
 
 
-def _invented(row: Any, body: bytes) -> bytes:  # noqa: ANN401 - JSON
+def _invented(row: Any, body: bytes) -> bytes:
     """Return the payload with invented data. Raises NotAdoptedError where its form would change."""
     try:
         before = _form(row, body)
@@ -110,7 +110,7 @@ def _invented(row: Any, body: bytes) -> bytes:  # noqa: ANN401 - JSON
     return invented
 
 
-def _form(row: Any, body: bytes) -> Differences:  # noqa: ANN401 - JSON
+def _form(row: Any, body: bytes) -> Differences:
     came = Delivery(
         id=row["id"],
         event=row["event"],

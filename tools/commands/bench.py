@@ -32,7 +32,7 @@ NAMES = (
 )  # fmt: skip
 
 
-def main(  # noqa: PLR0913 - one for each option
+def main(
     *,
     only: Annotated[list[str] | None, typer.Option(help=f"Measure these alone: {', '.join(NAMES)}.")] = None,
     events: Annotated[int, typer.Option(help="How many events `counted` sends through the whole app.")] = 500,
@@ -81,7 +81,7 @@ def _measures(
     events: int, files: int, rows: int, progress: Callable[[str], object]
 ) -> Mapping[str, Callable[[], Iterable["Figure"]]]:
     # imported once the peers are there
-    from tools.bench import (  # noqa: PLC0415
+    from tools.bench import (
         api,
         arrival,
         counted,
@@ -162,8 +162,8 @@ def _row(name: str, figure: "Figure") -> dict[str, Any]:
 
 
 def _write(machine: str, figures: list["Figure"]) -> None:
-    from tools.bench import growth, parsing, webhook  # noqa: PLC0415 - imported once the peers are there
-    from tools.bench.plot import chart  # noqa: PLC0415 - as above
+    from tools.bench import growth, parsing, webhook
+    from tools.bench.plot import chart
 
     head = "| figure | ours | against | theirs | ratio | aim |\n|---|---|---|---|---|---|"
     lines = [f"| {' | '.join(line)} |" for line in _lines(figures)]

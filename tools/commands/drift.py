@@ -56,7 +56,7 @@ class Backtest:
         changes.setdefault(place, Change(before, after, delivery)).count += 1
 
 
-def main(  # noqa: PLR0913 - an option each
+def main(
     *,
     backtest: Annotated[
         bool, typer.Option("--backtest", help="Parse archived payloads with the models of this folder.")
@@ -153,7 +153,7 @@ def _newest(api: Api, event: str | None, last: int) -> Iterator[Any]:
             return
 
 
-def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:  # noqa: ANN401 - JSON
+def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:
     came = Delivery(
         id=row["id"],
         event=row["event"],
@@ -167,7 +167,7 @@ def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:  # noqa: ANN40
         return _REFUSED
 
 
-def _differences(before: Any, after: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
+def _differences(before: Any, after: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield each place that differs, items of lists under `*`; what one side lacks is None there."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in {**before, **after}:

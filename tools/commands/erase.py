@@ -16,7 +16,7 @@ from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePort
 from tools.commands._words import deliveries
 
 
-def main(  # noqa: PLR0913 - one for each option
+def main(
     *,
     subject: Annotated[
         str | None, typer.Option(help="Whom, as KIND/KEY: contact/1042, customer/KOWSEED.")

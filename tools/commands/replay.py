@@ -35,7 +35,7 @@ class Outcome(IntEnum):
     UNREACHABLE = 3
 
 
-def main(  # noqa: PLR0913 - one for each option
+def main(
     delivery: Annotated[str | None, typer.Argument(help="The id of one delivery.")] = None,
     *,
     event: Annotated[

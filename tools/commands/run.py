@@ -30,7 +30,7 @@ _SOON = "*/10 * * * * *"
 _SAMPLE = "tests/corpus/CreateQuote/typical.json"
 
 
-def main(  # noqa: PLR0913 an option each
+def main(
     *,
     port: Annotated[int, typer.Option(help="Port for HTTP.")] = PORT,
     storage_port: Annotated[

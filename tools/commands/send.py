@@ -74,7 +74,7 @@ class Sent:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def main(  # noqa: PLR0913 - an option each
+def main(
     event: Annotated[
         str | None, typer.Argument(help="printIQ's name of the event, such as CreateQuote.")
     ] = None,
@@ -256,7 +256,7 @@ def _upload(event: str, path: Path, body: bytes, port: int) -> Sent:
     file = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
     sent = Sent(event, file, "ftp", f"ftp://127.0.0.1:{port}/{name}")
     try:
-        with ftplib.FTP(timeout=10) as server:  # noqa: S321 - on this machine
+        with ftplib.FTP(timeout=10) as server:
             server.connect("127.0.0.1", port)
             server.login(USER, PASSWORD)
             # under a name that is left alone until all of it is there

@@ -99,7 +99,7 @@ class QueueListener:
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), delay)
-            delay = min(delay * random.uniform(1.5, 2.5), longest)  # noqa: S311 spreads the polls, guards nothing
+            delay = min(delay * random.uniform(1.5, 2.5), longest)
 
     async def _wait_for_room(self) -> None:
         while len(self._running) > self.options.new_batch_threshold:

@@ -30,11 +30,11 @@ _log = logging.getLogger("host")
 class TypedData:
     """Hold one value under the name of its kind: `TypedData(string="a")`; no argument means no value."""
 
-    def __init__(self, **one_of: Any) -> None:  # noqa: ANN401 a message of the worker's protocol holds any value
+    def __init__(self, **one_of: Any) -> None:
         self._kind = next(iter(one_of), None)
         self.__dict__.update(one_of)
 
-    def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 the worker calls it by protobuf's name
+    def WhichOneof(self, _group: str) -> str | None:
         return self._kind
 
 

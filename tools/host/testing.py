@@ -117,7 +117,7 @@ def _own_ports() -> range:
 
 
 _OWN_PORTS = _own_ports()
-_turns = itertools.count(random.randrange(len(_OWN_PORTS)))  # noqa: S311 spreads tests, guards nothing
+_turns = itertools.count(random.randrange(len(_OWN_PORTS)))
 
 
 def wait_until[T](found: Callable[[], T], seconds: float = _PATIENCE_SECONDS) -> T:

@@ -27,8 +27,8 @@ def parse_schedule(text: str) -> Schedule:
     if span:
         return lambda after: after + span
     fields = text.split()
-    expression = " ".join(["0", *fields] if len(fields) == 5 else fields)  # noqa: PLR2004 crontab's own five
-    if len(expression.split()) != 6 or not croniter.is_valid(expression, second_at_beginning=True):  # noqa: PLR2004
+    expression = " ".join(["0", *fields] if len(fields) == 5 else fields)
+    if len(expression.split()) != 6 or not croniter.is_valid(expression, second_at_beginning=True):
         raise HostError(
             f'"{text}" is no timer schedule: write second, minute, hour, day, month and day of week, such as '
             '"0 */5 * * * *", or a time span such as "00:05:00".'

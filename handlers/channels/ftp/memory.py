@@ -13,7 +13,7 @@ _LONGEST_PAUSE = timedelta(minutes=15)
 _EARLY = timedelta(seconds=10)
 
 
-class NotRemembered(Exception):  # noqa: N818 - says what it is
+class NotRemembered(Exception):
     """Say that what was remembered cannot be read."""
 
 

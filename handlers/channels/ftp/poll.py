@@ -225,14 +225,14 @@ class _Run:
                 )
                 raise
             else:
-                self._count(taken, len(names))
+                self._count(taken=taken, waiting=len(names))
             await self._save(every=_SAVE_EVERY_SECONDS)
 
     @property
     def _over(self) -> bool:
         return time.monotonic() - self.started > _RUN_SECONDS or self.held.lost
 
-    def _count(self, taken: bool, waiting: int) -> None:  # noqa: FBT001 - what came of one file
+    def _count(self, *, taken: bool, waiting: int) -> None:
         self.taken += taken
         if taken and self.taken % _PROGRESS_EVERY == 0:
             rate = self.taken / (time.monotonic() - self.started)

@@ -30,11 +30,11 @@ _LONGEST_SHOWN = 200
 _WIRE = "latin-1"
 
 
-class FtpTrouble(Exception):  # noqa: N818 - the field's word
+class FtpTrouble(Exception):
     """Say why the server cannot be used now; the text may be logged."""
 
 
-class FtpRefusal(Exception):  # noqa: N818 - an answer, not an error of the connection
+class FtpRefusal(Exception):
     """Say that the server did not do one thing, and why; the session goes on. The text may be logged."""
 
 
@@ -201,9 +201,7 @@ class FtpSession:
     def _connect(self) -> None:
         source = self._source
         if source.tls == "none":
-            self._ftp = ftplib.FTP(  # noqa: S321 - the setting says so; TLS is the default
-                timeout=_CONNECT_SECONDS, encoding=_WIRE
-            )
+            self._ftp = ftplib.FTP(timeout=_CONNECT_SECONDS, encoding=_WIRE)
         else:
             self._ftp = _Tls(_context(source.ca), implicit=source.tls == "implicit")
         ftp = self._ftp
@@ -322,9 +320,7 @@ _BUSY = ("450", "451", "452")
 
 def _one_line(command: str) -> str:
     if "\r" in command or "\n" in command:
-        raise ftplib.error_perm(  # noqa: S321 - an exception
-            "553 A name with a line break cannot be asked for"
-        )
+        raise ftplib.error_perm("553 A name with a line break cannot be asked for")
     return command
 
 
@@ -355,7 +351,7 @@ class _Tls(ftplib.FTP_TLS):
 
     @override
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
-        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - made secure in the next step
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
         control = self.sock
         assert isinstance(control, ssl.SSLSocket)
         try:

@@ -33,7 +33,7 @@ class WithoutTimes(FTPHandler):  # type: ignore[misc]  # as above
 class Busy(WithoutMlsd):
     """Tell nothing of a file that is called so."""
 
-    def ftp_MDTM(self, path: str) -> None:  # noqa: N802 - as pyftpdlib has it
+    def ftp_MDTM(self, path: str) -> None:
         if Path(path).name == "busy.json":
             self.respond("450 File is busy.")
         else:
@@ -45,7 +45,7 @@ class _WindowsListing(AbstractedFS):  # type: ignore[misc]  # as above
 
     hours = 0
 
-    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:  # noqa: FBT001, FBT002 - as pyftpdlib has it
+    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:
         del ignore_err
         for name in listing:
             path = Path(basedir, name)
@@ -67,7 +67,7 @@ class _UnixListing(AbstractedFS):  # type: ignore[misc]  # as above
 
     now = 0.0
 
-    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:  # noqa: FBT001, FBT002 - as pyftpdlib has it
+    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:
         del ignore_err
         for name in listing:
             about = Path(basedir, name).stat()
@@ -88,7 +88,7 @@ class Unix(WithoutTimes):
 
 
 class _OddListing(AbstractedFS):  # type: ignore[misc]  # as above
-    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:  # noqa: FBT001, FBT002 - as pyftpdlib has it
+    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:
         del basedir, ignore_err
         for name in listing:
             yield f"<<{name}>> in a form of its own\r\n".encode()
@@ -191,7 +191,7 @@ class Accidents:
 
         return Handler
 
-    def _breaks(self, now: bool) -> bool:  # noqa: FBT001 - whether its time has come
+    def _breaks(self, now: bool) -> bool:
         breaks = now and not self.happened
         self.happened = self.happened or breaks
         return breaks

@@ -44,14 +44,14 @@ class Shop:
     async def rows_in_time(self, count: int) -> list[Row]:
         """Wait for so many rows in the ledger of an app that runs elsewhere."""
         async with asyncio.timeout(180):
-            while len(rows := await self.rows()) < count:  # noqa: ASYNC110 - another process writes them
+            while len(rows := await self.rows()) < count:
                 await asyncio.sleep(0.1)
         return rows
 
     async def emptied_in_time(self) -> None:
         """Wait until an app that runs elsewhere has removed every file: that comes after custody."""
         async with asyncio.timeout(180):
-            while await self.in_folder():  # noqa: ASYNC110 - as above
+            while await self.in_folder():
                 await asyncio.sleep(0.1)
 
     async def row(self) -> Row:
@@ -80,7 +80,7 @@ class Shop:
         async with BlobServiceClient.from_connection_string(self.connection) as service:
             yield service
 
-    async def drop(self, name: str, body: bytes, **options: Any) -> None:  # noqa: ANN401 - the SDK's options
+    async def drop(self, name: str, body: bytes, **options: Any) -> None:
         """Put a file into the hot folder."""
         await self.app.stores.drops.ensure(ContainerName.HOT_FOLDER)
         async with self.blobs() as service:

@@ -232,7 +232,7 @@ def test_a_file_is_taken_only_when_two_looks_see_the_same(
     genuine = folder.Folder.look
     growing = iter((QUOTE + b"\n", QUOTE + b"\n\n"))
 
-    async def look(*arguments: Any) -> bool:  # noqa: ANN401 - as the genuine one
+    async def look(*arguments: Any) -> bool:
         new = await genuine(*arguments)
         if body := next(growing, None):
             put(server, f"{QUOTES}/q.json", body)
@@ -433,7 +433,7 @@ def test_a_source_that_an_error_stops_is_told_as_not_reachable(
 def test_a_file_that_is_too_large_is_kept_unread(
     storage: str,
     server: FtpServer,
-    after_five_minutes: None,  # noqa: ARG001 - a fixture
+    after_five_minutes: None,
 ) -> None:
     body = b'{"QuoteNo": "' + b"Q" * 9_000_000 + b'"}'
 
@@ -581,7 +581,7 @@ class Steps:
         self.count, self.at, self.after = 0, at, after
 
     def _counted(self, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def counted(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the step takes
+        async def counted(*arguments: Any, **named: Any) -> Any:
             now = self.count == self.at
             self.count += 1
             if now and not self.after:
@@ -625,7 +625,7 @@ def test_a_newer_file_of_the_same_name_is_taken_too(
 ) -> None:
     genuine = getattr(FtpSession, step)
 
-    async def replaced(*arguments: Any) -> Any:  # noqa: ANN401 - whatever the step takes
+    async def replaced(*arguments: Any) -> Any:
         monkeypatch.setattr(FtpSession, step, genuine)
         if moment == "before":
             put(server, f"{QUOTES}/q.json", b'{"QuoteNo": "newer"}')
@@ -718,7 +718,7 @@ def test_more_files_than_there_is_time_for_are_taken_in_the_next_run(
     monkeypatch.setattr(poll, "_PROGRESS_EVERY", 50)
     genuine = folder.Folder.take
 
-    async def slow(*arguments: Any) -> bool:  # noqa: ANN401 - whatever the step takes
+    async def slow(*arguments: Any) -> bool:
         if len(files(server)) <= 40:
             monkeypatch.setattr(poll, "_RUN_SECONDS", 0)
         return await genuine(*arguments)
@@ -770,7 +770,7 @@ def test_a_server_without_tls_gets_no_password(
 
 def test_a_password_is_never_shown(storage: str, server: FtpServer, caplog: pytest.LogCaptureFixture) -> None:
     class Telling(FTPHandler):  # type: ignore[misc]  # it has no types
-        def ftp_PASS(self, line: str) -> None:  # noqa: N802 - as pyftpdlib has it
+        def ftp_PASS(self, line: str) -> None:
             self.respond(f"530 The password {line} is wrong.")
 
     with serve(server.folder / "telling", Telling) as telling, caplog.at_level(logging.DEBUG):

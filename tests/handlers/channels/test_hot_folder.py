@@ -74,7 +74,7 @@ def test_a_file_may_have_any_name(storage: str, name: str) -> None:
     tell(storage, story)
 
 
-def test_temporary_names_are_left_alone(storage: str, at_once: None) -> None:  # noqa: ARG001 - a fixture
+def test_temporary_names_are_left_alone(storage: str, at_once: None) -> None:
     names = ["CreateQuote/.q.json", "CreateQuote/q.json.PART", "CreateQuote/q.tmp", "CreateQuote/~q"]
 
     async def story(shop: Shop) -> None:
@@ -89,7 +89,7 @@ def test_temporary_names_are_left_alone(storage: str, at_once: None) -> None:  #
     tell(storage, story)
 
 
-def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str, at_once: None) -> None:  # noqa: ARG001 - a fixture
+def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str, at_once: None) -> None:
     async def story(shop: Shop) -> None:
         name = "CreateQuote/growing.json"
         await shop.begin(name)
@@ -136,7 +136,7 @@ def test_what_is_not_whole_after_five_minutes_is_set_aside(
     storage: str,
     body: bytes,
     said: str,
-    after_five_minutes: None,  # noqa: ARG001 - a fixture
+    after_five_minutes: None,
 ) -> None:
     async def story(shop: Shop) -> None:
         await shop.begin("CreateQuote/q.json", body)
@@ -240,7 +240,7 @@ class Replaced:
     def arrange(self, monkeypatch: pytest.MonkeyPatch, shop: Shop, name: str, body: bytes) -> None:
         genuine = getattr(shop.app.stores.drops, self.step)
 
-        async def replaced(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the step takes
+        async def replaced(*arguments: Any, **named: Any) -> Any:
             monkeypatch.undo()
             if not self.after:
                 await shop.drop(name, body)
@@ -298,7 +298,7 @@ def test_a_large_file_replaced_between_two_reads_of_it_is_left_and_the_new_one_t
     tell(storage, story)
 
 
-def test_what_stands_for_a_folder_is_no_file(storage: str, at_once: None, after_five_minutes: None) -> None:  # noqa: ARG001 - fixtures
+def test_what_stands_for_a_folder_is_no_file(storage: str, at_once: None, after_five_minutes: None) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote", b"", metadata={"hdi_isfolder": "true"})
         await shop.drop("CreateJob/", b"")
@@ -311,7 +311,7 @@ def test_what_stands_for_a_folder_is_no_file(storage: str, at_once: None, after_
     tell(storage, story)
 
 
-def test_the_sweep_takes_what_was_not_announced(storage: str, at_once: None) -> None:  # noqa: ARG001 - a fixture
+def test_the_sweep_takes_what_was_not_announced(storage: str, at_once: None) -> None:
     async def story(shop: Shop) -> None:
         for number in range(30):
             await shop.drop(f"CreateQuote/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
@@ -336,14 +336,14 @@ def test_the_sweep_goes_on_when_one_file_fails(
     storage: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    at_once: None,  # noqa: ARG001 - a fixture
+    at_once: None,
 ) -> None:
     async def story(shop: Shop) -> None:
         for number in range(20):
             await shop.drop(f"CreateQuote/{number}.json", QUOTE)
         genuine = hot_folder.take
 
-        async def take(name: str, app: Any) -> bool:  # noqa: ANN401 - as the genuine one
+        async def take(name: str, app: Any) -> bool:
             if name == "CreateQuote/3.json":
                 raise StorageFault("could not look at it: storage answered 500")
             return await genuine(name, app)
@@ -362,7 +362,7 @@ def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
     storage: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    at_once: None,  # noqa: ARG001 - a fixture
+    at_once: None,
 ) -> None:
     tries: list[str] = []
 
@@ -370,7 +370,7 @@ def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
         for number in range(20):
             await shop.drop(f"CreateQuote/{number:02}.json", QUOTE)
 
-        async def receive(*_: Any) -> None:  # noqa: ANN401 - as the genuine one
+        async def receive(*_: Any) -> None:
             tries.append("")
             raise NoCustody("could not send to queue printiq-inbox: storage answered 503")
 

@@ -6,16 +6,16 @@ import schemathesis
 
 
 @schemathesis.hook
-def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:  # noqa: ARG001 - its signature
+def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Leave out what arrives as an empty value: the Functions host drops a parameter that has none."""
     return all(value not in ("", None, [], {}) for value in (case.query or {}).values())
 
 
 @schemathesis.hook
 def before_call(
-    context: schemathesis.HookContext,  # noqa: ARG001 - its signature
+    context: schemathesis.HookContext,
     case: schemathesis.Case[Any],
-    kwargs: dict[str, Any],  # noqa: ARG001 - its signature
+    kwargs: dict[str, Any],
 ) -> None:
     """Replay a few at a time: 500, which is the default, take ten seconds."""
     if case.path == "/replays" and isinstance(case.body, dict):

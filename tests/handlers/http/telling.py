@@ -18,7 +18,7 @@ from handlers.work import Message, Work
 CORPUS = Path(__file__).parents[2] / "corpus"
 
 
-def tell(storage: str, story: Callable[[App], Awaitable[None]], **settings: Any) -> None:  # noqa: ANN401 - settings
+def tell(storage: str, story: Callable[[App], Awaitable[None]], **settings: Any) -> None:
     """Run a story with an app on this storage."""
 
     async def told() -> None:

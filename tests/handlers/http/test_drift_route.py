@@ -19,7 +19,7 @@ from tools.host.azurite import connection_string
 from tools.host.testing import free_port
 
 
-async def report(app: App, event: str) -> Any:  # noqa: ANN401 - JSON
+async def report(app: App, event: str) -> Any:
     await app.drift.flush()
     answered = await endpoints.drifted(app)
     assert answered.status == 200

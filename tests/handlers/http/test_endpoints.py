@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 NOTHING: Mapping[str, str] = {}
 
 
-def members(answered: Answer, status: int = 200) -> Any:  # noqa: ANN401 - JSON
+def members(answered: Answer, status: int = 200) -> Any:
     assert answered.status == status, answered.body
     return json.loads(answered.body)
 

@@ -40,7 +40,7 @@ def read(path: Path) -> Event[Payload]:
     )
 
 
-def without_tolerance(schema: Any) -> Any:  # noqa: ANN401 - a tree
+def without_tolerance(schema: Any) -> Any:
     """Return a schema that no longer allows what could not be read to stay as it came."""
     if isinstance(schema, dict):
         return {

@@ -24,7 +24,7 @@ def message(work: Work) -> Message:
     return Message("1", work.received_at, work.encode().decode())
 
 
-def work_of(sent: Delivery, **changes: Any) -> Work:  # noqa: ANN401 - a field's value
+def work_of(sent: Delivery, **changes: Any) -> Work:
     return Work.of(sent).model_copy(update=changes)
 
 

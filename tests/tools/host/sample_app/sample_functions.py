@@ -14,7 +14,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 STORAGE = "AzureWebJobsStorage"
 
 
-async def _note(**what: Any) -> None:  # noqa: ANN401 anything that JSON holds
+async def _note(**what: Any) -> None:
     async with QueueClient.from_connection_string(os.environ[STORAGE], "seen") as queue:
         with contextlib.suppress(ResourceExistsError):
             await queue.create_queue()
