@@ -1,4 +1,4 @@
-"""printIQ's events, understood: `parse` turns the bytes of a delivery into a typed `Event`.
+"""printIQ's events: `parse` turns the bytes of a delivery into a typed `Event`.
 
 Pure: no I/O, no clock, no environment, nothing of Azure.
 """

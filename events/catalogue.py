@@ -1,4 +1,4 @@
-"""The list of everything printIQ tells: a row per event."""
+"""The list of printIQ's events: a row per event."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from events.errors import UnknownEvent
+from events.formats import Format
 from events.models import (
     AcceptanceDetails,
     Consignment,
@@ -28,68 +29,68 @@ from events.models import (
 
 
 class EventType(StrEnum):
-    """Name an event as printIQ does, with what is known of it.
+    """An event by printIQ's own name, with what is known of it.
 
-    `payloads` are the objects it may carry, the documented one first; `kind` is what it is about; `format` is
-    what printIQ sends (either is read); `trigger` completes "sent when …"; `repeats` is false where equal
-    deliveries are separate happenings, never duplicates.
+    `payloads` are the objects it may carry, the documented one first; `kind` is what it is about;
+    `wire_format` is what printIQ sends (either is read); `trigger` completes "sent when …"; `duplicates` is
+    false where equal deliveries are separate events, never duplicates.
     """
 
     payloads: tuple[type[Payload], ...]
     kind: Kind
-    format: str  # type: ignore[assignment]  # the field's word, not str's
+    wire_format: Format
     trigger: str
-    repeats: bool
+    duplicates: bool
 
-    def __new__(  # noqa: PLR0913, PLR0917 - the columns of the table below
+    def __new__(
         cls,
         name: str,
         payloads: type[Payload] | tuple[type[Payload], ...],
         kind: Kind,
-        format: str,  # noqa: A002 - the field's word
+        wire_format: Format,
         trigger: str,
-        repeats: bool = True,  # noqa: FBT001, FBT002 - a column too
+        duplicates: bool = True,
     ) -> Self:
         member = str.__new__(cls, name)
         member._value_ = name
         member.payloads = payloads if isinstance(payloads, tuple) else (payloads,)
         member.kind = kind
-        member.format = format
+        member.wire_format = wire_format
         member.trigger = trigger
-        member.repeats = repeats
+        member.duplicates = duplicates
         return member
 
-    # A row per event, to be read, compared and added to as a row.
+    # A row per event, on one line each, to read and compare.
     # fmt: off
-    CREATE_CUSTOMER = "CreateCustomer", Customer, Kind.CUSTOMER, "JSON", "a customer is created or updated"
-    CREATE_CUSTOMER_CONTACT = "CreateCustomerContact", CustomerContact, Kind.CONTACT, "JSON", "a customer contact is created or updated"
-    CREATE_CUSTOMER_ADDRESS = "CreateCustomerAddress", CustomerAddress, Kind.ADDRESS, "JSON", "a customer address is created or updated"
-    CREATE_QUOTE = "CreateQuote", QuoteDetails, Kind.QUOTE, "JSON", 'a quote is created, or updated to "Awaiting Acceptance" or "Printed"'
-    CREATE_JOB = "CreateJob", AcceptanceDetails, Kind.JOB, "JSON", "a quote is accepted (with the new job)"
-    COMPLETE_JOB = "CompleteJob", AcceptanceDetails, Kind.JOB, "JSON", "a job is marked as complete"
-    REJECT_QUOTE = "RejectQuote", QuoteDetails, Kind.QUOTE, "JSON", "a quote is rejected"
-    EXPIRE_QUOTE = "ExpireQuote", QuoteDetails, Kind.QUOTE, "JSON", "quotes expire (a scheduled service does it)"
-    DISCARD_QUOTE = "DiscardQuote", QuoteDetails, Kind.QUOTE, "JSON", "a quote status is changed to rejected"
-    EXPORT_INVOICE = "ExportInvoice", Invoice, Kind.INVOICE, "JSON", "an invoice is exported"
-    FAIL_CXML_JOB = "FailCxmlJob", JobFailData, Kind.FAILURE, "JSON", "a cXML order fails"
-    EXPORT_PURCHASE_ORDER = "ExportPurchaseOrder", PurchaseOrder, Kind.PURCHASE_ORDER, "JSON", "a purchase order is exported"
-    FAIL_XMPIE_JOB = "FailXMPieJob", JobFailData, Kind.FAILURE, "JSON", "an XMPie or custom CSV import fails"
-    CREATE_JOB_XML = "CreateJobXml", (AcceptanceDetails, Job), Kind.JOB, "XML", "a quote is accepted and is not a ganged job"
-    UPDATE_JOB_STATUS = "UpdateJobStatus", AcceptanceDetails, Kind.JOB, "JSON", "a job status is updated"
-    UPDATE_DISPATCH_STATUS = "UpdateDispatchStatus", AcceptanceDetails, Kind.JOB, "JSON", "a dispatch status changes; one event per job in the dispatch", False
-    REQUEST_QUOTE_APPROVAL = "RequestQuoteApproval", QuoteDetails, Kind.QUOTE, "JSON", 'a quote status changes to "Requires Approval"'
-    UPDATE_ORDER_STATUS = "UpdateOrderStatus", AcceptanceDetails, Kind.ORDER, "JSON", "a sales order status is updated"
-    COMPLETE_ORDER = "CompleteOrder", AcceptanceDetails, Kind.ORDER, "JSON", "a sales order is marked as complete"
-    INVENTORY_PO_STATUS_CHANGE = "InventoryPOStatusChange", InventoryPurchaseOrder, Kind.PURCHASE_ORDER, "JSON", "an inventory purchase order status is updated"
-    OUTSOURCE_PO_STATUS_CHANGE = "OutsourcePOStatusChange", OutsourcePurchaseOrder, Kind.PURCHASE_ORDER, "JSON", "an outsource purchase order status is updated"
-    INVENTORY_TRANSACTION_INSERTED = "InventoryTransactionInserted", InventoryTransaction, Kind.TRANSACTION, "JSON", "a new inventory transaction is inserted"
-    UPDATE_JOB_STATUS_XML = "UpdateJobStatus_Xml", (AcceptanceDetails, Job), Kind.JOB, "XML", "a job status is updated"
-    ACCEPT_QUOTE = "AcceptQuote", QuoteDetails, Kind.QUOTE, "JSON", "a quote is accepted"
-    CREATE_CONSIGNMENT = "CreateConsignment", Consignment, Kind.CONSIGNMENT, "JSON", "a consignment is created"
-    ACCEPTANCE_CREATED = "AcceptanceCreated", AcceptanceDetails, Kind.JOB, "JSON", "a quote is accepted"
-    SALES_ITEM_UPDATED = "SalesItemUpdated", SalesItem, Kind.SALES_ITEM, "JSON", "a sales item or its linked inventory item is updated"
-    PRODUCT_UPDATED = "ProductUpdated", ProductDetail, Kind.PRODUCT, "JSON", "a simplified product is created or updated"
-    UPDATE_SALES_ORDER_STATUS_LINE = "UpdateSalesOrderStatusLine", AcceptanceDetails, Kind.ORDER, "JSON", "a sales order item's status is updated; one event per affected item", False
+    CREATE_CUSTOMER = "CreateCustomer", Customer, Kind.CUSTOMER, Format.JSON, "a customer is created or updated"
+    CREATE_CUSTOMER_CONTACT = "CreateCustomerContact", CustomerContact, Kind.CONTACT, Format.JSON, "a customer contact is created or updated"
+    CREATE_CUSTOMER_ADDRESS = "CreateCustomerAddress", CustomerAddress, Kind.ADDRESS, Format.JSON, "a customer address is created or updated"
+    CREATE_QUOTE = "CreateQuote", QuoteDetails, Kind.QUOTE, Format.JSON, 'a quote is created, or updated to "Awaiting Acceptance" or "Printed"'
+    CREATE_JOB = "CreateJob", AcceptanceDetails, Kind.JOB, Format.JSON, "a quote is accepted (with the new job)"
+    COMPLETE_JOB = "CompleteJob", AcceptanceDetails, Kind.JOB, Format.JSON, "a job is marked as complete"
+    REJECT_QUOTE = "RejectQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "a quote is rejected"
+    EXPIRE_QUOTE = "ExpireQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "quotes expire (a scheduled service does it)"
+    DISCARD_QUOTE = "DiscardQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "a quote status is changed to rejected"
+    EXPORT_INVOICE = "ExportInvoice", Invoice, Kind.INVOICE, Format.JSON, "an invoice is exported"
+    FAIL_CXML_JOB = "FailCxmlJob", JobFailData, Kind.FAILURE, Format.JSON, "a cXML order fails"
+    EXPORT_PURCHASE_ORDER = "ExportPurchaseOrder", PurchaseOrder, Kind.PURCHASE_ORDER, Format.JSON, "a purchase order is exported"
+    FAIL_XMPIE_JOB = "FailXMPieJob", JobFailData, Kind.FAILURE, Format.JSON, "an XMPie or custom CSV import fails"
+    CREATE_JOB_XML = "CreateJobXml", (AcceptanceDetails, Job), Kind.JOB, Format.XML, "a quote is accepted and is not a ganged job"
+    UPDATE_JOB_STATUS = "UpdateJobStatus", AcceptanceDetails, Kind.JOB, Format.JSON, "a job status is updated"
+    UPDATE_DISPATCH_STATUS = "UpdateDispatchStatus", AcceptanceDetails, Kind.JOB, Format.JSON, "a dispatch status changes; one event per job in the dispatch", False
+    REQUEST_QUOTE_APPROVAL = "RequestQuoteApproval", QuoteDetails, Kind.QUOTE, Format.JSON, 'a quote status changes to "Requires Approval"'
+    UPDATE_ORDER_STATUS = "UpdateOrderStatus", AcceptanceDetails, Kind.ORDER, Format.JSON, "a sales order status is updated"
+    COMPLETE_ORDER = "CompleteOrder", AcceptanceDetails, Kind.ORDER, Format.JSON, "a sales order is marked as complete"
+    INVENTORY_PO_STATUS_CHANGE = "InventoryPOStatusChange", InventoryPurchaseOrder, Kind.PURCHASE_ORDER, Format.JSON, "an inventory purchase order status is updated"
+    OUTSOURCE_PO_STATUS_CHANGE = "OutsourcePOStatusChange", OutsourcePurchaseOrder, Kind.PURCHASE_ORDER, Format.JSON, "an outsource purchase order status is updated"
+    INVENTORY_TRANSACTION_INSERTED = "InventoryTransactionInserted", InventoryTransaction, Kind.TRANSACTION, Format.JSON, "a new inventory transaction is inserted"
+    UPDATE_JOB_STATUS_XML = "UpdateJobStatus_Xml", (AcceptanceDetails, Job), Kind.JOB, Format.XML, "a job status is updated"
+    ACCEPT_QUOTE = "AcceptQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "a quote is accepted"
+    CREATE_CONSIGNMENT = "CreateConsignment", Consignment, Kind.CONSIGNMENT, Format.JSON, "a consignment is created"
+    ACCEPTANCE_CREATED = "AcceptanceCreated", AcceptanceDetails, Kind.JOB, Format.JSON, "a quote is accepted"
+    SALES_ITEM_UPDATED = "SalesItemUpdated", SalesItem, Kind.SALES_ITEM, Format.JSON, "a sales item or its linked inventory item is updated"
+    PRODUCT_UPDATED = "ProductUpdated", ProductDetail, Kind.PRODUCT, Format.JSON, "a simplified product is created or updated"
+    UPDATE_SALES_ORDER_STATUS_LINE = "UpdateSalesOrderStatusLine", AcceptanceDetails, Kind.ORDER, Format.JSON, "a sales order item's status is updated; one event per affected item", False
     # fmt: on
 
     @classmethod
@@ -101,7 +102,7 @@ class EventType(StrEnum):
         return found
 
 
-# Names that printIQ's own feature pages use beside those of its list.
+# Names on printIQ's feature pages that differ from those of its list.
 _ALSO_SEEN = {
     "quotecreated": EventType.CREATE_QUOTE,
     "createjobs": EventType.CREATE_JOB,
@@ -119,7 +120,7 @@ def _unknown(name: str) -> str:
     hint = (
         f"Did you mean {' or '.join(dict.fromkeys(near))}?"
         if near
-        else f"GET /api/schemas lists the {len(EventType)} that it has."
+        else f"GET /api/schemas lists all {len(EventType)}."
     )
     return f"printIQ has no event named {shown!r}. {hint}"
 

@@ -9,16 +9,16 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
     HOT_FOLDER = "hot-folder"
     FTP = "ftp"
-    # a message that somebody else wrote to the inbox
+    # a message that another program wrote to the inbox
     INBOX = "inbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Hold what arrived, as it came.
+    """What arrived, as it came.
 
     `event` is the name the sender used, in whatever case; `id` a UUIDv7; `received_at` is aware, in UTC.
-    `content_type` is what the sender claimed, which decides nothing; `file` says where a dropped file lay.
+    `content_type` is the sender's claim, which decides nothing; `file` is the path of a dropped file.
     """
 
     id: str

@@ -4,12 +4,12 @@
 
     EventError
     ├── UnknownEvent      404  no event has this name
-    ├── EmptyBody         400  nothing came
-    ├── BodyTooLarge      413  more bytes than are read
+    ├── EmptyBody         400  no content
+    ├── BodyTooLarge      413  more bytes than MAX_BODY_BYTES
     ├── NotJsonOrXml      415  HTML, plain text, a PDF, …
     └── Unprocessable     422
         ├── Malformed          not well-formed, or not allowed (a DTD, a name twice, too deep)
-        ├── ReportedFailure    a response envelope that says IsError
+        ├── ReportedFailure    a response envelope with IsError, or a SOAP fault
         └── WrongObject        positively another object than the event sends
 """
 
@@ -18,17 +18,17 @@ from typing import ClassVar, NamedTuple, Self
 
 
 class Problem(NamedTuple):
-    """Name one thing that is wrong, or odd, and where.
+    """One thing that is wrong, or odd, and where it is.
 
     `pointer` is a JSON Pointer (RFC 6901), an error's into the document, a warning's into the event's `data`.
-    In XML names stand for elements; `""` is the whole, in XML the root element.
+    In XML a name is an element's; `""` is the whole document, in XML the root element.
     """
 
     pointer: str
     message: str
 
 
-# A pointer names a place to a person: a longer one stops at what that place is in.
+# A pointer is for people to read: a longer one ends at an outer object.
 _LONGEST_POINTER = 200
 
 
@@ -44,7 +44,7 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 class EventError(Exception):
-    """Say why a delivery cannot become an event. `problems` is never empty."""
+    """The reason why a delivery cannot become an event. `problems` is never empty."""
 
     status: ClassVar[int]
     title: ClassVar[str]
@@ -70,8 +70,8 @@ class BodyTooLarge(EventError):
     title = "Body too large"
 
     @classmethod
-    def of(cls, size: int, most: int) -> Self:
-        return cls(f"It has {size:,} bytes; at most {most:,} are read (setting MAX_BODY_BYTES).")
+    def of(cls, size: int, limit: int) -> Self:
+        return cls(f"The body has {size:,} bytes; at most {limit:,} are read (setting MAX_BODY_BYTES).")
 
 
 class NotJsonOrXml(EventError):

@@ -1,4 +1,4 @@
-"""A delivery understood: its type, its typed payload, what it is about, and the CloudEvent it becomes."""
+"""A parsed delivery: its type, its typed payload, its subjects, and the CloudEvent it becomes."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +13,12 @@ from events.errors import Problem
 from events.formats import Format
 from events.models import Payload, Subject
 
-# Queues carry messages in XML, which cannot hold these two at all; JSON can write them otherwise.
+# Queue messages travel in XML, which cannot hold these two characters; JSON can escape them.
 _NOT_IN_XML = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
 
 
 def _fit_for_xml(utf8: bytes) -> bytes:
-    if b"\xef" in utf8:  # one quick look for most of them
+    if b"\xef" in utf8:  # a quick test that most fail
         for character, escape in _NOT_IN_XML:
             utf8 = utf8.replace(character, escape)
     return utf8
@@ -26,7 +26,7 @@ def _fit_for_xml(utf8: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Event[P: Payload]:
-    """Hold what a delivery means. `warnings` are oddities that refused nothing."""
+    """What a delivery means. `warnings` are oddities that did not prevent reading it."""
 
     type: EventType
     payload: P
@@ -47,13 +47,17 @@ class Event[P: Payload]:
 
     @cached_property
     def digest(self) -> str:
-        """A short name for the content of `data`, by which repeats are told: equal data, equal digest."""
+        """A digest of `data`, by which duplicates are found."""
         return blake2b(self.data, digest_size=16).hexdigest()
 
     @property
+    def can_be_duplicate(self) -> bool:
+        """Whether an equal delivery can be the same event again, or is always a separate one."""
+        return self.type.duplicates and self.payload.can_be_duplicate
+
+    @property
     def can_repeat(self) -> bool:
-        """Whether an equal delivery can be the same happening told again, or is one of its own."""
-        return self.type.repeats and self.payload.can_repeat
+        return self.can_be_duplicate
 
 
 def timestamp(moment: datetime) -> str:
@@ -63,7 +67,7 @@ def timestamp(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Say what a CloudEvent tells beside the event itself.
+    """What a CloudEvent holds beside the event itself.
 
     `id` and `time` are those of the first delivery, also when this one is a replay; `data_ref` is the
     absolute URL of a blob with the data, for an event too large for a message.

@@ -1,4 +1,4 @@
-"""The forms in which printIQ writes text, flags, numbers and dates, as annotated types.
+"""The forms in which printIQ writes text, booleans, numbers and dates, as annotated types.
 
 Each type takes the common forms of JSON and XML natively (pydantic-core, no Python call) and hands the rest
 to one function here. None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts
@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class DateOrder(StrEnum):
-    """Say which number comes first in `20/06/24`."""
+    """Which number comes first in `20/06/24`."""
 
     DMY = "DMY"
     MDY = "MDY"
@@ -28,20 +28,20 @@ class DateOrder(StrEnum):
 
 @dataclass(slots=True)
 class Reading:
-    """Carry through one validation what the sender's values depend on, and count what could not be read."""
+    """The context of one validation: how the sender writes dates, and how many values could not be read."""
 
     date_order: DateOrder = DateOrder.DMY
     unread: int = 0
 
 
-def keep_unread(value: object, info: ValidationInfo) -> Any:
+def keep_unread(value: object, info: ValidationInfo) -> object:
     """Leave a value that could not be read as it is, scalars as text as XML has them, and count it."""
     if isinstance(info.context, Reading):
         info.context.unread += 1
     return plain(value) if isinstance(value, dict | list) else as_text(value)
 
 
-def as_text(value: object) -> Any:
+def as_text(value: object) -> object:
     """Write a scalar as XML would; anything else stays what it is."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -54,7 +54,7 @@ def as_text(value: object) -> Any:
 _INTEGERS = 2**63
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Bring an unknown value into normal form: blanks are null, numbers that would lose digits are text."""
     if isinstance(value, str):
         return value if value and not value.isspace() else None
@@ -71,23 +71,23 @@ def plain(value: Any) -> Any:
 
 
 def is_blank(value: object) -> bool:
-    """Tell whether this is one of the ways to write null."""
+    """Whether this is one of the ways to write null."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def is_true(value: object) -> bool:
-    """Tell whether this is one of the ways to write true."""
+    """Whether this is one of the ways to write true."""
     return str(value).strip().lower() in {"true", "yes", "y", "1"}
 
 
-def read_text(value: Any, info: ValidationInfo) -> Any:
+def read_text(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     text = as_text(value)
     return text if isinstance(text, str) else keep_unread(value, info)
 
 
-_FLAGS = {
+_BOOLEANS = {
     "true": True,
     "yes": True,
     "y": True,
@@ -99,10 +99,10 @@ _FLAGS = {
 }
 
 
-def read_flag(value: Any, info: ValidationInfo) -> Any:
+def read_boolean(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
-    known = _FLAGS.get(str(value).strip().lower())
+    known = _BOOLEANS.get(str(value).strip().lower())
     return keep_unread(value, info) if known is None else known
 
 
@@ -110,7 +110,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def _decimal(value: object) -> Decimal | None:
-    text = as_text(value).strip() if not isinstance(value, bool | dict | list) else ""
+    text = "" if isinstance(value, bool) else str(as_text(value)).strip()
     if not _NUMBER.fullmatch(text):
         return None
     try:
@@ -119,14 +119,14 @@ def _decimal(value: object) -> Decimal | None:
         return None
 
 
-def read_number(value: Any, info: ValidationInfo) -> Any:
+def read_number(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     number = _decimal(value)
     return keep_unread(value, info) if number is None else number
 
 
-def read_integer(value: Any, info: ValidationInfo) -> Any:
+def read_integer(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     number = _decimal(value)
@@ -136,7 +136,7 @@ def read_integer(value: Any, info: ValidationInfo) -> Any:
     return int(number)
 
 
-# Whole numbers from here on are no keys, and many consumers would read them as something else.
+# From here on whole numbers are no keys, and many consumers would read them wrongly.
 _LARGEST = 10**18
 
 _ISO = re.compile(
@@ -150,14 +150,16 @@ _SLASHED = re.compile(
 _MICROSOFT = re.compile(r"/Date\((?P<ms>-?\d{1,15})(?P<offset>[+-]\d{4})?\)/", re.ASCII)
 
 
-def read_moment(value: Any, info: ValidationInfo) -> Any:
+def read_date_or_datetime(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
-    moment = _moment(value, info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY)
+    moment = _date_or_datetime(
+        value, info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY
+    )
     return keep_unread(value, info) if moment is None else moment
 
 
-def _moment(value: object, order: DateOrder) -> date | None:
+def _date_or_datetime(value: object, order: DateOrder) -> date | None:
     if isinstance(value, date):
         return value
     text = value.strip() if isinstance(value, str) else ""
@@ -193,7 +195,7 @@ def _slashed(found: re.Match[str], order: DateOrder) -> date:
 
 
 def _microsoft(found: re.Match[str]) -> datetime:
-    # The number is always UTC; the offset only says which clock to show it on.
+    # The number is always UTC; the offset is only for display.
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found["ms"]))
     if offset := found["offset"]:
         minutes = int(offset[1:3]) * 60 + int(offset[3:5])
@@ -201,14 +203,14 @@ def _microsoft(found: re.Match[str]) -> datetime:
     return moment
 
 
-# More digits than this are no amount and no key. Written out they would fill memory (1e999999999).
+# Beyond this many digits it is no amount and no key. Written out, 1e999999999 would fill memory.
 _MAX_DIGITS = 60
 
 
 def write_number(value: object) -> object:
     """Write a decimal in one form: .NET's JSON has 40.0 where its XML has 40.
 
-    It has no exponent, which not every reader takes, unless it would be endless without.
+    There is no exponent, which not every reader accepts, unless it would be endless without.
     """
     if not isinstance(value, Decimal):
         return value
@@ -221,13 +223,13 @@ def write_number(value: object) -> object:
 
 
 class Leaf(NamedTuple):
-    """Annotate a scalar: what is read natively, what reads the rest, and what type a read value has."""
+    """The annotation of a scalar: what is read natively, what reads the rest, and a read value's types."""
 
     native: tuple[CoreSchema, ...]
     otherwise: Callable[[Any, ValidationInfo], Any]
     types: tuple[type, ...]
     json_schema: JsonSchemaValue
-    # by the type the value has: a value that stayed text is written as text
+    # by the value's own type: a value that stayed text is written as text
     written: core_schema.SerSchema = core_schema.simple_ser_schema("any")
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -251,7 +253,7 @@ def _schema(form: JsonSchemaValue, description: str) -> JsonSchemaValue:
 
 
 def _written(pattern: str, then: CoreSchema) -> CoreSchema:
-    """Read a text of this pattern, as XML and quoting senders write what is no text."""
+    """Read a text of this pattern: XML, and senders that quote, write other types so."""
     return core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=pattern), then])
 
 
@@ -261,14 +263,14 @@ Text = Annotated[
     str | None,
     Leaf((_TEXT,), read_text, (str,), _schema({"type": "string"}, "Text.")),
 ]
-Flag = Annotated[
+Boolean = Annotated[
     bool | str | None,
     Leaf(
         (
             core_schema.bool_schema(strict=True),
             _written("^(?i:true|false|yes|no|[yn01])$", core_schema.bool_schema()),
         ),
-        read_flag,
+        read_boolean,
         (bool,),
         _schema({"type": "boolean"}, "A boolean; text where it could not be read."),
     ),
@@ -277,7 +279,7 @@ Number = Annotated[
     Decimal | str | None,
     Leaf(
         (
-            # neither can be NaN: no time is spent on asking
+            # neither can be NaN: skip the check
             _written(r"^-?[0-9]{1,28}(\.[0-9]{1,28})?$", core_schema.decimal_schema(allow_inf_nan=True)),
             core_schema.decimal_schema(strict=True, allow_inf_nan=True),
         ),
@@ -302,7 +304,7 @@ Integer = Annotated[
         _schema({"type": "integer"}, "A whole number; text where it could not be read."),
     ),
 ]
-Moment = Annotated[
+DateOrDateTime = Annotated[
     datetime | date | str | None,
     Leaf(
         (
@@ -312,7 +314,7 @@ Moment = Annotated[
                 core_schema.datetime_schema(microseconds_precision="truncate"),
             ),
         ),
-        read_moment,
+        read_date_or_datetime,
         (datetime, date),
         _schema(
             {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}"},
@@ -323,7 +325,7 @@ Moment = Annotated[
 
 
 class _AnythingInNormalForm:
-    """Annotate the value of an unknown field: the common ones natively, the rest by `plain`."""
+    """The annotation of an unknown field: common values natively, the rest by `plain`."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.union_schema(

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, One, Part, Payload, Subject, also, key, likely, subject
+from events.fields import Many, One, Part, also
+from events.models.payload import Payload
 from events.models.quote import MiddlewareDetail
+from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Number, Text
 
 
@@ -42,7 +44,7 @@ class AcceptanceDetails(Payload):
     AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
 
     def subjects(self) -> Iterator[Subject]:
-        """Name the job where there is exactly one, else the sales order, else the quote; then all others."""
+        """Yield the job where there is exactly one, else the sales order, else the quote; then all others."""
         products = (product for product in self.Products if isinstance(product, AcceptanceProduct))
         numbers = (key(number) for number in (self.JobNo, *(product.JobNo for product in products)))
         jobs = [Subject(Kind.JOB, number) for number in dict.fromkeys(numbers) if number]

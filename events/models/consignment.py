@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, Part, Payload, Subject, key, likely, subject
+from events.fields import Many, Part
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Number, Text
 
 

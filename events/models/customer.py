@@ -6,8 +6,10 @@ Fields: integrators' code (Customer, CustomerContact) and printIQ's inbound API 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Payload, Subject, also, key, subject
-from events.values import Flag, Integer, Text
+from events.fields import also
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, subject
+from events.values import Boolean, Integer, Text
 
 
 class Customer(Payload):
@@ -21,7 +23,7 @@ class Customer(Payload):
     Email: Text = None
     Website: Text = None
     Comment: Text = None
-    Active: Flag = None
+    Active: Boolean = None
     AddressLine1: Text = also("Line1", "Address1")
     City: Text = None
     State: Text = also("StateName")
@@ -57,7 +59,7 @@ class CustomerAddress(Payload):
 
     AddressKey: Integer = None
     Type: Text = None
-    Active: Flag = None
+    Active: Boolean = None
     CustomerCode: Text = None
     CustomerID: Integer = None
     Name: Text = None
@@ -69,9 +71,9 @@ class CustomerAddress(Payload):
     PostCode: Text = None
     StateName: Text = also("State")
     IntegrationID: Text = None
-    CanBlindShip: Flag = None
-    BlindShipDefaultAddress: Flag = None
-    UpdateAll: Flag = None
+    CanBlindShip: Boolean = None
+    BlindShipDefaultAddress: Boolean = None
+    UpdateAll: Boolean = None
 
     def subjects(self) -> Iterator[Subject]:
         code, name = key(self.CustomerCode), key(self.Name)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Payload, Subject, also, key, likely, subject
-from events.values import Flag, Text
+from events.fields import also
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, likely, subject
+from events.values import Boolean, Text
 
 
 class JobFailData(Payload):
@@ -14,11 +16,11 @@ class JobFailData(Payload):
     JobNo: Text = also("JobNumber")
     QuoteNo: Text = also("QuoteNumber")
     # Its own members, not those of a response envelope: this object is about an error.
-    IsError: Flag = None
+    IsError: Boolean = None
     ErrorMessage: Text = None
 
     def subjects(self) -> Iterator[Subject]:
-        """Name the failure by the first there is of job, order, quote and file name; then each of them."""
+        """Yield the failure by the first there is of job, order, quote and file name; then each of them."""
         job = key(self.JobNo)
         order = likely(
             self,

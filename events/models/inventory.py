@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Payload, Subject, key, likely, subject
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Number, Text
 
 
 class InventoryTransaction(Payload):
-    """Be one movement of stock; `TransactionType` is Pick, Return or Adjustment, in varying case."""
+    """One movement of stock; `TransactionType` is Pick, Return or Adjustment, in varying case."""
 
     OBJECT: ClassVar = "InventoryTransaction"
 
@@ -29,6 +30,6 @@ class InventoryTransaction(Payload):
         yield from subject(Kind.ORDER, likely(self, "SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo"))
 
     @property
-    def can_repeat(self) -> bool:
-        """Without an ITKey two equal movements are two movements, not one told twice."""
+    def can_be_duplicate(self) -> bool:
+        """Without an ITKey two equal movements are two, not one sent twice."""
         return key(self.ITKey) is not None

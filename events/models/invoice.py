@@ -1,10 +1,12 @@
-"""Invoices, as printIQ's API answers them."""
+"""Invoices, as in the responses of printIQ's API."""
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, Part, Payload, Subject, also, key, subject
-from events.values import Flag, Integer, Moment, Number, Text
+from events.fields import Many, Part, also
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, subject
+from events.values import Boolean, DateOrDateTime, Integer, Number, Text
 
 
 class InvoiceDetail(Part):
@@ -33,7 +35,7 @@ class InvoiceDetail(Part):
 
 
 class InvoiceSummaryDetail(Part):
-    """Be one printed line; `LineNumber` is not unique."""
+    """One printed line; `LineNumber` is not unique."""
 
     LineNumber: Integer = None
     Description: Text = None
@@ -54,11 +56,11 @@ class Invoice(Payload):
 
     INVID: Integer = None
     INVInvoiceNumber: Text = None
-    INVInvoiceDate: Moment = None
+    INVInvoiceDate: DateOrDateTime = None
     INVInvoiceDate_String: Text = None
-    INVInvoiceDueDate: Moment = None
+    INVInvoiceDueDate: DateOrDateTime = None
     INVInvoiceDueDate_String: Text = None
-    INVDateExported: Moment = None
+    INVDateExported: DateOrDateTime = None
     INVDateExported_String: Text = None
     BillingCusID: Integer = None
     BillingCusCode: Text = None
@@ -69,7 +71,7 @@ class Invoice(Payload):
     INVInvoiceReference: Text = None
     QQAKey: Integer = None
     QQADKey: Integer = None
-    IsCreditNote: Flag = None
+    IsCreditNote: Boolean = None
     INVInvoiceSubTotal: Number = None
     INVInvoiceGST: Number = None
     INVInvoiceTotal: Number = None

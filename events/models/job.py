@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, One, Part, Payload, Subject, also, key, subject
-from events.values import Flag, Integer, Moment, Number, Text
+from events.fields import Many, One, Part, also
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, subject
+from events.values import Boolean, DateOrDateTime, Integer, Number, Text
 
 
 class JobConfig(Part):
@@ -75,7 +77,7 @@ class DeliveryContact(Part):
     Mobile: Text = None
     Email: Text = None
     AddressKey: Integer = None
-    IsAddressSpecific: Flag = None
+    IsAddressSpecific: Boolean = None
     DisplayString: Text = None
 
 
@@ -98,7 +100,7 @@ class Material(Part):
 
 
 class Operation(Part):
-    """Be one step of production; times are text as printIQ writes them (`00:   05`, once `01:   -22`)."""
+    """One step of production; times are text as printIQ writes them (`00:   05`, once `01:   -22`)."""
 
     OperationKey: Integer = None
     Name: Text = None
@@ -121,11 +123,11 @@ class SectionPrinting(Part):
 class SectionFile(Part):
     Name: Text = None
     OriginalName: Text = None
-    UploadDateTimeUTC: Moment = None
+    UploadDateTimeUTC: DateOrDateTime = None
 
 
 class SectionArtwork(Part):
-    """Hold a section's files; a `FilePlaceholder` stands among them where none was uploaded yet."""
+    """A section's files, with a `FilePlaceholder` where none was uploaded yet."""
 
     Files: Many[SectionFile] = ()
 
@@ -142,7 +144,7 @@ class Section(Part):
     Pages: Number = None
     SectionTypeTotalPages: Number = None
     Type: Text = None
-    IsSubsequent: Flag = None
+    IsSubsequent: Boolean = None
     Status: Text = None
     Printing: One[SectionPrinting] = None
     Operations: Many[Operation] = ()
@@ -152,12 +154,12 @@ class Section(Part):
 class ArtworkFile(Part):
     FileName: Text = None
     FileOriginalName: Text = None
-    FileUploadDateTimeUTC: Moment = None
+    FileUploadDateTimeUTC: DateOrDateTime = None
 
 
 class JobProduct(Part):
     Status: Text = None
-    CustomerExpectedDateUTC: Moment = None
+    CustomerExpectedDateUTC: DateOrDateTime = None
     ArtworkThumbnail: Text = None
     CostPrice: Number = None
     WholesalePrice: Number = None
@@ -169,8 +171,8 @@ class JobProduct(Part):
     SummedSpineWidth: Number = None
     Quantity: Number = None
     Kinds: Number = None
-    HasAdvancedKinds: Flag = None
-    DueDateUTC: Moment = None
+    HasAdvancedKinds: Boolean = None
+    DueDateUTC: DateOrDateTime = None
     FactoryLocationKey: Integer = None
     FactoryLocationName: Text = None
     FactoryLocationDescription: Text = None
@@ -188,11 +190,11 @@ class Job(Payload):
     JobNumber: Text = also("JobNo")
     SeriesNumber: Text = None
     QQADKey: Integer = None
-    IsPriority: Flag = None
+    IsPriority: Boolean = None
     NumberOfSections: Integer = None
-    QuotedDateUTC: Moment = None
+    QuotedDateUTC: DateOrDateTime = None
     Workflow: Text = None
-    AcceptedDateUTC: Moment = None
+    AcceptedDateUTC: DateOrDateTime = None
     Title: Text = None
     JobType: Text = None
     ProductCode: Text = None
@@ -202,7 +204,7 @@ class Job(Payload):
     AcceptanceUserType: Text = None
     AcceptanceKey: Integer = None
     SpecialInstructions: Text = None
-    HasSpecialInstructions: Flag = None
+    HasSpecialInstructions: Boolean = None
     AccountManager: One[JobAccountManager] = None
     Customer: One[JobCustomer] = None
     Product: One[JobProduct] = None

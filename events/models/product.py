@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, Part, Payload, Subject, key, subject
-from events.values import Flag, Integer, Number, Text
+from events.fields import Many, Part
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, subject
+from events.values import Boolean, Integer, Number, Text
 
 
 class PricingItem(Part):
@@ -16,12 +18,12 @@ class TreeNode(Part):
 
 
 class ProductDetail(Payload):
-    """Be a simplified product; an `ArtworkURL` of null has a meaning: there is no artwork."""
+    """A simplified product; an `ArtworkURL` of null means that there is no artwork."""
 
     OBJECT: ClassVar = "ProductDetail"
 
     Name: Text = None
-    QPDActive: Flag = None
+    QPDActive: Boolean = None
     ProductCode: Text = None
     Weight: Number = None
     QPDMinOrderQuantity: Number = None

@@ -6,7 +6,9 @@ Nothing public is known of them but the names of some keys: the models take what
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Payload, Subject, also, key, likely, subject
+from events.fields import also
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Text
 
 _NUMBERS = (
@@ -49,6 +51,6 @@ class InventoryPurchaseOrder(Payload):
 
 
 class OutsourcePurchaseOrder(PurchaseOrder):
-    """Be an order for outsourced work; statuses seen are Finished, Completed and Cancelled."""
+    """An order for outsourced work; statuses seen are Finished, Completed and Cancelled."""
 
     OBJECT: ClassVar = "OutsourcePurchaseOrder"

@@ -1,9 +1,11 @@
-"""Quotes, as printIQ's API answers them, and the product detail that quotes and acceptances share."""
+"""Quotes, as in the responses of printIQ's API, and the product detail that quotes and acceptances share."""
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, One, Part, Payload, Subject, also, key, likely, subject
+from events.fields import Many, One, Part, also
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Number, Text
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.models._base import Kind, Many, One, Part, Payload, Subject, key, subject
-from events.values import Flag, Integer, Number, Text
+from events.fields import Many, One, Part
+from events.models.payload import Payload
+from events.subjects import Kind, Subject, key, subject
+from events.values import Boolean, Integer, Number, Text
 
 
 class LinkedInventoryItem(Part):
@@ -30,8 +32,8 @@ class SalesItem(Payload):
 
     SIName: Text = None
     SIDescription: Text = None
-    SIActive: Flag = None
-    SIAllowBackOrders: Flag = None
+    SIActive: Boolean = None
+    SIAllowBackOrders: Boolean = None
     InventoryItem: One[LinkedInventoryItem] = None
     Categories: Many[Category] = ()
 

@@ -41,7 +41,7 @@ async def event_schemas(app: App) -> Answer:
             "event": event,
             "kind": event.kind,
             "object": " or ".join(payload.OBJECT for payload in event.payloads),
-            "format": event.format,
+            "format": event.wire_format.upper(),
             "trigger": event.trigger,
             "schema": _address(event, app),
         }

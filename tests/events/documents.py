@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 
 from events import EventType, Payload
+from events.fields import FieldMap, FieldSpec, field_map
 from events.models import Part
-from events.models._base import Plan, Slot, plan
 
 
 class Known(NamedTuple):
@@ -46,34 +46,34 @@ LEAVES: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-def values(slot: Slot) -> st.SearchStrategy[Any]:
-    if slot.part is not None:
-        one: st.SearchStrategy[Any] = objects(slot.part)
+def values(spec: FieldSpec) -> st.SearchStrategy[Any]:
+    if spec.part is not None:
+        one: st.SearchStrategy[Any] = objects(spec.part)
     else:
-        assert slot.leaf is not None
-        one = LEAVES[slot.leaf.types[0]]
-    return st.lists(one, max_size=3) if slot.many else st.none() | one
+        assert spec.leaf is not None
+        one = LEAVES[spec.leaf.types[0]]
+    return st.lists(one, max_size=3) if spec.many else st.none() | one
 
 
 @st.composite
 def objects(draw: st.DrawFn, model: type[Part]) -> dict[str, Tree]:
     """Draw an object with some of its known fields, at least one, and perhaps unknown ones."""
-    names = plan(model)
+    names = field_map(model)
     if not names.fields:
         return draw(st.dictionaries(UNKNOWN_NAMES, UNKNOWN_TEXTS, max_size=2))
     chosen = draw(
-        st.lists(st.sampled_from(names.fields), min_size=1, max_size=6, unique_by=lambda slot: slot.name)
+        st.lists(st.sampled_from(names.fields), min_size=1, max_size=6, unique_by=lambda spec: spec.name)
     )
-    known = {slot.name: Known(spellings(slot, names), draw(values(slot))) for slot in chosen}
+    known = {spec.name: Known(spellings(spec, names), draw(values(spec))) for spec in chosen}
     # An unknown value is text: XML has nothing else. An object of one member could be a list.
     unknown = UNKNOWN_TEXTS | st.dictionaries(UNKNOWN_NAMES, UNKNOWN_TEXTS, min_size=2, max_size=3)
     return known | draw(st.dictionaries(UNKNOWN_NAMES, unknown, max_size=2))
 
 
-def spellings(slot: Slot, names: Plan) -> list[str]:
+def spellings(spec: FieldSpec, names: FieldMap) -> list[str]:
     """List the names that lead to a field: its own, those it is seen under, and all in other cases."""
-    folded = sorted(name for name in names.names if names.slot(name) is slot)
-    return [slot.name, *folded, *(name.upper() for name in folded), *(name.title() for name in folded)]
+    folded = sorted(name for name in names.names if names.find(name) is spec)
+    return [spec.name, *folded, *(name.upper() for name in folded), *(name.title() for name in folded)]
 
 
 @st.composite

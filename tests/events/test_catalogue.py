@@ -6,7 +6,7 @@ import pytest
 
 from events import EventType, Kind, UnknownEvent
 from events.catalogue import payload_types
-from events.models._base import plan
+from events.fields import field_map
 
 # Copied from printIQ's list, in its order: name, object, format.
 PRINTIQS_LIST = """
@@ -44,7 +44,7 @@ ROWS = [row.split() for row in PRINTIQS_LIST.strip().splitlines()]
 
 
 def test_the_catalogue_begins_with_printiqs_list_word_for_word() -> None:
-    rows = [[event.value, event.payloads[0].OBJECT, event.format] for event in EventType]
+    rows = [[event.value, event.payloads[0].OBJECT, event.wire_format.upper()] for event in EventType]
     assert rows[: len(ROWS)] == ROWS
 
 
@@ -111,7 +111,7 @@ def test_every_row_says_what_triggers_the_event_and_what_it_is_about() -> None:
 
 
 def test_these_events_are_never_repeats() -> None:
-    assert {event for event in EventType if not event.repeats} == {
+    assert {event for event in EventType if not event.duplicates} == {
         EventType.UPDATE_DISPATCH_STATUS,
         EventType.UPDATE_SALES_ORDER_STATUS_LINE,
     }
@@ -124,6 +124,6 @@ def test_there_are_14_objects_and_the_job_document() -> None:
 
 def test_no_field_of_an_object_is_reached_by_a_name_of_another() -> None:
     for model in payload_types():
-        names = plan(model)
-        assert all(names.slot(slot.name) is slot for slot in names.fields)
-        assert len({slot.name for slot in names.fields}) == len(names.fields)
+        names = field_map(model)
+        assert all(names.find(spec.name) is spec for spec in names.fields)
+        assert len({spec.name for spec in names.fields}) == len(names.fields)

@@ -6,11 +6,12 @@ import pytest
 from deliveries import read, sample_id, samples
 from hypothesis import given
 from hypothesis import strategies as st
-from lxml import etree
 
-from events import formats
 from events.catalogue import payload_types
-from events.models._base import Plan, plan
+from events.fields import FieldMap, field_map
+from events.formats import MAX_DEPTH, xml_reader
+from events.formats.encoding import to_utf8
+from events.formats.xml_parser import parse_xml
 
 XML = [path for path in samples() if path.read_bytes().lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<")]
 
@@ -36,8 +37,8 @@ DOCUMENTS = st.recursive(st.just("<Leaf/>"), elements, max_leaves=8).map(
 
 
 def the_long_way(xml: bytes) -> tuple[Any, Any]:
-    root = etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **formats._SAFELY))
-    return formats._tree(root, xml), formats._value(root, formats.MAX_DEPTH)
+    root = parse_xml(xml)
+    return xml_reader.tree(root, has_references=b"&#" in xml), xml_reader._value(root, MAX_DEPTH)
 
 
 @given(DOCUMENTS)
@@ -47,14 +48,14 @@ def test_a_document_is_the_same_tree_by_either_way(document: str) -> None:
 
 
 @pytest.mark.parametrize("path", XML, ids=sample_id)
-def test_a_sample_is_the_same_tree_by_either_way(path: Any) -> None:
-    xml = formats._to_utf8(path.read_bytes())
+def test_a_sample_is_the_same_tree_by_either_way(path: Any) -> None:  # noqa: ANN401 - a path
+    xml = to_utf8(path.read_bytes())
     taken, long = the_long_way(xml)
     assert taken == long
     assert list(taken) == list(long)
 
 
-FIELDS = sorted({name for model in payload_types() for name in plan(model).names})
+FIELDS = sorted({name for model in payload_types() for name in field_map(model).names})
 SPELT = st.sampled_from(FIELDS).flatmap(
     lambda name: st.sampled_from([name, name.upper(), name.title(), f"{name}_"])
 )
@@ -62,21 +63,25 @@ SPELT = st.sampled_from(FIELDS).flatmap(
 
 @given(st.sampled_from(list(payload_types())), st.lists(SPELT, max_size=8, unique=True), st.randoms())
 def test_a_route_that_is_remembered_is_the_one_that_is_found_anew(
-    model: Any,
+    model: Any,  # noqa: ANN401 - a class
     names: list[str],
-    chance: Any,
+    chance: Any,  # noqa: ANN401 - hypothesis's
 ) -> None:
-    remembered = plan(model)
-    assert remembered.route(tuple(names)) == remembered.route(tuple(names)) == Plan(model).route(tuple(names))
+    remembered = field_map(model)
+    assert (
+        remembered.assign(tuple(names))
+        == remembered.assign(tuple(names))
+        == FieldMap(model).assign(tuple(names))
+    )
     others = chance.sample(names, len(names))
-    assert sorted(remembered.route(tuple(others)).names) == sorted(remembered.route(tuple(names)).names)
+    assert sorted(remembered.assign(tuple(others)).names) == sorted(remembered.assign(tuple(names)).names)
 
 
 def test_no_sender_can_fill_the_memory_with_names() -> None:
     for number in range(1_000):
         read("CreateQuote", f'{{"QuoteNo": "Q1", "Odd{number}": {{"{"x" * 3_000}": 1}}}}')
     for model in payload_types():
-        assert len(plan(model)._routes) <= 50
+        assert len(field_map(model)._assignments) <= 50
 
 
 @pytest.mark.parametrize("exponent", ["999999999", "-999999999", "400", "-400", "99999999999999999999"])

@@ -74,7 +74,7 @@ def test_a_refused_sample_is_refused_as_its_about_file_says(path: Path) -> None:
 
 @pytest.mark.parametrize("event", EventType)
 def test_every_event_has_a_typical_sample(event: EventType) -> None:
-    suffix = event.format.lower()
+    suffix = event.wire_format
     typical = CORPUS / event / f"typical.{suffix}"
     assert typical.exists(), f"add tests/corpus/{event}/typical.{suffix}: see the corpus's README"
     assert read(event, typical.read_bytes()).warnings == ()

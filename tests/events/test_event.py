@@ -18,7 +18,7 @@ ENVELOPE = Envelope(
 
 
 def typical(event: EventType) -> Event[Payload]:
-    return read(event, (CORPUS / event / f"typical.{event.format.lower()}").read_bytes())
+    return read(event, (CORPUS / event / f"typical.{event.wire_format}").read_bytes())
 
 
 # -- subjects -----------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_a_thousand_subjects_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "body", "can_repeat"),
+    ("event", "body", "can_be_duplicate"),
     [
         ("CreateQuote", '{"QuoteNo": "Q1"}', True),
         ("UpdateDispatchStatus", '{"QuoteNo": "Q1"}', False),
@@ -122,12 +122,12 @@ def test_a_thousand_subjects_are_enough() -> None:
         ("InventoryTransactionInserted", '{"IICode": "SILK"}', False),
     ],
 )
-def test_an_event_can_repeat_unless_equal_ones_are_separate_happenings(
+def test_an_event_can_be_duplicate_unless_equal_ones_are_separate_happenings(
     event: str,
     body: str,
-    can_repeat: bool,
+    can_be_duplicate: bool,  # noqa: FBT001 - a column
 ) -> None:
-    assert read(event, body).can_repeat is can_repeat
+    assert read(event, body).can_be_duplicate is can_be_duplicate
 
 
 def test_equal_content_has_an_equal_digest_in_any_writing() -> None:

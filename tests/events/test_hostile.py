@@ -222,7 +222,7 @@ def test_an_exponent_beyond_any_machine_is_refused(number: str) -> None:
 
 
 def test_a_name_given_twice_is_refused_even_if_written_differently() -> None:
-    assert "'QuoteNo' stands twice" in str(refusal("CreateJob", r'{"QuoteNo": "1", "\u0051uoteNo": "2"}'))
+    assert "'QuoteNo' appears twice" in str(refusal("CreateJob", r'{"QuoteNo": "1", "\u0051uoteNo": "2"}'))
 
 
 @pytest.mark.parametrize("escape", [r"\ud83d", r"\udc00", r"\ud83d\u0041", r"\ud83dx"])
@@ -243,7 +243,7 @@ def test_half_a_surrogate_pair_is_refused(body: str, escape: str) -> None:
         "__class__",
         "model_fields",
         "subjects",
-        "can_repeat",
+        "can_be_duplicate",
         "__pydantic_extra__",
         "é\u0000",
     ],

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from events import EventError, EventType, Problem, parse, sniff
-from events.models._base import plan
+from events.fields import field_map
 
 relaxed = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
@@ -39,10 +39,10 @@ def test_the_same_object_gives_the_same_bytes_in_any_format_order_case_and_form(
 def test_known_values_come_out_exactly(payload: Any, data: st.DataObject) -> None:
     event, model, tree = payload
     found = read(event, xml_document(model, tree, data.draw)).payload
-    for slot in plan(model).fields:
-        if slot.leaf and not slot.many and slot.name in tree:
-            expected = tree[slot.name].value
-            value = getattr(found, slot.attribute)
+    for spec in field_map(model).fields:
+        if spec.leaf and not spec.many and spec.name in tree:
+            expected = tree[spec.name].value
+            value = getattr(found, spec.attribute)
             blank = isinstance(expected, str) and not expected.strip()
             assert value == (None if blank else expected)
 
@@ -50,7 +50,7 @@ def test_known_values_come_out_exactly(payload: Any, data: st.DataObject) -> Non
 # -- arbitrary trees ---------------------------------------------------------------------------------------
 
 FIELD_NAMES = sorted(
-    {slot.name for event in EventType for model in event.payloads for slot in plan(model).fields}
+    {spec.name for event in EventType for model in event.payloads for spec in field_map(model).fields}
 )
 OBJECTS = sorted({model.OBJECT for event in EventType for model in event.payloads})
 ODD_NAMES = (

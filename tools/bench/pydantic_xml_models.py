@@ -5,17 +5,17 @@ from typing import Any
 import pydantic_xml
 from lxml import etree
 
+from events.fields import FieldSpec, field_map
 from events.models import Part
-from events.models._base import Slot, plan
 
 
 def peer_of(model: type[Part], element: etree._Element) -> Any:
     """Return a model that reads `element` and its like: what stands in it of the model's known fields."""
     fields: dict[str, tuple[Any, Any]] = {}
-    for slot in plan(model).fields:
-        found = element.find(slot.name)
+    for spec in field_map(model).fields:
+        found = element.find(spec.name)
         if found is not None:
-            fields[slot.attribute] = _field(slot, found)
+            fields[spec.attribute] = _field(spec, found)
     base = pydantic_xml.BaseXmlModel
     return pydantic_xml.create_model(
         model.__name__,
@@ -25,16 +25,16 @@ def peer_of(model: type[Part], element: etree._Element) -> Any:
     )
 
 
-def _field(slot: Slot, found: etree._Element) -> tuple[Any, Any]:
-    if slot.part is None:
-        assert slot.leaf is not None
-        return (slot.leaf.types[0] | str | None, pydantic_xml.element(tag=slot.name, default=None))
-    if not slot.many:
-        return (peer_of(slot.part, found) | None, pydantic_xml.element(tag=slot.name, default=None))
+def _field(spec: FieldSpec, found: etree._Element) -> tuple[Any, Any]:
+    if spec.part is None:
+        assert spec.leaf is not None
+        return (spec.leaf.types[0] | str | None, pydantic_xml.element(tag=spec.name, default=None))
+    if not spec.many:
+        return (peer_of(spec.part, found) | None, pydantic_xml.element(tag=spec.name, default=None))
     if not len(found):
-        return (str | None, pydantic_xml.element(tag=slot.name, default=None))
+        return (str | None, pydantic_xml.element(tag=spec.name, default=None))
     richest = max(found, key=lambda each: sum(1 for _ in each.iter()))
     return (
-        tuple[peer_of(slot.part, richest), ...],  # type: ignore[misc] # a model that was just made
-        pydantic_xml.wrapped(slot.name, pydantic_xml.element(tag=found[0].tag, default=())),
+        tuple[peer_of(spec.part, richest), ...],  # type: ignore[misc] # a model that was just made
+        pydantic_xml.wrapped(spec.name, pydantic_xml.element(tag=found[0].tag, default=())),
     )

@@ -218,7 +218,7 @@ def _chosen(event: str | None, file: Path | None, *, send_all: bool) -> Iterator
 
 def _sample(event: EventType) -> Path:
     found = sorted(
-        (CORPUS / event).glob("typical.*"), key=lambda path: path.suffix != f".{event.format.lower()}"
+        (CORPUS / event).glob("typical.*"), key=lambda path: path.suffix != f".{event.wire_format}"
     )
     return next(path for path in found if path.suffix in {".json", ".xml"})
 

@@ -1,0 +1,153 @@
+"""How a document's names find a model's fields."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from events.values import Leaf, Unknown, is_blank, keep_unread
+
+
+class Part(BaseModel):
+    """An object inside a payload: its known fields typed, all others kept in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, serialize_by_alias=True)
+
+    __pydantic_extra__: dict[str, Unknown]
+
+
+P = TypeVar("P", bound=Part)
+T = TypeVar("T")
+
+
+def also(*names: str, own: str | None = None) -> Any:
+    """Give a field the other names it is seen under; `own` is printIQ's name where Python cannot spell it."""
+    return Field(default=None, alias=own, json_schema_extra={"x-also": list(names)})
+
+
+class _Lenient:
+    """The annotation of a field that holds structure: of the wrong structure, it stays what it was."""
+
+    def __init__(self, *, empty: object) -> None:
+        self.empty = empty
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def otherwise(value: Any, info: ValidationInfo) -> Any:
+            return self.empty if is_blank(value) else keep_unread(value, info)
+
+        return core_schema.union_schema(
+            [handler(source), core_schema.with_info_plain_validator_function(otherwise)],
+            mode="left_to_right",
+            serialization=core_schema.simple_ser_schema("any"),
+        )
+
+
+# Lists are tuples: a payload does not change once read. One item of a wrong shape leaves the others typed.
+Many = Annotated[tuple[Annotated[T, _Lenient(empty=None)], ...], _Lenient(empty=())]
+One = Annotated[P | None, _Lenient(empty=None)]
+
+
+class FieldSpec(NamedTuple):
+    """A model's field: its name in documents, and whether it holds one or `many` of a `part` or a `leaf`."""
+
+    name: str
+    attribute: str
+    many: bool
+    part: type[Part] | None
+    leaf: Leaf | None
+
+
+class Assignment(NamedTuple):
+    """The fields that an object's members go to.
+
+    `names` pairs each name in the object with that in the model, `structures` lists the fields that hold one
+    or `many` of a part, and `known` the names that lead to a field, also those that lose to another name.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    structures: tuple[tuple[str, type[Part] | None, bool], ...]
+    known: tuple[str, ...]
+
+
+# Assignments are kept for the objects that documents hold again and again, not for any a sender makes up.
+_MAX_ASSIGNMENTS = 50
+_LONGEST_KEPT = 2_000
+
+
+class FieldMap:
+    """A model's fields by every name that leads to them: exact, in another case, or an alias."""
+
+    def __init__(self, model: type[Part]) -> None:
+        self.model = model
+        self.fields: tuple[FieldSpec, ...] = tuple(_specs(model))
+        self._exact: dict[str, FieldSpec] = {}
+        self._folded: dict[str, FieldSpec] = {}
+        for spec in self.fields:
+            self._exact[spec.name] = spec
+            self._folded.setdefault(spec.name.lower(), spec)
+        for spec in self.fields:
+            extra = model.model_fields[spec.attribute].json_schema_extra
+            for name in extra["x-also"] if isinstance(extra, dict) else ():  # type: ignore[union-attr]
+                self._folded.setdefault(str(name).lower(), spec)
+
+        # All names that lead to a field, in lower case.
+        self.names = frozenset(self._folded)
+        self._assignments: dict[tuple[str, ...], Assignment] = {}
+
+    def find(self, name: str) -> FieldSpec | None:
+        return self._exact.get(name) or self._folded.get(name.lower())
+
+    def assign(self, names: tuple[str, ...]) -> Assignment:
+        """Assign an object's names to fields.
+
+        A name spelt exactly wins over one in another case, and that over an alias; a name that loses is kept
+        as an unknown one. Unknown names follow the known, sorted, so that equal content gives equal bytes.
+        """
+        assignment = self._assignments.get(names)
+        if assignment is None:
+            assignment = self._assign(names)
+            if sum(map(len, names)) <= _LONGEST_KEPT:
+                if len(self._assignments) >= _MAX_ASSIGNMENTS:
+                    self._assignments.clear()
+                self._assignments[names] = assignment
+        return assignment
+
+    def _assign(self, names: tuple[str, ...]) -> Assignment:
+        chosen: dict[str, str] = {}
+        for name in names:
+            spec = self.find(name)
+            if spec and (spec.name not in chosen or _rank(name, spec) < _rank(chosen[spec.name], spec)):
+                chosen[spec.name] = name
+        taken = set(chosen.values())
+        unknown = sorted(name for name in names if name not in taken)
+        return Assignment(
+            (*((name, field) for field, name in chosen.items()), *zip(unknown, unknown, strict=True)),
+            tuple(
+                (spec.name, spec.part, spec.many)
+                for spec in self.fields
+                if spec.name in chosen and (spec.many or spec.part)
+            ),
+            tuple(name for name in names if name.lower() in self.names),
+        )
+
+
+def _rank(name: str, spec: FieldSpec) -> tuple[bool, bool, str]:
+    return name != spec.name, name.lower() != spec.name.lower(), name
+
+
+def _specs(model: type[Part]) -> Iterator[FieldSpec]:
+    for attribute, field in model.model_fields.items():
+        many = any(isinstance(note, _Lenient) and note.empty == () for note in field.metadata)
+        inner = get_args(field.annotation)
+        notes = (*field.metadata, *(get_args(inner[0]) if many else inner))
+        leaf = next((note for note in notes if isinstance(note, Leaf)), None)
+        part = next((note for note in notes if isinstance(note, type) and issubclass(note, Part)), None)
+        yield FieldSpec(field.alias or attribute, attribute, many, part, leaf)
+
+
+@cache
+def field_map(model: type[Part]) -> FieldMap:
+    """Return the model's field map, made once."""
+    return FieldMap(model)

@@ -1,0 +1,53 @@
+"""The plain document that every reader gives, and the bounds that hold in each format."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from events.errors import Malformed
+
+type Json = dict[str, Json] | list[Json] | str | int | float | Decimal | bool | None
+
+MAX_DEPTH = 100
+# Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. Any body may
+# hold this many; a large one may hold one for each BYTES_PER_VALUE bytes, which is what real ones need.
+MAX_VALUES = 100_000
+BYTES_PER_VALUE = 10
+
+
+class Format(StrEnum):
+    JSON = "json"
+    XML = "xml"
+
+
+class Document(NamedTuple):
+    """A body as plain members; `root` is the root element's name, None in JSON."""
+
+    format: Format
+    root: str | None
+    members: dict[str, Json]
+
+
+def with_line_feeds(value: Json) -> Json:
+    """Write every line end as one line feed, as XML prescribes."""
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n")
+    if isinstance(value, dict):
+        return {name: with_line_feeds(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [with_line_feeds(item) for item in value]
+    return value
+
+
+def too_deep() -> Malformed:
+    return Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
+
+
+def max_values(utf8: bytes) -> int:
+    return max(MAX_VALUES, len(utf8) // BYTES_PER_VALUE)
+
+
+def too_many_values(limit: int) -> Malformed:
+    return Malformed(
+        f"The body holds more than {limit:,} values; no printIQ object of its size has that many."
+    )

@@ -1,0 +1,74 @@
+"""Kinds, subjects and business keys: what an event is about."""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+
+class Kind(StrEnum):
+    """The kind of thing that a business key identifies."""
+
+    CUSTOMER = "customer"
+    CONTACT = "contact"
+    ADDRESS = "address"
+    QUOTE = "quote"
+    JOB = "job"
+    ORDER = "order"
+    INVOICE = "invoice"
+    PURCHASE_ORDER = "purchase-order"
+    TRANSACTION = "transaction"
+    CONSIGNMENT = "consignment"
+    SALES_ITEM = "sales-item"
+    PRODUCT = "product"
+    FAILURE = "failure"
+
+    # Enum's own hash is Python code that costs more than all else about a subject.
+    __hash__ = str.__hash__
+
+
+class Subject(NamedTuple):
+    kind: Kind
+    key: str
+
+
+# printIQ writes these for "no key": .NET's defaults and its own -1.
+_NO_KEY = {"", "-1", "0", "00000000-0000-0000-0000-000000000000"}
+# A longer text is no key, and would not fit into a message.
+_LONGEST_KEY = 4096
+# What CloudEvents forbids in a subject: control characters and Unicode's noncharacters.
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]+")
+
+
+def key(*candidates: object) -> str | None:
+    """Return the first candidate that can serve as a business key: in one line, trimmed."""
+    for candidate in candidates:
+        if isinstance(candidate, (str, int)) and not isinstance(candidate, bool):
+            text = str(candidate)
+            text = (text if text.isprintable() else _FORBIDDEN.sub(" ", text)).strip()
+            if text not in _NO_KEY and len(text) <= _LONGEST_KEY:
+                return text
+    return None
+
+
+def likely(part: BaseModel, *names: str) -> str | None:
+    """Find a key among undocumented fields by likely names, here or one object further in.
+
+    The names are tried in the order given, without regard to case.
+    """
+    extra = part.model_extra or {}
+    levels = [extra, *(value for value in extra.values() if isinstance(value, dict))]
+    wanted = dict.fromkeys(name.lower() for name in names)
+    for level in levels:
+        folded = {lower: level[name] for name in reversed(level) if (lower := name.lower()) in wanted}
+        if folded and (found := key(*map(folded.get, wanted))):
+            return found
+    return None
+
+
+def subject(kind: Kind, found: str | None) -> Iterator[Subject]:
+    """Yield the subject if there is a key."""
+    if found is not None:
+        yield Subject(kind, found)
