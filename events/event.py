@@ -55,10 +55,6 @@ class Event[P: Payload]:
         """Whether an equal delivery can be the same event again, or is always a separate one."""
         return self.type.duplicates and self.payload.can_be_duplicate
 
-    @property
-    def can_repeat(self) -> bool:
-        return self.can_be_duplicate
-
 
 def timestamp(moment: datetime) -> str:
     """Write a moment as RFC 3339 in UTC, always with milliseconds, so that texts sort as times do."""

@@ -60,7 +60,7 @@ class NotSettled(Exception):
 
 async def verdict(event: Event[Payload], tables: Tables, *, window_seconds: int, settled: bool) -> Verdict:
     """Decide, or recall what was decided. Raises NotSettled."""
-    if event.subject is None or not window_seconds or not event.can_repeat:
+    if event.subject is None or not window_seconds or not event.can_be_duplicate:
         return Verdict()
     window = timedelta(seconds=window_seconds)
     partition, row = timeline_partition(event.subject), event.type.value
