@@ -48,7 +48,7 @@ def test_a_document_is_the_same_tree_by_either_way(document: str) -> None:
 
 
 @pytest.mark.parametrize("path", XML, ids=sample_id)
-def test_a_sample_is_the_same_tree_by_either_way(path: Any) -> None:  # noqa: ANN401 - a path
+def test_a_sample_is_the_same_tree_by_either_way(path: Any) -> None:
     xml = to_utf8(path.read_bytes())
     taken, long = the_long_way(xml)
     assert taken == long
@@ -63,9 +63,9 @@ SPELT = st.sampled_from(FIELDS).flatmap(
 
 @given(st.sampled_from(list(payload_types())), st.lists(SPELT, max_size=8, unique=True), st.randoms())
 def test_a_route_that_is_remembered_is_the_one_that_is_found_anew(
-    model: Any,  # noqa: ANN401 - a class
+    model: Any,
     names: list[str],
-    chance: Any,  # noqa: ANN401 - hypothesis's
+    chance: Any,
 ) -> None:
     remembered = field_map(model)
     assert (

@@ -125,7 +125,7 @@ def test_a_thousand_subjects_are_enough() -> None:
 def test_an_event_can_be_duplicate_unless_equal_ones_are_separate_happenings(
     event: str,
     body: str,
-    can_be_duplicate: bool,  # noqa: FBT001 - a column
+    can_be_duplicate: bool,
 ) -> None:
     assert read(event, body).can_be_duplicate is can_be_duplicate
 
