@@ -1,4 +1,4 @@
-"""Runs every check of the project, as CI does."""
+"""`dev.py test`: every check of the project."""
 
 import os
 import subprocess
@@ -12,23 +12,28 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
-# Tests wait half of their time, so one process more than there are processors; but each has an Azurite of its
-# own, so not more than four.
-_AT_ONCE = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
+# Tests wait half of their time, hence one process more than there are processors. Each process has an Azurite
+# of its own, hence no more than four.
+_WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
+# pyproject.toml deselects tests marked `budget`; an empty expression selects all.
+_EVERYTHING = ("-m", "")
+_BUDGETED = "the short soak, half a minute of guided fuzzing, and schemathesis against the running app"
 CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 def main(
     context: typer.Context,
     *,
+    everything: Annotated[bool, typer.Option("--all", help=f"Run {_BUDGETED}, too.")] = False,
     soak: Annotated[
-        int | None, typer.Option(help="Instead, send so many events while everything fails, and count them.")
+        int | None,
+        typer.Option(help="Instead, send this many events while everything fails, and account for each."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="With --soak: the same seed does the same harm.")] = 1,
+    seed: Annotated[int, typer.Option(help="With --soak: the same seed makes the same faults.")] = 1,
 ) -> None:
-    """Check style, types and imports, and run the tests, some at once.
+    """Check style, types and import directions, and run the tests, some at once.
 
-    More arguments go to pytest: test -k webhook -x. With -n 0 they run one by one, as --pdb and -s need it.
+    More arguments go to pytest: test -k webhook -x. With -n 0 tests run one by one, as --pdb and -s need.
     """
     if soak is not None:
         command = [
@@ -39,12 +44,13 @@ def main(
         ]
         raise typer.Exit(subprocess.run(command, env=_with_project_on_path(), check=False).returncode)
     python = [sys.executable, "-m"]
+    selected = _EVERYTHING if everything else ()
     steps = {
         "Style (ruff check)": [*python, "ruff", "check"],
         "Format (ruff format)": [*python, "ruff", "format", "--check"],
         "Types (mypy)": [*python, "mypy"],
         "Imports (import-linter)": [str(Path(sys.executable).with_name("lint-imports"))],
-        "Tests (pytest)": [*python, "pytest", *_AT_ONCE, *context.args],
+        "Tests (pytest)": [*python, "pytest", *_WORKERS, *selected, *context.args],
     }
     console = Console(highlight=False)
     summary = Table(box=None, show_header=False)
@@ -58,6 +64,8 @@ def main(
         summary.add_row(title, verdict, f"{time.monotonic() - started:.0f} s")
     console.rule("Summary", align="left")
     console.print(summary)
+    if not everything:
+        console.print(f"Left to `dev.py test --all`: {_BUDGETED}.", soft_wrap=True)
     raise typer.Exit(1 if failed else 0)
 
 

@@ -101,6 +101,7 @@ def test_the_app_publishes_its_contracts_and_has_the_routes_that_they_describe(s
     }
 
 
+@pytest.mark.budget
 def test_schemathesis_finds_nothing_in_the_running_app(start_host: StartHost, tmp_path: Path) -> None:
     host = start_host(ROOT, "--keys")
     keys = json.loads((host.log_file.parent / "state" / "keys.json").read_text("utf-8"))
