@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import Self
 
 from handlers.drift import Drift
+from handlers.errors import SubscriptionsError
 from handlers.settings import Settings
 from handlers.stores import Stores
-from handlers.subscriptions import Subscriptions, SubscriptionsError
+from handlers.subscriptions import Subscriptions
 
 _log = logging.getLogger("printiq.app")
 

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from events import Event, EventType, Payload, differences, fields, timestamp
-from handlers.stores import Conflict, NotFound, Row, StorageFault, TableName, Tables
+from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.stores import Row, TableName, Tables
 
 _log = logging.getLogger("printiq.drift")
 

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from events import EventType
+from handlers.errors import SubscriptionsError
 from handlers.problems import in_words
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
 
@@ -30,10 +31,6 @@ QueueName = Annotated[
     StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63),
     AfterValidator(_no_queue_of_the_app),
 ]
-
-
-class SubscriptionsError(ValueError):
-    """Say what is wrong in subscriptions.toml or the setting SUBSCRIPTIONS."""
 
 
 class Subscription(BaseModel):

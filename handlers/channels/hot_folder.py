@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError, EventType, UnknownEvent
 from handlers.app import App
 from handlers.channels.completeness import PATIENCE, STABLE, closes, is_temporary
+from handlers.errors import Conflict, NoCustody, NotFound, StorageFault
 from handlers.ids import derived_id, time_of
 from handlers.ledger import write
-from handlers.pipeline.receive import NoCustody, keep_refused, keep_unread, receive
-from handlers.stores import Conflict, ContainerName, Found, NotFound, Opened, StorageFault
+from handlers.pipeline.receive import keep_refused, keep_unread, receive
+from handlers.stores import ContainerName, Found, Opened
 
 _log = logging.getLogger("printiq.hot_folder")
 

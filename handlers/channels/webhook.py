@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from events import Channel, Delivery, EmptyBody, EventError, Problem, timestamp
 from handlers.app import App
+from handlers.errors import NoCustody
 from handlers.ids import new_id, time_of
-from handlers.pipeline.receive import NoCustody, Receipt, keep_refused, receive
+from handlers.pipeline.receive import Receipt, keep_refused, receive
 from handlers.problems import ProblemDetails
 from handlers.responses import Answer, answer, problem
 

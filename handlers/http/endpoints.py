@@ -20,18 +20,26 @@ from events import Delivery, EventError, Kind, Problem, Subject, timestamp
 from events.errors import pointer
 from handlers import drift, paths
 from handlers.app import App
+from handlers.errors import (
+    BadCursor,
+    NotFound,
+    NothingKept,
+    NotReplayable,
+    StorageFault,
+    SubscriptionsError,
+    UnknownDelivery,
+)
 from handlers.http import schemas
 from handlers.ids import time_of
 from handlers.ledger import query, stats
-from handlers.ledger.query import BadCursor, Filter, NothingKept, UnknownDelivery, quoted
+from handlers.ledger.query import Filter, quoted
 from handlers.ledger.write import Status
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
 from handlers.pipeline.parsing import parse_delivery
 from handlers.problems import ProblemDetails, in_plain_words
 from handlers.responses import Answer, attachment, document, problem
-from handlers.stores import ContainerName, NotFound, Row, StorageFault, TableName, Tables, table_key
-from handlers.subscriptions import SubscriptionsError
+from handlers.stores import ContainerName, Row, TableName, Tables, table_key
 
 _RETRY_AFTER = 30
 _SUBJECTS_OF_A_KIND = 10
@@ -59,7 +67,7 @@ _REFUSALS: Mapping[type[Exception], tuple[int, str]] = {
     Missing: (404, "Not found"),
     NothingKept: (404, "Not found"),
     TooLargeToShow: (409, "Not possible"),
-    replay.NotReplayable: (409, "Not possible"),
+    NotReplayable: (409, "Not possible"),
     SubscriptionsError: (409, "Not possible"),
 }
 

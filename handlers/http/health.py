@@ -4,9 +4,10 @@ import asyncio
 
 from events import Problem
 from handlers.app import App
+from handlers.errors import StorageFault
 from handlers.problems import ProblemDetails
 from handlers.responses import Answer, answer, problem
-from handlers.stores import INBOX_QUEUE, StorageFault
+from handlers.stores import INBOX_QUEUE
 
 _SECONDS = 5
 

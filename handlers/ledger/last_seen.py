@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 from events import timestamp
+from handlers.errors import Conflict, NotFound, StorageFault
 from handlers.paths import UNKNOWN_EVENT, folder
-from handlers.stores import Conflict, NotFound, StorageFault, TableName, Tables
+from handlers.stores import TableName, Tables
 from handlers.work import Work
 
 _PARTITION = "event"

@@ -23,9 +23,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from events import Channel, Kind, Subject
+from handlers.errors import BadCursor, NotFound, NothingKept, UnknownDelivery
 from handlers.ids import just_before, latest_behind, newest_first
 from handlers.ledger.write import OPEN, Status, day, timeline_partition
-from handlers.stores import BlobRef, NotFound, Row, TableName, Tables
+from handlers.stores import BlobRef, Row, TableName, Tables
 
 # Days that one call walks.
 MAX_DAYS = 31
@@ -35,18 +36,6 @@ CURSOR = "[0-9a-f]{32}"
 
 # An id may be ahead of this clock: a drop's is stamped by storage.
 _AHEAD = timedelta(minutes=5)
-
-
-class UnknownDelivery(Exception):
-    """Say that no delivery has this id, so far."""
-
-
-class NothingKept(Exception):
-    """Say that the bytes of a delivery lie nowhere, and why."""
-
-
-class BadCursor(ValueError):
-    """Say that a cursor is none of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,19 +13,10 @@ from enum import StrEnum
 from itertools import accumulate
 
 from events import Event, Kind, Payload, Problem, Subject, timestamp
+from handlers.errors import Conflict, NotFound, StorageFault
 from handlers.ids import newest_first, time_of
 from handlers.paths import folder
-from handlers.stores import (
-    BlobRef,
-    Conflict,
-    Entity,
-    NotFound,
-    StorageFault,
-    TableName,
-    Tables,
-    Value,
-    table_key,
-)
+from handlers.stores import BlobRef, Entity, TableName, Tables, Value, table_key
 from handlers.work import Work
 
 OPEN = "open"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from handlers.app import App
+from handlers.errors import SubscriptionsError
 from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, Queues
-from handlers.subscriptions import SubscriptionsError
 
 type Role = Literal["inbox", "poison", "result"]
 

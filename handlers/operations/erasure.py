@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 
 from events import Delivery, EventError, Subject, timestamp
 from handlers.app import App
+from handlers.errors import NotFound
 from handlers.ids import new_id, newest_first
 from handlers.ledger.query import Filter, find, page
 from handlers.ledger.write import OPEN, timeline_partition
 from handlers.operations.retention import remove_traces
 from handlers.paths import data_path, raw_paths
 from handlers.pipeline.parsing import parse_delivery
-from handlers.stores import BlobRef, ContainerName, NotFound, Opened, Row, TableName
+from handlers.stores import BlobRef, ContainerName, Opened, Row, TableName
 
 ERASURES = "erasures"
 

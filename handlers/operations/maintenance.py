@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 
 from handlers import telemetry
 from handlers.app import App
+from handlers.errors import NotFound, StorageFault
 from handlers.ledger import last_seen
 from handlers.operations.backlog import backlogs
 from handlers.pipeline.process import bring_back_stranded
-from handlers.stores import DROPS_POISON_QUEUE, ContainerName, NotFound, Received, StorageFault
+from handlers.stores import DROPS_POISON_QUEUE, ContainerName, Received
 
 _log = logging.getLogger("printiq.heartbeat")
 

@@ -8,6 +8,7 @@ from datetime import date
 from typing import NamedTuple
 
 from events import Channel, EventType
+from handlers.errors import NotFound
 from handlers.ids import newest_first, time_of
 from handlers.ledger.write import OPEN, Status, day, subjects_of, timeline_partition
 from handlers.paths import UNKNOWN_EVENT
@@ -17,7 +18,6 @@ from handlers.stores import (
     INBOX_QUEUE,
     BlobRef,
     ContainerName,
-    NotFound,
     Row,
     Stores,
     TableName,

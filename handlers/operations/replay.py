@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 from events import BodyTooLarge, Channel, EventType
 from handlers.app import App
+from handlers.errors import NotFound, NothingKept, NotReplayable
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
-from handlers.ledger.query import Filter, NothingKept, find, kept, page
+from handlers.ledger.query import Filter, find, kept, page
 from handlers.ledger.write import Status
 from handlers.paths import UNKNOWN_EVENT
 from handlers.pipeline import inbox
-from handlers.stores import BlobRef, NotFound
+from handlers.stores import BlobRef
 from handlers.work import Replay, Work
 
 _log = logging.getLogger("printiq.replay")
@@ -33,10 +34,6 @@ _PAGE = 100
 _SECONDS = 150
 # What can be dismissed: nothing came of it so far.
 _OPEN = {Status.QUARANTINED, Status.FAILED}
-
-
-class NotReplayable(Exception):
-    """Say why a delivery cannot be replayed or dismissed, and what to do."""
 
 
 class Wish(NamedTuple):

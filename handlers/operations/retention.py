@@ -13,10 +13,11 @@ from time import monotonic
 
 from events import Subject
 from handlers.app import App
+from handlers.errors import Conflict, NotFound
 from handlers.ledger.write import OPEN, subjects_of, timeline_partition
 from handlers.paths import problem_path
 from handlers.pipeline import duplicates
-from handlers.stores import BlobRef, Conflict, ContainerName, NotFound, Row, TableName, table_key
+from handlers.stores import BlobRef, ContainerName, Row, TableName, table_key
 
 _log = logging.getLogger("printiq.retention")
 

@@ -20,9 +20,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from events import Event, Payload, Subject
+from handlers.errors import Conflict, NotFound, StorageFault
 from handlers.ids import time_of
 from handlers.ledger.write import timeline_partition
-from handlers.stores import Conflict, NotFound, StorageFault, TableName, Tables
+from handlers.stores import TableName, Tables
 
 # How long an apparent repeat waits for what came before it.
 SETTLE_SECONDS = 2

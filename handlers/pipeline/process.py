@@ -21,14 +21,15 @@ from events import (
 )
 from handlers import paths, telemetry
 from handlers.app import App
+from handlers.errors import NotFound, StorageFault, SubscriptionsError
 from handlers.ids import time_of
 from handlers.ledger import last_seen, write
 from handlers.ledger.write import Outcome, Status
 from handlers.pipeline import duplicates, inbox
 from handlers.pipeline.parsing import parse_delivery
 from handlers.problems import ProblemDetails, problem_document
-from handlers.stores import INBOX_POISON_QUEUE, BlobRef, ContainerName, NotFound, Received, StorageFault, fits
-from handlers.subscriptions import Subscription, SubscriptionsError
+from handlers.stores import INBOX_POISON_QUEUE, BlobRef, ContainerName, Received, fits
+from handlers.subscriptions import Subscription
 from handlers.work import Message, Work
 
 _log = logging.getLogger("printiq.process")

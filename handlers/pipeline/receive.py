@@ -6,17 +6,13 @@ from typing import NamedTuple
 
 from events import Delivery, EmptyBody, EventError, Problem, Subject
 from handlers.app import App
+from handlers.errors import NoCustody, StorageFault
 from handlers.pipeline import inbox
 from handlers.pipeline.parsing import parse_delivery
 from handlers.problems import ProblemDetails
-from handlers.stores import StorageFault
 
 # The whole of it, so that a sender has an answer within ten seconds.
 _CUSTODY_SECONDS = 8
-
-
-class NoCustody(Exception):
-    """Say that storage did not take the delivery: it was not received, and must be sent again."""
 
 
 class Receipt(NamedTuple):

@@ -2,7 +2,6 @@
 
 from handlers.stores.blobs import BlobRef, Blobs, ContainerName, Found, Held, Opened
 from handlers.stores.clients import Clients
-from handlers.stores.faults import Conflict, NotFound, StorageFault
 from handlers.stores.queues import (
     DROPS_POISON_QUEUE,
     INBOX_POISON_QUEUE,
@@ -24,18 +23,15 @@ __all__ = [
     "BlobRef",
     "Blobs",
     "Clients",
-    "Conflict",
     "ContainerName",
     "Encoding",
     "Entity",
     "Found",
     "Held",
-    "NotFound",
     "Opened",
     "Queues",
     "Received",
     "Row",
-    "StorageFault",
     "Stores",
     "TableName",
     "Tables",

@@ -19,7 +19,8 @@ from azure.storage.blob.aio import (
     StorageStreamDownloader,
 )
 
-from handlers.stores.faults import Conflict, NotFound, StorageFault, storage_call, storage_write
+from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.stores.faults import storage_call, storage_write
 
 
 class ContainerName(StrEnum):

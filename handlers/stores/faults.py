@@ -1,4 +1,4 @@
-"""What can go wrong with storage, in our own words."""
+"""Turns the exceptions of Azure's SDKs into those of `handlers.errors`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +11,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
-
-class StorageFault(Exception):
-    """Say that storage did not do what was asked; trying again later may help."""
-
-
-class NotFound(Exception):
-    """Say that the blob, row or message is not there."""
-
-
-class Conflict(Exception):
-    """Say that it is there already, or was changed since it was read."""
+from handlers.errors import Conflict, NotFound, StorageFault
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from handlers.stores.faults import NotFound, storage_call, storage_write
+from handlers.errors import NotFound
+from handlers.stores.faults import storage_call, storage_write
 
 INBOX_QUEUE = "printiq-inbox"
 INBOX_POISON_QUEUE = "printiq-inbox-poison"

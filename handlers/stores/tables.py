@@ -13,7 +13,8 @@ from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from handlers.stores.faults import NotFound, StorageFault, storage_call
+from handlers.errors import NotFound, StorageFault
+from handlers.stores.faults import storage_call
 
 type Value = str | int | bool | float | datetime
 type Entity = Mapping[str, Value]

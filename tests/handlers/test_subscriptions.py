@@ -3,8 +3,9 @@
 import pytest
 
 from events import EventType
+from handlers.errors import SubscriptionsError
 from handlers.settings import SUBSCRIPTIONS_FILE
-from handlers.subscriptions import Subscriptions, SubscriptionsError
+from handlers.subscriptions import Subscriptions
 
 
 def _queues(text: str, event: str) -> list[str]:

@@ -31,11 +31,12 @@ from rich.table import Table
 
 from events import Channel
 from handlers.app import App
-from handlers.ledger.query import UnknownDelivery, find
+from handlers.errors import StorageFault, UnknownDelivery
+from handlers.ledger.query import find
 from handlers.operations import reconcile
 from handlers.operations.reconcile import Account
 from handlers.settings import Settings
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName, StorageFault
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
 from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
 from tools.host.testing import HostProcess, free_port, wait_until
 

@@ -11,11 +11,12 @@ from looking import look, work_off
 
 from handlers.app import App
 from handlers.channels.webhook import webhook
+from handlers.errors import StorageFault
 from handlers.operations import reconcile
 from handlers.operations.replay import Wish, replay
 from handlers.pipeline.process import MAX_ERRORS, process
 from handlers.pipeline.receive import receive
-from handlers.stores import INBOX_QUEUE, StorageFault, TableName
+from handlers.stores import INBOX_QUEUE, TableName
 from handlers.work import Message, Work
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import free_port

@@ -10,13 +10,14 @@ from looking import look, work_off
 
 from events import EventError, Kind, Subject
 from handlers.app import App
+from handlers.errors import NotReplayable
 from handlers.ids import newest_first
 from handlers.ledger.query import Filter
 from handlers.ledger.write import OPEN, day
 from handlers.operations import erasure, reconcile, retention
 from handlers.operations import replay as replaying
 from handlers.operations.erasure import Person
-from handlers.operations.replay import NotReplayable, Wish, dismiss, replay, replay_many
+from handlers.operations.replay import Wish, dismiss, replay, replay_many
 from handlers.pipeline import process as processing
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive

@@ -12,10 +12,11 @@ from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from events import Channel, Delivery, Event, Payload, parse
+from handlers.errors import NotFound
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
 from handlers.ledger.write import Outcome, Status
-from handlers.stores import BlobRef, ContainerName, Entity, NotFound, Row, TableName, Tables
+from handlers.stores import BlobRef, ContainerName, Entity, Row, TableName, Tables
 from handlers.work import Work
 from tools.bench.parsing import sample
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from handlers.app import App
+from handlers.errors import StorageFault
 from handlers.problems import in_words
 from handlers.settings import Connection, Settings
-from handlers.stores import StorageFault
 from tools.commands._target import DEVELOPMENT, read_app_settings
 from tools.host.azurite import connection_string
 from tools.host.settings import DEFAULT_STORAGE

@@ -13,9 +13,9 @@ from handlers.channels.ftp.folder import Folder
 from handlers.channels.ftp.memory import Memory, NotRemembered
 from handlers.channels.ftp.session import FtpRefusal, FtpSession, FtpTrouble, shown
 from handlers.channels.ftp.sources import FtpSource, SourcesError, read_sources
-from handlers.pipeline.receive import NoCustody
+from handlers.errors import Conflict, NoCustody, StorageFault
 from handlers.settings import named
-from handlers.stores import Conflict, ContainerName, Held, StorageFault
+from handlers.stores import ContainerName, Held
 
 _log = logging.getLogger("printiq.ftp")
 

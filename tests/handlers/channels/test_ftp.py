@@ -38,9 +38,10 @@ from handlers.app import App
 from handlers.channels.ftp import folder, memory, poll
 from handlers.channels.ftp.session import FtpSession
 from handlers.channels.ftp.sources import SourcesError, read_sources
+from handlers.errors import StorageFault
 from handlers.ids import new_id
 from handlers.settings import Settings
-from handlers.stores import ContainerName, StorageFault, TableName
+from handlers.stores import ContainerName, TableName
 from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import StartHost, free_port, wait_until
 

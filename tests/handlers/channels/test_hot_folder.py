@@ -13,8 +13,8 @@ from bench import Bench, Call
 from shop import Shop, tell
 
 from handlers.channels import hot_folder
-from handlers.pipeline.receive import NoCustody
-from handlers.stores import ContainerName, StorageFault, TableName
+from handlers.errors import NoCustody, StorageFault
+from handlers.stores import ContainerName, TableName
 from tools.host.testing import StartHost
 
 ROOT = Path(__file__).parents[3]

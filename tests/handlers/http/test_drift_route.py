@@ -12,9 +12,10 @@ from events import Channel, Delivery, parse
 from handlers import drift
 from handlers.app import App
 from handlers.drift import MAX_FIELDS, Drift, masked
+from handlers.errors import StorageFault
 from handlers.http import endpoints, schemas
 from handlers.ids import new_id, time_of
-from handlers.stores import StorageFault, TableName
+from handlers.stores import TableName
 from tools.host.azurite import connection_string
 from tools.host.testing import free_port
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events import Channel, Kind
+from handlers.errors import BadCursor, UnknownDelivery
 from handlers.ids import new_id, newest_first, time_of
 from handlers.ledger import query
-from handlers.ledger.query import BadCursor, Filter, UnknownDelivery
+from handlers.ledger.query import Filter
 from handlers.ledger.write import OPEN, Status, day
 from handlers.settings import Settings
 from handlers.stores import Stores, TableName, Tables, table_key

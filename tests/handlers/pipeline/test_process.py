@@ -10,13 +10,14 @@ import pytest
 from bench import RESULTS, Bench, Call, delivery, quote, without
 
 from events import BodyTooLarge, Delivery, Kind
+from handlers.errors import NotReplayable, StorageFault
 from handlers.ledger.query import Filter, page
 from handlers.operations import reconcile
-from handlers.operations.replay import NotReplayable, replay
+from handlers.operations.replay import replay
 from handlers.pipeline import process as processing
 from handlers.pipeline.process import bring_back, bring_back_stranded, delay_after, process
 from handlers.pipeline.receive import receive
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName, StorageFault
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName
 from handlers.work import Message, Work
 
 

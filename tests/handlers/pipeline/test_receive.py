@@ -9,8 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from events import EmptyBody, EventError, Malformed, NotJsonOrXml, UnknownEvent
+from handlers.errors import NoCustody
 from handlers.pipeline import inbox
-from handlers.pipeline.receive import NoCustody, receive
+from handlers.pipeline.receive import receive
 from handlers.stores import INBOX_QUEUE
 from handlers.work import Work
 

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from bench import Bench, delivery, quote
 
-from handlers.pipeline.receive import NoCustody, receive
-from handlers.stores import ContainerName, StorageFault, TableName
+from handlers.errors import NoCustody, StorageFault
+from handlers.pipeline.receive import receive
+from handlers.stores import ContainerName, TableName
 
 KINDS = {"printiq-events": "Queue", "printiq-inbox": "Queue", "archive": "Container"}
 

@@ -1,0 +1,109 @@
+"""What can go wrong where the event itself is fine: the exceptions of `handlers`, each with its HTTP status.
+
+::
+
+    HandlerError
+    ├── StorageFault              503  storage did not do what was asked; trying again later may help
+    │   └── NoCustody             503  a delivery was not stored: the sender has to send it again
+    ├── NotFound                  404  storage: the blob, row or message is not there
+    ├── Conflict                  409  storage: it exists already, or changed since it was read
+    ├── BadRequest                400  a request that makes no sense
+    │   └── BadCursor             400  a cursor that this app did not issue
+    ├── Missing                   404  what was asked for does not exist
+    │   ├── UnknownDelivery       404  no delivery has this id, so far
+    │   └── NothingKept           404  the bytes of a delivery are not kept anywhere
+    └── NotPossible               409  the current state does not allow it
+        ├── NotReplayable         409  the delivery can be neither replayed nor dismissed
+        └── SubscriptionsError    409  subscriptions.toml or the setting SUBSCRIPTIONS is wrong
+
+What is wrong with an event is an `events.EventError`, which has `status`, `title` and `problems` too.
+"""
+
+from typing import ClassVar
+
+from events import Problem
+
+
+class HandlerError(Exception):
+    """An error with an HTTP status; `problems` is what a caller may read of it, and never empty."""
+
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return (Problem("", str(self)),)
+
+
+class StorageFault(HandlerError):
+    """A storage call that failed. The message names internals: it is for the log and the ledger."""
+
+    status = 503
+    title = "Storage unavailable"
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return (Problem("", "Storage does not answer. Ask again later."),)
+
+
+class NoCustody(StorageFault):
+    """A delivery that storage did not take: it was not received."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return (
+            Problem("", "The event was not received, because storage does not answer. Send it again later."),
+        )
+
+
+class NotFound(HandlerError):
+    status = 404
+    title = "Not found"
+
+
+class Conflict(HandlerError):
+    status = 409
+    title = "Not possible"
+
+
+class BadRequest(HandlerError):
+    status = 400
+    title = "Bad request"
+
+    def __init__(self, message: str, *, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self._problems = problems or (Problem("", message),)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self._problems
+
+
+class BadCursor(BadRequest):
+    """A cursor that this app did not issue."""
+
+
+class Missing(HandlerError):
+    status = 404
+    title = "Not found"
+
+
+class UnknownDelivery(Missing):
+    title = "Unknown delivery"
+
+
+class NothingKept(Missing):
+    """A delivery without bytes: erased, never arrived, or still in the inbox."""
+
+
+class NotPossible(HandlerError):
+    status = 409
+    title = "Not possible"
+
+
+class NotReplayable(NotPossible):
+    """A delivery that can be neither replayed nor dismissed; the message says why, and what to do."""
+
+
+class SubscriptionsError(NotPossible):
+    """Subscriptions that cannot be read; the message says what is wrong, and where."""
