@@ -65,8 +65,9 @@ def timestamp(moment: datetime) -> str:
 class Envelope:
     """What a CloudEvent holds beside the event itself.
 
-    `id` and `time` are those of the first delivery, also when this one is a replay; `data_ref` is the
-    absolute URL of a blob with the data, for an event too large for a message.
+    `id` and `time` are those of the first delivery, also when this one is a replay, which has only its
+    `delivery` to itself; `data_ref` is the absolute URL of a blob with the data, for an event too
+    large for a message.
     """
 
     id: str
@@ -91,6 +92,8 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "dataschema": envelope.data_schema,
         "channel": event.delivery.channel,
         "kind": event.subject.kind if event.subject else event.type.kind,
+        "object": event.payload.OBJECT,
+        "delivery": event.delivery.id,
         "duplicateof": envelope.duplicate_of,
         "replayof": envelope.replay_of,
         "dataref": envelope.data_ref,

@@ -156,6 +156,8 @@ def test_the_message_of_every_event_is_a_valid_cloudevent(event: EventType) -> N
         "dataschema": "https://example.com/api/schemas/CreateJob",
         "channel": "webhook",
         "kind": found.subject.kind,
+        "object": found.payload.OBJECT,
+        "delivery": found.delivery.id,
         "data": json.loads(found.data),
     }
     check_attributes(message)
@@ -193,6 +195,12 @@ def test_data_that_lies_elsewhere_is_left_out_of_the_message() -> None:
     message = json.loads(cloud_event(typical(EventType.CREATE_JOB), envelope))
     assert message["dataref"] == ref
     assert "data" not in message
+
+
+def test_the_message_of_an_event_that_may_carry_two_objects_names_which() -> None:
+    for variant, carried in (("typical", "Job"), ("acceptance", "AcceptanceDetails")):
+        body = (CORPUS / "CreateJobXml" / f"{variant}.xml").read_bytes()
+        assert json.loads(cloud_event(read("CreateJobXml", body), ENVELOPE))["object"] == carried
 
 
 def test_a_message_without_a_subject_tells_the_kind_of_its_event() -> None:

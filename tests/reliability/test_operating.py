@@ -123,6 +123,7 @@ async def test_a_replay_keeps_the_id_of_its_message_and_names_what_it_repeats(be
     await work_off(bench.app)
     one, two = await bench.sent()
     assert one["id"] == two["id"] == first
+    assert (one["delivery"], two["delivery"]) == (first, again.id)
     assert (two["replayof"], two["time"]) == (first, one["time"])
     assert "duplicateof" not in two
     assert (await bench.row(first))["replayedBy"] == again.id
