@@ -13,22 +13,20 @@ import asyncio
 import contextlib
 import json
 import logging
-import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from events import Event, EventType, Payload, differences, fields, timestamp
-from handlers.errors import Conflict, NotFound, StorageFault
-from handlers.stores import Row, TableName, Tables
+from handlers.errors import StorageFault
+from handlers.stores import Entity, Row, TableName, Tables
 
 _log = logging.getLogger("printiq.drift")
 
 _FLUSH_SECONDS = 10
-_TRIES = 10
 # The fields that were seen first are kept: so many, and what fits into a column.
 MAX_FIELDS = 100
 _MAX_BYTES = 64_000
@@ -87,14 +85,21 @@ class Findings:
 
 
 class Carried(NamedTuple):
-    """Name an event and the object that it carried."""
+    """An event and the object that it carried."""
 
     event: EventType
     object: str
 
 
+class _Report(NamedTuple):
+    """The document written last, and the ETags of the rows it was made of."""
+
+    state: list[str]
+    document: bytes
+
+
 class Drift:
-    """Watch what passes, and keep the account of it in the table `drift`."""
+    """The comparison of what passes with the models; its counts are in the table `drift`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -102,6 +107,7 @@ class Drift:
         self._known: dict[Carried, set[str]] = {}
         self._due: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._report = _Report([], b"")
 
     def observe(self, event: Event[Payload]) -> None:
         """Take note of an event that was sent. Raises nothing."""
@@ -160,6 +166,17 @@ class Drift:
                 self._waiting.setdefault(carried, Findings()).add(findings)
                 raise
 
+    async def report(self) -> bytes:
+        """Return the JSON document of where events differ from their models. Raises StorageFault.
+
+        It is written anew only when rows have changed: every ten seconds at most.
+        """
+        rows = [row async for row in self._tables.query(TableName.DRIFT, "PartitionKey ne ''")]
+        state = [row.etag for row in rows]
+        if state != self._report.state or not self._report.document:
+            self._report = _Report(state, _document(rows))
+        return self._report.document
+
     async def close(self) -> None:
         """Stop watching; what was not stored is given up."""
         if self._due is not None:
@@ -202,25 +219,12 @@ def _shortened(text: str) -> str:
 
 
 async def _store(tables: Tables, carried: Carried, findings: Findings) -> None:
-    for _ in range(_TRIES):
-        stored, etag = Findings(), None
-        try:
-            row = await tables.get(TableName.DRIFT, *carried)
-            stored, etag = _read(row), row.etag
-        except NotFound:
-            pass
+    def added(row: Row | None) -> Entity:
+        stored = _read(row) if row is not None else Findings()
         stored.add(findings)
-        entity = {"PartitionKey": carried.event.value, "RowKey": carried.object, **_columns(stored)}
-        try:
-            if etag is None:
-                await tables.insert(TableName.DRIFT, entity)
-            else:
-                await tables.replace(TableName.DRIFT, entity, etag=etag)
-        except (Conflict, NotFound):  # another instance was first
-            await asyncio.sleep(random.uniform(0.01, 0.1))
-            continue
-        return
-    raise StorageFault("could not store what was found of fields: too many instances at once")
+        return _columns(stored)
+
+    await tables.update(TableName.DRIFT, *carried, added)
 
 
 def _columns(findings: Findings) -> dict[str, Any]:
@@ -254,23 +258,39 @@ def _read(row: Mapping[str, Any]) -> Findings:
     )
 
 
-async def rows(tables: Tables) -> list[Row]:
-    """Return the table: a row for each event and object, some thirty in all."""
-    return [row async for row in tables.query(TableName.DRIFT, "PartitionKey ne ''")]
+def _document(rows: Iterable[Row]) -> bytes:
+    # not validated: our own rows, some thirty, and checking them would cost as much as reading them
+    return to_json({"events": [_shown(row) for row in rows]})
 
 
-def findings_of(row: Row) -> tuple[Carried, Findings]:
-    """Return what was found of an event that carried an object."""
-    return Carried(EventType.named(row["PartitionKey"]), row["RowKey"]), _read(row)
+def _shown(row: Row) -> dict[str, Any]:
+    carried, findings = Carried(EventType.named(row["PartitionKey"]), row["RowKey"]), _read(row)
+    return {
+        "event": carried.event,
+        "object": carried.object,
+        "deliveries": findings.deliveries,
+        "first": findings.first,
+        "last": findings.last,
+        "unknown": _listed(_still_unknown(carried, findings)),
+        "unread": _listed(findings.unread),
+        "neverArrived": _never_arrived(carried, findings),
+        "more": findings.more,
+    }
 
 
-def still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
+def _listed(seen: Mapping[str, Sighting]) -> list[dict[str, Any]]:
+    """List sightings, the most frequent first."""
+    frequent = sorted(seen.items(), key=lambda each: -each[1].count)
+    return [{"field": place, **vars(sighting)} for place, sighting in frequent]
+
+
+def _still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
     """Return what the models of today do not know either."""
     known = _fields_of(carried)
     return {place: seen for place, seen in findings.unknown.items() if place not in known}
 
 
-def never_arrived(carried: Carried, findings: Findings) -> list[str]:
+def _never_arrived(carried: Carried, findings: Findings) -> list[str]:
     """Return the known fields that never came; of one that holds others, only itself."""
     missing: list[str] = []
     for place in _fields_of(carried):

@@ -11,14 +11,12 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
 
 from events import Delivery, EventError, Kind, Problem, Subject, timestamp
 from events.errors import pointer
-from handlers import drift, paths
+from handlers import paths
 from handlers.app import App
 from handlers.errors import (
     BadCursor,
@@ -39,7 +37,7 @@ from handlers.operations.backlog import backlogs
 from handlers.pipeline.parsing import parse_delivery
 from handlers.problems import ProblemDetails, in_plain_words
 from handlers.responses import Answer, attachment, document, problem
-from handlers.stores import ContainerName, Row, TableName, Tables, table_key
+from handlers.stores import ContainerName, Row, TableName, table_key
 
 _RETRY_AFTER = 30
 _SUBJECTS_OF_A_KIND = 10
@@ -188,9 +186,8 @@ async def statistics(params: Mapping[str, str], app: App) -> Answer:
     """Answer counts of what was received, and how full the queues are."""
     asked = _asked(schemas.Period, params)
     start, end = _period(asked)
-    tables = app.stores.tables
     bars, (waiting, more), queues = await asyncio.gather(
-        stats.count(tables, start, end, asked.per), stats.count_open(tables), _queues(app)
+        app.stats.count(start, end, asked.per), app.stats.count_open(), _queues(app)
     )
     first = next(iter(bars), start)
     shown = schemas.Stats(
@@ -241,41 +238,7 @@ async def _queues(app: App) -> list[schemas.Queue]:
 @_answers
 async def drifted(app: App) -> Answer:
     """Answer where what printIQ sends differs from the models: some thirty rows in all."""
-    tables = app.stores.tables
-    rows = await drift.rows(tables)
-    state = [row.etag for row in rows]
-    last = _drifts.get(tables)
-    if last is None or last[0] != state:
-        last = _drifts[tables] = (state, _drift_report(rows))
-    return document(200, last[1])
-
-
-# What was answered last, and of which rows: they change every ten seconds at most.
-_drifts: WeakKeyDictionary[Tables, tuple[list[str], bytes]] = WeakKeyDictionary()
-
-
-def _drift_report(rows: Iterable[Row]) -> bytes:
-    shown = [
-        {
-            "event": carried.event,
-            "object": carried.object,
-            "deliveries": findings.deliveries,
-            "first": findings.first,
-            "last": findings.last,
-            "unknown": _sightings(drift.still_unknown(carried, findings)),
-            "unread": _sightings(findings.unread),
-            "neverArrived": drift.never_arrived(carried, findings),
-            "more": findings.more,
-        }
-        for carried, findings in map(drift.findings_of, rows)
-    ]
-    # written as it is: to validate some thirty rows of our own would cost as much as to read them
-    return to_json({"events": shown})
-
-
-def _sightings(seen: Mapping[str, drift.Sighting]) -> list[dict[str, Any]]:
-    often = sorted(seen.items(), key=lambda each: -each[1].count)
-    return [{"field": place, **vars(sighting)} for place, sighting in often]
+    return document(200, await app.drift.report())
 
 
 @_answers

@@ -1,63 +1,56 @@
-"""When each event last came: a row per event, which tells of one that does not come any more.
+"""When each event last came: a row per event, from which the alerts learn that one has stopped coming.
 
-A process writes an event's row at most every few minutes, so that it costs a busy app nothing; and never
-back in time, whatever the order in which deliveries are processed.
+A process writes an event's row at most every few minutes, so it costs a busy app nothing. The time never goes
+back, whatever the order in which deliveries are processed.
 """
 
 import contextlib
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from weakref import WeakKeyDictionary
 
 from events import timestamp
-from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.errors import StorageFault
 from handlers.paths import UNKNOWN_EVENT, folder
-from handlers.stores import TableName, Tables
+from handlers.stores import Entity, Row, TableName, Tables
 from handlers.work import Work
 
 _PARTITION = "event"
-# A row may be this much behind: little beside the hours for which an event may be silent.
+# A row may lag by this much: little, compared with the hours for which an event may be silent.
 _EVERY = timedelta(minutes=5)
 
 
-@dataclass
-class _Memory:
-    noted: dict[str, datetime] = field(default_factory=dict)
+class LastSeen:
+    """The times at which events last came; remembers what this process has written."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._noted: dict[str, datetime] = {}
+
+    async def note(self, work: Work) -> None:
+        """Note that an event came, unless it is a replay. If storage fails, the next delivery notes it."""
+        event = folder(work.event)
+        if work.replay is not None or event == UNKNOWN_EVENT:
+            return
+        if event in self._noted and work.received_at - self._noted[event] < _EVERY:
+            return
+        with contextlib.suppress(StorageFault):
+            self._noted[event] = await self._advance(event, work.received_at)
+
+    async def _advance(self, event: str, received_at: datetime) -> datetime:
+        """Write when the event came, unless the row has a later time; return the later one."""
+
+        def unless_later(row: Row | None) -> Entity | None:
+            if row is not None and _time_in(row) >= received_at:
+                return None
+            return {"receivedAt": timestamp(received_at)}
+
+        row = await self._tables.update(TableName.LAST_SEEN, _PARTITION, event, unless_later)
+        return max(received_at, _time_in(row)) if row is not None else received_at
+
+    async def all(self) -> dict[str, datetime]:
+        """Return when each event last came, of those that ever did. Raises StorageFault."""
+        rows = self._tables.query(TableName.LAST_SEEN, f"PartitionKey eq '{_PARTITION}'")
+        return {str(row["RowKey"]): _time_in(row) async for row in rows}
 
 
-_memories: WeakKeyDictionary[Tables, _Memory] = WeakKeyDictionary()
-
-
-async def note(tables: Tables, work: Work) -> None:
-    """Note that an event came, unless it is a replay. Where storage fails, the next delivery does it."""
-    event = folder(work.event)
-    if work.replay is not None or event == UNKNOWN_EVENT:
-        return
-    noted = _memories.setdefault(tables, _Memory()).noted
-    if event in noted and work.received_at - noted[event] < _EVERY:
-        return
-    with contextlib.suppress(StorageFault):
-        noted[event] = await _latest(tables, event, work.received_at)
-
-
-async def _latest(tables: Tables, event: str, received_at: datetime) -> datetime:
-    """Write when the event came, unless a later time stands there; return the time that does."""
-    row = {"PartitionKey": _PARTITION, "RowKey": event, "receivedAt": timestamp(received_at)}
-    try:
-        found = await tables.get(TableName.ARRIVALS, _PARTITION, event)
-    except NotFound:
-        found = None
-    if found is not None and (there := datetime.fromisoformat(found["receivedAt"])) >= received_at:
-        return there
-    with contextlib.suppress(Conflict, NotFound):  # another process notes it at this moment
-        if found is None:
-            await tables.insert(TableName.ARRIVALS, row)
-        else:
-            await tables.replace(TableName.ARRIVALS, row, etag=found.etag)
-    return received_at
-
-
-async def last(tables: Tables) -> dict[str, datetime]:
-    """Tell when each event last came that ever did. Raises StorageFault."""
-    rows = tables.query(TableName.ARRIVALS, f"PartitionKey eq '{_PARTITION}'")
-    return {str(row["RowKey"]): datetime.fromisoformat(row["receivedAt"]) async for row in rows}
+def _time_in(row: Row) -> datetime:
+    return datetime.fromisoformat(row["receivedAt"])

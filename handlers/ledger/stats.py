@@ -1,22 +1,21 @@
 """Counts of what was received, from the ledger itself: no counter that could differ from it.
 
-A bar (an hour or a day) is a range of row keys within partitions of days: a request for every thousand
-deliveries, of two columns. A call counts at most so many bars and rows, the newest first.
-Bars that ended some time ago change only where a delivery is retried: they are remembered for ten minutes, so
-that a page which is open all day asks for the present hour only.
+A bar (an hour or a day) is a range of row keys within the partitions of days: one request for each thousand
+deliveries, of two columns. A call counts up to LONGEST and MAX_ROWS, the newest first.
+Bars that ended some time ago change only when a delivery is retried. They are remembered for ten minutes, so
+that a page that is open all day reads only the present hour.
 """
 
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from handlers.ids import just_before
 from handlers.ledger.write import OPEN
-from handlers.stores import TableName, Tables
+from handlers.stores import Continuation, Row, TableName, Tables
 
 type Per = Literal["hour", "day"]
 type Counts = Counter[tuple[str, str]]
@@ -32,7 +31,7 @@ _MAX_REMEMBERED = 1000
 
 
 def floor(moment: datetime, per: Per) -> datetime:
-    """Return the beginning of the moment's hour or day, in UTC."""
+    """Return the start of the moment's hour or day, in UTC."""
     moment = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return moment if per == "hour" else moment.replace(hour=0)
 
@@ -43,69 +42,72 @@ class _Remembered:
     until: float
 
 
-@dataclass
-class _Memory:
-    bars: dict[tuple[Per, datetime], _Remembered] = field(default_factory=dict)
+class Stats:
+    """Counts of the ledger; remembers bars that hardly change any more."""
 
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._bars: dict[tuple[Per, datetime], _Remembered] = {}
 
-_memories: WeakKeyDictionary[Tables, _Memory] = WeakKeyDictionary()
+    async def count(self, start: datetime, end: datetime, per: Per) -> dict[datetime, Counts]:
+        """Count by event and status, for each hour or day from `start` to before `end`, in that order.
 
+        Both are whole hours or days. The oldest bars are left out if there are too many or too much in them.
+        """
+        start = max(start, end - LONGEST[per])
+        starts = []
+        while start < end:
+            starts.append(start)
+            start += WIDTHS[per]
+        found: dict[datetime, Counts] = {}
+        rows = 0
+        for first in range(len(starts), 0, -_AT_ONCE):
+            some = starts[max(0, first - _AT_ONCE) : first]
+            counted = await asyncio.gather(*(self._bar(each, per) for each in some))
+            found.update(zip(some, counted, strict=True))
+            rows += sum(each.total() for each in counted)
+            if rows >= MAX_ROWS:
+                break
+        return dict(sorted(found.items()))
 
-async def count(tables: Tables, start: datetime, end: datetime, per: Per) -> dict[datetime, Counts]:
-    """Count by event and status, for each hour or day from `start` to before `end`, in that order.
+    async def _bar(self, start: datetime, per: Per) -> Counts:
+        known = self._bars.get((per, start))
+        if known is not None and known.until > time.monotonic():
+            return known.counts
+        counts = await self._count(start, start + WIDTHS[per])
+        if datetime.now(UTC) - start > WIDTHS[per] + timedelta(seconds=_REMEMBERED_SECONDS):
+            if len(self._bars) >= _MAX_REMEMBERED:
+                self._bars.clear()
+            self._bars[per, start] = _Remembered(counts, time.monotonic() + _REMEMBERED_SECONDS)
+        return counts
 
-    Both are whole hours or days. The oldest are left out where there are too many or too much in them.
-    """
-    start = max(start, end - LONGEST[per])
-    starts = []
-    while start < end:
-        starts.append(start)
-        start += WIDTHS[per]
-    found: dict[datetime, Counts] = {}
-    rows = 0
-    for first in range(len(starts), 0, -_AT_ONCE):
-        some = starts[max(0, first - _AT_ONCE) : first]
-        counted = await asyncio.gather(*(_bar(tables, each, per) for each in some))
-        found.update(zip(some, counted, strict=True))
-        rows += sum(each.total() for each in counted)
-        if rows >= MAX_ROWS:
-            break
-    return dict(sorted(found.items()))
-
-
-async def _bar(tables: Tables, start: datetime, per: Per) -> Counts:
-    memory = _memories.setdefault(tables, _Memory())
-    known = memory.bars.get((per, start))
-    if known is not None and known.until > time.monotonic():
-        return known.counts
-    counts = await _count(tables, start, start + WIDTHS[per])
-    if datetime.now(UTC) - start > WIDTHS[per] + timedelta(seconds=_REMEMBERED_SECONDS):
-        if len(memory.bars) >= _MAX_REMEMBERED:
-            memory.bars.clear()
-        memory.bars[per, start] = _Remembered(counts, time.monotonic() + _REMEMBERED_SECONDS)
-    return counts
-
-
-async def _count(tables: Tables, start: datetime, end: datetime) -> Counts:
-    condition = (
-        f"PartitionKey eq '{start:%Y-%m-%d}' and RowKey le '{just_before(start)}' "
-        f"and RowKey gt '{just_before(end)}'"
-    )
-    counts: Counts = Counter()
-    columns = ["event", "status"]
-    rows, rest = await tables.page(TableName.DELIVERIES, condition, size=_PAGE, columns=columns)
-    counts.update((str(row["event"]), str(row["status"])) for row in rows)
-    while rest:
-        rows, rest = await tables.page(
-            TableName.DELIVERIES, condition, size=_PAGE, after=rest, columns=columns
+    async def _count(self, start: datetime, end: datetime) -> Counts:
+        condition = (
+            f"PartitionKey eq '{start:%Y-%m-%d}' and RowKey le '{just_before(start)}' "
+            f"and RowKey gt '{just_before(end)}'"
         )
-        counts.update((str(row["event"]), str(row["status"])) for row in rows)
-    return counts
+        counts: Counts = Counter()
+        more: Continuation | None = None
+        while True:
+            rows, more = await self._tables.page(
+                TableName.DELIVERIES, condition, size=_PAGE, after=more, columns=["event", "status"]
+            )
+            # a row that lacks a column is not a delivery's
+            counts.update(
+                (str(row["event"]), str(row["status"]))
+                for row in rows
+                if row.get("event") and row.get("status")
+            )
+            if more is None:
+                return counts
+
+    async def count_open(self) -> tuple[int, bool]:
+        """Count what is open, and return whether there is more: one request."""
+        rows, more = await self._tables.page(
+            TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'", size=_PAGE, columns=["RowKey"]
+        )
+        return len(rows), more is not None
 
 
-async def count_open(tables: Tables) -> tuple[int, bool]:
-    """Count what waits for a decision, and tell whether there is more: one request."""
-    rows, rest = await tables.page(
-        TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'", size=_PAGE, columns=["RowKey"]
-    )
-    return len(rows), rest is not None
+def _is_delivery(row: Row) -> bool:
+    return bool(row.get("event") and row.get("status"))

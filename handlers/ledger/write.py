@@ -13,16 +13,15 @@ from enum import StrEnum
 from itertools import accumulate
 
 from events import Event, Kind, Payload, Problem, Subject, timestamp
-from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.errors import NotFound
 from handlers.ids import newest_first, time_of
 from handlers.paths import folder
-from handlers.stores import BlobRef, Entity, TableName, Tables, Value, table_key
+from handlers.stores import BlobRef, Entity, Row, TableName, Tables, Value, table_key
 from handlers.work import Work
 
 OPEN = "open"
 # A text column holds 64 KiB in UTF-16; this counts bytes of UTF-8, which are never fewer than its units.
 MAX_TEXT = 32_000
-_TRIES = 30
 _AT_ONCE = 16
 
 
@@ -206,22 +205,11 @@ async def _record(
         "dataRef": None if in_row else outcome.data_ref,
     }
     row = {name: value for name, value in columns.items() if value is not None}
-    for _ in range(_TRIES):
-        try:
-            found = await tables.get(TableName.RECORDS, subject.kind, table_key(subject.key))
-        except NotFound:
-            found = None
-        if found is not None and found["order"] > order:
-            return
-        try:
-            if found is None:
-                await tables.insert(TableName.RECORDS, row)
-            else:
-                await tables.replace(TableName.RECORDS, row, etag=found.etag)
-        except (Conflict, NotFound):  # another delivery of this subject was first: look again
-            continue
-        return
-    raise StorageFault("could not write the latest state: too many deliveries of one subject at once")
+
+    def unless_later(found: Row | None) -> Entity | None:
+        return None if found is not None and found["order"] > order else row
+
+    await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), unless_later)
 
 
 async def intend_replay(tables: Tables, delivery_id: str, intention: str) -> None:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from handlers import telemetry
 from handlers.app import App
 from handlers.errors import NotFound, StorageFault
-from handlers.ledger import last_seen
 from handlers.operations.backlog import backlogs
 from handlers.pipeline.process import bring_back_stranded
 from handlers.stores import DROPS_POISON_QUEUE, ContainerName, Received
@@ -49,7 +48,7 @@ async def _tell_queues(app: App) -> None:
 
 async def _tell_events(app: App) -> None:
     now = datetime.now(UTC)
-    for event, received_at in sorted((await last_seen.last(app.stores.tables)).items()):
+    for event, received_at in sorted((await app.last_seen.all()).items()):
         silence = now - received_at
         telemetry.event(event, silent_hours=max(silence.total_seconds(), 0) / 3600)
 

@@ -99,7 +99,7 @@ async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str)
     try:
         entries, etag = await _read(tables, partition, event)
         if entries and entries[-1].id == delivery_id:
-            await tables.delete(TableName.REPEATS, partition, event, etag=etag)
+            await tables.delete(TableName.DUPLICATES, partition, event, etag=etag)
     except Conflict:
         return  # a newer delivery has just come
 
@@ -156,7 +156,7 @@ def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
 
 async def _read(tables: Tables, partition: str, row: str) -> tuple[list[Entry], str | None]:
     try:
-        found = await tables.get(TableName.REPEATS, partition, row)
+        found = await tables.get(TableName.DUPLICATES, partition, row)
     except NotFound:
         return [], None
     return [_entry(members) for members in json.loads(found["entries"])], found.etag
@@ -170,6 +170,6 @@ async def _write(tables: Tables, partition: str, row: str, entries: list[Entry],
     text = json.dumps([{name: value for name, value in asdict(entry).items() if value} for entry in entries])
     entity = {"PartitionKey": partition, "RowKey": row, "entries": text}
     if etag is None:
-        await tables.insert(TableName.REPEATS, entity)
+        await tables.insert(TableName.DUPLICATES, entity)
     else:
-        await tables.replace(TableName.REPEATS, entity, etag=etag)
+        await tables.replace(TableName.DUPLICATES, entity, etag=etag)

@@ -23,7 +23,7 @@ from handlers import paths, telemetry
 from handlers.app import App
 from handlers.errors import NotFound, StorageFault, SubscriptionsError
 from handlers.ids import time_of
-from handlers.ledger import last_seen, write
+from handlers.ledger import write
 from handlers.ledger.write import Outcome, Status
 from handlers.pipeline import duplicates, inbox
 from handlers.pipeline.parsing import parse_delivery
@@ -299,7 +299,7 @@ async def _understood(delivery: Delivery, app: App) -> Event[Payload] | None:
 async def _record(work: Work, outcome: Outcome, app: App, event: Event[Payload] | None = None) -> None:
     """Write to the ledger what came of a delivery, and tell it."""
     await write.record(app.stores.tables, work, outcome, event)
-    await last_seen.note(app.stores.tables, work)
+    await app.last_seen.note(work)
     _tell(work, outcome.status)
 
 

@@ -13,7 +13,7 @@ from handlers.stores.queues import (
     fits,
 )
 from handlers.stores.stores import Stores
-from handlers.stores.tables import Entity, Row, TableName, Tables, Value, table_key
+from handlers.stores.tables import Continuation, Entity, Int64, Row, TableName, Tables, Value, table_key
 
 __all__ = [
     "DROPS_POISON_QUEUE",
@@ -24,10 +24,12 @@ __all__ = [
     "Blobs",
     "Clients",
     "ContainerName",
+    "Continuation",
     "Encoding",
     "Entity",
     "Found",
     "Held",
+    "Int64",
     "Opened",
     "Queues",
     "Received",

@@ -1,7 +1,10 @@
 """Tables and rows."""
 
+import asyncio
 import contextlib
+import random
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -10,15 +13,15 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError
-from azure.data.tables import UpdateMode
+from azure.data.tables import EdmType, EntityProperty, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from handlers.errors import NotFound, StorageFault
+from handlers.errors import Conflict, NotFound, StorageFault
 from handlers.stores.faults import storage_call
 
 type Value = str | int | bool | float | datetime
 type Entity = Mapping[str, Value]
-# Where a query goes on: the service's own names of the next partition and row.
+# Where a query resumes: the service's own names of the next partition and row.
 type Continuation = Mapping[str, str | None]
 
 
@@ -26,9 +29,20 @@ class TableName(StrEnum):
     DELIVERIES = "deliveries"
     TIMELINE = "timeline"
     RECORDS = "records"
-    REPEATS = "repeats"
-    ARRIVALS = "arrivals"
+    ERASURES = "erasures"
+    DUPLICATES = "duplicates"
+    LAST_SEEN = "lastseen"
     DRIFT = "drift"
+
+
+class Int64(int):
+    """A number for a column of 64 bits; plain integers become columns of 32."""
+
+
+# How long `update` competes with other writers of one row, in seconds.
+_CONTENTION_SECONDS = 60
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 2.0
 
 
 # Azure's limit is 1 KiB for a key, in UTF-16.
@@ -36,11 +50,11 @@ _MAX_KEY = 400
 
 
 def table_key(text: str) -> str:
-    r"""Make a text fit for a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
+    r"""Encode a text as a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
 
-    Forbidden are `/ \ # ?`, control characters and what is no character; `%` is encoded so that the encoding
-    can be undone, `~` so that no other text makes the key of an over-long one. What else lies beyond ASCII is
-    kept.
+    Forbidden are `/ \ # ?`, control characters and code points that are not characters. `%` is encoded to
+    keep the encoding reversible, `~` to keep keys of over-long texts unique. Other characters beyond ASCII
+    are kept.
     """
     encoded = _FORBIDDEN.sub(_percent, text)
     if len(encoded.encode("utf-16-le")) // 2 <= _MAX_KEY:
@@ -57,7 +71,7 @@ def _percent(match: re.Match[str]) -> str:
 
 
 class Row(dict[str, Any]):
-    """Hold a row that was read, with the `etag` that names its state."""
+    """A row that was read; `etag` names its state."""
 
     etag: str
 
@@ -66,8 +80,26 @@ class Row(dict[str, Any]):
         self.etag = etag
 
 
+def _read(entity: Any) -> Row:
+    values = {name: _unwrapped(value) for name, value in entity.items()}
+    return Row(values, str(entity.metadata["etag"]))
+
+
+def _unwrapped(value: object) -> object:
+    if isinstance(value, EntityProperty) and value.edm_type == EdmType.INT64:
+        return Int64(value.value)
+    return value
+
+
+def _written(row: Entity) -> dict[str, Any]:
+    return {
+        name: EntityProperty(int(value), EdmType.INT64) if isinstance(value, Int64) else value
+        for name, value in row.items()
+    }
+
+
 class Tables:
-    """Write and read rows; a table that is missing is created when a write first finds it so."""
+    """The app's tables; a write that finds its table missing creates it."""
 
     def __init__(self, service: TableServiceClient) -> None:
         self._service = service
@@ -80,22 +112,59 @@ class Tables:
         return client
 
     async def merge(self, table: TableName, row: Entity) -> None:
-        """Write these columns of a row, whether it was there or not; other columns stay."""
+        """Write these columns of a row, new or not; its other columns stay."""
         client = self._client(table)
-        await self._write(table, lambda: client.upsert_entity(dict(row), mode=UpdateMode.MERGE))
+        await self._write(table, lambda: client.upsert_entity(_written(row), mode=UpdateMode.MERGE))
 
     async def insert(self, table: TableName, row: Entity) -> None:
         """Write a new row. Raises Conflict if it is there."""
         client = self._client(table)
-        await self._write(table, lambda: client.create_entity(dict(row)))
+        await self._write(table, lambda: client.create_entity(_written(row)))
 
     async def replace(self, table: TableName, row: Entity, *, etag: str) -> None:
         """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if gone."""
         client = self._client(table)
         with storage_call(f"write to table {table}"):
             await client.update_entity(
-                dict(row), mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+                _written(row),
+                mode=UpdateMode.REPLACE,
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
             )
+
+    async def update(
+        self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
+    ) -> Row | None:
+        """Replace a row with what `change` makes of it, unless another writer was first: then try again.
+
+        `change` gets the row, None if there is none, and returns its new columns without the keys, None to
+        leave it as it is; it runs once for each try. Returns the row that was there at the last try, before
+        the change. Raises what `change` raises, and StorageFault after a minute of competing.
+        """
+        keys = {"PartitionKey": partition, "RowKey": row}
+        deadline, pause = time.monotonic() + _CONTENTION_SECONDS, _FIRST_PAUSE
+        while True:
+            try:
+                found = await self.get(table, partition, row)
+            except NotFound:
+                found = None
+            columns = change(found)
+            if columns is None:
+                return found
+            try:
+                if found is None:
+                    await self.insert(table, {**columns, **keys})
+                else:
+                    await self.replace(table, {**columns, **keys}, etag=found.etag)
+            except (Conflict, NotFound) as error:
+                if time.monotonic() > deadline:
+                    raise StorageFault(
+                        f"could not write to table {table}: too many writers of one row"
+                    ) from error
+            else:
+                return found
+            await asyncio.sleep(random.uniform(0, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _write(self, table: TableName, call: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -117,9 +186,28 @@ class Tables:
 
     async def get(self, table: TableName, partition: str, row: str) -> Row:
         """Read a row. Raises NotFound."""
-        with storage_call(f"look into table {table}"):
+        with storage_call(f"read table {table}"):
             entity = await self._client(table).get_entity(partition, row)
-        return Row(entity, str(entity.metadata["etag"]))
+        return _read(entity)
+
+    async def exists(self, table: TableName, partition: str, row: str) -> bool:
+        """Return whether there is such a row."""
+        try:
+            await self.get(table, partition, row)
+        except NotFound:
+            return False
+        return True
+
+    async def delete_if(
+        self, table: TableName, partition: str, row: str, condition: Callable[[Row], bool]
+    ) -> None:
+        """Delete a row if it meets a condition; one that is changed meanwhile stays."""
+        try:
+            found = await self.get(table, partition, row)
+            if condition(found):
+                await self.delete(table, partition, row, etag=found.etag)
+        except (NotFound, Conflict):
+            return
 
     async def delete(self, table: TableName, partition: str, row: str, *, etag: str | None = None) -> None:
         """Delete a row, if it is there. With `etag`, raises Conflict if it is in another state."""
@@ -138,13 +226,13 @@ class Tables:
     ) -> tuple[list[Row], Continuation | None]:
         """Read up to `size` rows (1,000 at most) in the order of their keys, in one request.
 
-        The second value says that there is more to look at and where; the rows may then be fewer, or none.
+        The second value says that there is more to read and where; the rows may then be fewer, or none.
         """
         query = self._client(table).query_entities(condition, results_per_page=size, select=columns)
         pages = query.by_page(after)  # type: ignore[arg-type] # a mapping, which the SDK calls a str
         try:
-            with storage_call(f"look into table {table}"):
-                rows = [Row(each, str(each.metadata["etag"])) async for each in await anext(pages)]
+            with storage_call(f"read table {table}"):
+                rows = [_read(each) async for each in await anext(pages)]
         except NotFound:
             return [], None
         return rows, pages.continuation_token  # type: ignore[attr-defined]
@@ -154,8 +242,8 @@ class Tables:
     ) -> AsyncIterator[Row]:
         """Yield the rows that meet an OData condition, in the order of their keys; none if no such table."""
         try:
-            with storage_call(f"look into table {table}"):
+            with storage_call(f"read table {table}"):
                 async for entity in self._client(table).query_entities(condition, select=columns):
-                    yield Row(entity, str(entity.metadata["etag"]))
+                    yield _read(entity)
         except NotFound:
             return

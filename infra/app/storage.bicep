@@ -68,8 +68,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource deliveries 'tables' = { name: 'deliveries' }
     resource timeline 'tables' = { name: 'timeline' }
     resource records 'tables' = { name: 'records' }
-    resource repeats 'tables' = { name: 'repeats' }
-    resource arrivals 'tables' = { name: 'arrivals' }
+    resource erasures 'tables' = { name: 'erasures' }
+    resource duplicates 'tables' = { name: 'duplicates' }
+    resource lastSeen 'tables' = { name: 'lastseen' }
     resource drift 'tables' = { name: 'drift' }
   }
 

@@ -110,15 +110,21 @@ resource "azurerm_storage_table" "records" {
   storage_account_id = azurerm_storage_account.main.id
 }
 
-resource "azurerm_storage_table" "repeats" {
+resource "azurerm_storage_table" "erasures" {
   # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "repeats"
+  name               = "erasures"
   storage_account_id = azurerm_storage_account.main.id
 }
 
-resource "azurerm_storage_table" "arrivals" {
+resource "azurerm_storage_table" "duplicates" {
   # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "arrivals"
+  name               = "duplicates"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_table" "last_seen" {
+  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
+  name               = "lastseen"
   storage_account_id = azurerm_storage_account.main.id
 }
 
@@ -198,8 +204,9 @@ resource "azurerm_management_lock" "storage" {
     azurerm_storage_table.deliveries,
     azurerm_storage_table.timeline,
     azurerm_storage_table.records,
-    azurerm_storage_table.repeats,
-    azurerm_storage_table.arrivals,
+    azurerm_storage_table.erasures,
+    azurerm_storage_table.duplicates,
+    azurerm_storage_table.last_seen,
     azurerm_storage_table.drift,
     azurerm_storage_management_policy.main,
     azurerm_monitor_diagnostic_setting.storage,

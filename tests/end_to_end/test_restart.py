@@ -25,7 +25,7 @@ def test_what_is_deleted_under_the_app_is_created_again(own: Receiver) -> None:
     for queue in ("printiq-events", "printiq-inbox"):
         own.queues.delete_queue(queue)
     _arrives(own, "queues gone")
-    for table in ("deliveries", "timeline", "records", "repeats"):
+    for table in ("deliveries", "timeline", "records", "duplicates"):
         own.tables.delete_table(table)
     _arrives(own, "tables gone")
     own.blobs.delete_container("archive")

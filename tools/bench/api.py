@@ -288,8 +288,7 @@ def _statistics(app: App, requests: _Requests) -> Mapping[str, _Case]:
     ]
 
     async def first() -> Answer:
-        stats._memories.clear()  # noqa: SLF001 - as in a new process
-        return await endpoints.statistics({}, app)
+        return await endpoints.statistics({}, App.on(app.stores, app.settings))  # as in a new process
 
     return {
         "counts of 24 hours": _Case(first, [[*bars, *others]]),

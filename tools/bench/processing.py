@@ -64,10 +64,10 @@ class Bare:
         self.tables = self._clients.tables()
 
     async def process(self, delivery: Delivery, data: bytes, subjects: Sequence[str]) -> None:
-        repeats = self.tables.get_table_client(TableName.REPEATS)
+        repeats = self.tables.get_table_client(TableName.DUPLICATES)
         blob = self.blobs.get_blob_client(ContainerName.ARCHIVE, f"bare/{delivery.id}.json")
         await blob.upload_blob(delivery.body, overwrite=True)
-        await self._find(TableName.REPEATS, delivery.id, "CreateJob")
+        await self._find(TableName.DUPLICATES, delivery.id, "CreateJob")
         await repeats.create_entity(_row(delivery.id, "CreateJob", entries="x" * 200))
         queue = self.queues.get_queue_client("printiq-events")
         await queue.send_message(base64.b64encode(data).decode(), time_to_live=-1)

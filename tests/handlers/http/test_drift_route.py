@@ -11,7 +11,7 @@ from telling import deliver, sample, tell
 from events import Channel, Delivery, parse
 from handlers import drift
 from handlers.app import App
-from handlers.drift import MAX_FIELDS, Drift, masked
+from handlers.drift import MAX_FIELDS, masked
 from handlers.errors import StorageFault
 from handlers.http import endpoints, schemas
 from handlers.ids import new_id, time_of
@@ -74,7 +74,7 @@ def test_fields_inside_lists_have_one_place_and_a_missing_parent_stands_for_its_
 def test_two_instances_add_up_to_one_account(storage: str) -> None:
     async def story(app: App) -> None:
         async def instance() -> None:
-            other = App(app.settings, app.stores, Drift(app.stores.tables))
+            other = App.on(app.stores, app.settings)
             for _ in range(3):
                 await deliver(other, "CreateCustomer", sample("CreateCustomer"))
                 await other.drift.flush()

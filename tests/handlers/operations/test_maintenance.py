@@ -13,7 +13,6 @@ import httpx
 import pytest
 from bench import Bench, Call, delivery, quote, without
 
-from handlers.ledger import last_seen
 from handlers.operations.maintenance import beat
 from handlers.pipeline.receive import receive
 from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
@@ -103,7 +102,7 @@ async def test_a_delivery_that_is_worked_off_late_does_not_put_the_clock_back(be
     for app in (bench.app, bench.start()):
         await receive(early, app)
         await bench.work_off(app)
-    assert await last_seen.last(bench.app.stores.tables) == {"CreateQuote": pytest.approx(NOW, abs=_MS)}
+    assert await bench.app.last_seen.all() == {"CreateQuote": pytest.approx(NOW, abs=_MS)}
 
 
 async def test_what_was_refused_came_all_the_same(bench: Bench) -> None:
@@ -112,7 +111,7 @@ async def test_what_was_refused_came_all_the_same(bench: Bench) -> None:
     await bench.app.stores.queues.send(INBOX_QUEUE, work.encode())
     await bench.work_off()
     assert (await bench.row(refused.id))["status"] == "quarantined"
-    assert list(await last_seen.last(bench.app.stores.tables)) == ["CreateQuote"]
+    assert list(await bench.app.last_seen.all()) == ["CreateQuote"]
 
 
 async def test_a_replay_is_no_sign_of_life(bench: Bench) -> None:
@@ -121,7 +120,7 @@ async def test_a_replay_is_no_sign_of_life(bench: Bench) -> None:
     await bench.app.stores.queues.send(INBOX_QUEUE, work.encode())
     await bench.work_off()
     assert (await bench.row(original.id))["status"] == "sent"
-    assert await last_seen.last(bench.app.stores.tables) == {}
+    assert await bench.app.last_seen.all() == {}
 
 
 async def test_a_busy_app_writes_an_arrival_once_in_minutes(bench: Bench, calls: list[Call]) -> None:
@@ -129,11 +128,11 @@ async def test_a_busy_app_writes_an_arrival_once_in_minutes(bench: Bench, calls:
     calls.clear()
     for number in range(1, 4):
         await come(bench, at=NOW + timedelta(seconds=number), number=f"Q{number}")
-    assert [call for call in calls if call.path.startswith("arrivals")] == []
+    assert [call for call in calls if call.path.startswith("lastseen")] == []
     later = NOW + timedelta(minutes=6)
     await come(bench, at=later, number="Q9")
-    assert [call.method for call in calls if call.path.startswith("arrivals")] == ["GET", "PUT"]
-    assert await last_seen.last(bench.app.stores.tables) == {"CreateQuote": pytest.approx(later, abs=_MS)}
+    assert [call.method for call in calls if call.path.startswith("lastseen")] == ["GET", "PUT"]
+    assert await bench.app.last_seen.all() == {"CreateQuote": pytest.approx(later, abs=_MS)}
 
 
 async def test_a_message_of_the_poison_queue_comes_back_and_its_crash_is_counted(bench: Bench) -> None:
