@@ -5,6 +5,7 @@ changed: it is what consumers receive.
 """
 
 import json
+from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def test_every_event_has_a_typical_sample(event: EventType) -> None:
 
 def test_every_folder_of_the_corpus_is_an_event() -> None:
     assert {path.name for path in CORPUS.iterdir() if path.is_dir()} == {*EventType, "_refused"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in samples() if path.parent.name == "ExportInvoice"], ids=sample_id
+)
+def test_an_invoice_adds_up(path: Path) -> None:
+    data = json.loads(read("ExportInvoice", path.read_bytes()).data)
+    net, tax, total = (Decimal(data[f"INVInvoice{part}"]) for part in ("SubTotal", "GST", "Total"))
+    assert net + tax == total
+    assert total - Decimal(data["INVAmountPaid"]) == Decimal(data["InvoiceRemaining"])
+    assert data["IsCreditNote"] is (total < 0)
+    for list_name, sums in (
+        ("InvoiceDetails", {"IDTPrice_ForeignAmount": net}),
+        ("InvoiceSummaryDetails", {"Price_ExTax": net, "Price_Tax": tax, "Price_IncTax": total}),
+    ):
+        for field, wanted in sums.items() if data[list_name] else ():
+            assert sum(Decimal(line[field]) for line in data[list_name]) == wanted, field
 
 
 TWINS = [
