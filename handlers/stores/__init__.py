@@ -1,7 +1,7 @@
 """Storage, and the only importers of Azure's SDKs: one set of async clients for the whole process."""
 
+from handlers.stores.account import Account
 from handlers.stores.blobs import BlobRef, Blobs, ContainerName, Found, Held, Opened
-from handlers.stores.clients import Clients
 from handlers.stores.queues import (
     DROPS_POISON_QUEUE,
     INBOX_POISON_QUEUE,
@@ -20,9 +20,9 @@ __all__ = [
     "INBOX_POISON_QUEUE",
     "INBOX_QUEUE",
     "MAX_MESSAGE_BYTES",
+    "Account",
     "BlobRef",
     "Blobs",
-    "Clients",
     "ContainerName",
     "Continuation",
     "Encoding",

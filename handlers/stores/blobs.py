@@ -7,20 +7,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobProperties, BlobType, ContentSettings
-from azure.storage.blob.aio import (
-    BlobClient,
-    BlobLeaseClient,
-    BlobServiceClient,
-    StorageStreamDownloader,
-)
 
 from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.stores.account import Account
 from handlers.stores.faults import storage_call, storage_write
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
+    from azure.storage.blob.aio import (
+        BlobClient,
+        BlobLeaseClient,
+        BlobServiceClient,
+        StorageStreamDownloader,
+    )
 
 
 class ContainerName(StrEnum):
@@ -60,14 +65,14 @@ class Found(NamedTuple):
     folder: bool
 
     @classmethod
-    def of(cls, properties: BlobProperties, *, hierarchical: bool = False) -> Self:
+    def of(cls, properties: "BlobProperties", *, hierarchical: bool = False) -> Self:
         """Read the SDK's properties. In a hierarchical namespace a block blob, too, is written bit by bit."""
         return cls(
             properties.name,
             properties.size,
             properties.etag,
             properties.last_modified,
-            atomic=properties.blob_type == BlobType.BLOCKBLOB and not hierarchical,
+            atomic=properties.blob_type == "BlockBlob" and not hierarchical,
             folder=properties.name.endswith("/") or _FOLDER_MARK in (properties.metadata or {}),
         )
 
@@ -86,7 +91,7 @@ _RENEW_SECONDS = 15
 class Held:
     """Be a blob that only this process can change, until `lost`."""
 
-    def __init__(self, client: BlobClient, lease: BlobLeaseClient, place: str) -> None:
+    def __init__(self, client: "BlobClient", lease: "BlobLeaseClient", place: str) -> None:
         self._client = client
         self._lease = lease
         self._place = place
@@ -127,7 +132,7 @@ class Opened:
     Reading raises NotFound, and Conflict if the blob was changed meanwhile.
     """
 
-    def __init__(self, found: Found, stream: StorageStreamDownloader[bytes], place: str) -> None:
+    def __init__(self, found: Found, stream: "StorageStreamDownloader[bytes]", place: str) -> None:
         self.found = found
         self._stream = stream
         self._place = place
@@ -144,37 +149,64 @@ class Opened:
                 yield chunk
 
 
+# A larger body goes through the SDK's client, which sends it in blocks.
+_ONE_REQUEST = 4 * 1024 * 1024
+
+
+def _path(container: ContainerName, name: str) -> str:
+    return f"/{container}/{quote(name, safe='/~')}"
+
+
 class Blobs:
     """Write and read blobs; a container that is missing is created when a write first finds it so."""
 
-    def __init__(self, service: BlobServiceClient) -> None:
-        self._service = service
+    def __init__(self, account: Account) -> None:
+        self._wire = account.wire("blob")
+        self._account = account
         # whether the account has a hierarchical namespace: never to change, and told with a blob's properties
         self._hierarchical: bool | None = None
 
+    @cached_property
+    def _service(self) -> "BlobServiceClient":
+        return self._account.sdk.blobs()
+
     def url(self, container: ContainerName, name: str) -> str:
-        return str(self._service.get_blob_client(container, name).url)
+        return f"{self._wire.address}{_path(container, name)}"
 
     async def put(self, container: ContainerName, name: str, body: bytes, content_type: str) -> None:
         """Write a blob; one of that name is replaced."""
-        client = self._service.get_blob_client(container, name)
-        settings = ContentSettings(content_type=content_type)
         with storage_write(f"write {container}/{name}"):
             try:
-                await client.upload_blob(body, overwrite=True, content_settings=settings)
+                await self._put(container, name, body, content_type)
             except ResourceNotFoundError:
                 await self._create(container)
-                await client.upload_blob(body, overwrite=True, content_settings=settings)
+                await self._put(container, name, body, content_type)
+
+    async def _put(self, container: ContainerName, name: str, body: bytes, content_type: str) -> None:
+        # https://learn.microsoft.com/rest/api/storageservices/put-blob
+        if len(body) > _ONE_REQUEST:
+            await self._upload(container, name, body, content_type)
+            return
+        headers = {"Content-Type": content_type, "x-ms-blob-type": "BlockBlob"}
+        await self._wire.call("PUT", _path(container, name), headers=headers, body=body)
 
     async def put_stream(
         self, container: ContainerName, name: str, content: AsyncIterator[bytes], content_type: str
     ) -> None:
         """Write a blob without holding it in memory; one of that name is replaced once all has come."""
         await self.ensure(container)  # there is no second try: what flowed has flowed
-        client = self._service.get_blob_client(container, name)
-        settings = ContentSettings(content_type=content_type)
         with storage_call(f"write {container}/{name}"):
-            await client.upload_blob(content, overwrite=True, content_settings=settings)
+            await self._upload(container, name, content, content_type)
+
+    async def _upload(
+        self,
+        container: ContainerName,
+        name: str,
+        content: bytes | AsyncIterator[bytes],
+        content_type: str,
+    ) -> None:
+        client, sdk = self._service.get_blob_client(container, name), self._account.sdk
+        await client.upload_blob(content, overwrite=True, content_settings=sdk.content_settings(content_type))
 
     async def _create(self, container: ContainerName) -> None:
         with contextlib.suppress(ResourceExistsError):  # another instance was first
@@ -187,9 +219,9 @@ class Blobs:
 
     async def get(self, container: ContainerName, name: str) -> bytes:
         """Read a blob whole. Raises NotFound."""
+        # https://learn.microsoft.com/rest/api/storageservices/get-blob
         with storage_call(f"read {container}/{name}"):
-            stream = await self._service.get_blob_client(container, name).download_blob()
-            return await stream.readall()
+            return (await self._wire.call("GET", _path(container, name), headers={})).content
 
     async def open(self, container: ContainerName, name: str) -> Opened:
         """Begin to read a blob; the first 32 MB are there then, with what is known of it. Raises NotFound."""

@@ -4,14 +4,19 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from xml.sax.saxutils import escape
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from handlers.errors import NotFound
+from handlers.stores.account import Account
 from handlers.stores.faults import storage_call, storage_write
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueMessage
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 INBOX_QUEUE = "printiq-inbox"
 INBOX_POISON_QUEUE = "printiq-inbox-poison"
@@ -31,6 +36,7 @@ def fits(size: int, encoding: Encoding) -> bool:
 
 
 LEASE_SECONDS = 60
+_XML = {"Content-Type": "application/xml"}
 _BATCH = 32
 
 
@@ -43,7 +49,7 @@ class Received(NamedTuple):
     receipt: str
 
 
-def _received(message: QueueMessage) -> Received:
+def _received(message: "QueueMessage") -> Received:
     assert message.inserted_on is not None
     assert message.pop_receipt is not None
     return Received(message.id, message.inserted_on, message.content, message.pop_receipt)
@@ -52,11 +58,16 @@ def _received(message: QueueMessage) -> Received:
 class Queues:
     """Send messages; a queue that is missing is created when a send first finds it so."""
 
-    def __init__(self, service: QueueServiceClient) -> None:
-        self._service = service
+    def __init__(self, account: Account) -> None:
+        self._wire = account.wire("queue")
+        self._account = account
         self._clients: dict[str, QueueClient] = {}
 
-    def _client(self, queue: str) -> QueueClient:
+    @cached_property
+    def _service(self) -> "QueueServiceClient":
+        return self._account.sdk.queues()
+
+    def _client(self, queue: str) -> "QueueClient":
         client = self._clients.get(queue)
         if client is None:
             client = self._clients[queue] = self._service.get_queue_client(queue)
@@ -64,16 +75,18 @@ class Queues:
 
     async def send(self, queue: str, body: bytes, *, encoding: Encoding = "none", delay: int = 0) -> None:
         """Send a message, visible after `delay` seconds."""
-        text = body.decode() if encoding == "none" else base64.b64encode(body).decode()
-        client = self._client(queue)
+        # https://learn.microsoft.com/rest/api/storageservices/put-message
+        text = escape(body.decode()) if encoding == "none" else base64.b64encode(body).decode()
+        message = f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
+        path = f"/{queue}/messages?messagettl=-1&visibilitytimeout={delay}"
         with storage_write(f"send to queue {queue}"):
             try:
-                await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
+                await self._wire.call("POST", path, headers=_XML, body=message)
             except ResourceNotFoundError:
-                await self._create(client)
-                await client.send_message(text, time_to_live=-1, visibility_timeout=delay)
+                await self._create(self._client(queue))
+                await self._wire.call("POST", path, headers=_XML, body=message)
 
-    async def _create(self, client: QueueClient) -> None:
+    async def _create(self, client: "QueueClient") -> None:
         with contextlib.suppress(ResourceExistsError):  # another instance was first
             await client.create_queue()
 

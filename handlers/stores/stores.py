@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from handlers.settings import Settings
+from handlers.stores.account import Account
 from handlers.stores.blobs import Blobs
-from handlers.stores.clients import Clients
 from handlers.stores.queues import Queues
 from handlers.stores.tables import Tables
 
@@ -19,21 +19,14 @@ class Stores:
     tables: Tables
     drops: Blobs
     drop_queues: Queues
-    _clients: tuple[Clients, ...]
+    _accounts: tuple[Account, ...]
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Make the clients; nothing is sent yet."""
-        main, drops = Clients(settings.storage), Clients(settings.hot_folder)
-        return cls(
-            Blobs(main.blobs()),
-            Queues(main.queues()),
-            Tables(main.tables()),
-            Blobs(drops.blobs()),
-            Queues(drops.queues()),
-            (main, drops),
-        )
+        main, drops = Account(settings.storage), Account(settings.hot_folder)
+        return cls(Blobs(main), Queues(main), Tables(main), Blobs(drops), Queues(drops), (main, drops))
 
     async def close(self) -> None:
-        for clients in self._clients:
-            await clients.close()
+        for account in self._accounts:
+            await account.close()

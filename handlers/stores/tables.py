@@ -2,27 +2,30 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError
-from azure.data.tables import EdmType, EntityProperty, UpdateMode
-from azure.data.tables.aio import TableClient, TableServiceClient
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.stores.account import Account
 from handlers.stores.faults import storage_call
 
-type Value = str | int | bool | float | datetime
+type Value = str | int | bool | float
 type Entity = Mapping[str, Value]
 # Where a query resumes: the service's own names of the next partition and row.
-type Continuation = Mapping[str, str | None]
+type Continuation = Mapping[str, str]
+
+
+_RESUME = ("NextPartitionKey", "NextRowKey")
+_LARGEST_PAGE = 1000
 
 
 class TableName(StrEnum):
@@ -80,57 +83,67 @@ class Row(dict[str, Any]):
         self.etag = etag
 
 
-def _read(entity: Any) -> Row:
-    values = {name: _unwrapped(value) for name, value in entity.items()}
-    return Row(values, str(entity.metadata["etag"]))
+# https://learn.microsoft.com/rest/api/storageservices/payload-format-for-table-service-operations
+_READ = {"Accept": "application/json;odata=minimalmetadata", "DataServiceVersion": "3.0"}
+_WRITE = {
+    "Accept": "application/json;odata=nometadata",
+    "Content-Type": "application/json",
+    "DataServiceVersion": "3.0",
+    "Prefer": "return-no-content",
+}
 
 
-def _unwrapped(value: object) -> object:
-    if isinstance(value, EntityProperty) and value.edm_type == EdmType.INT64:
-        return Int64(value.value)
-    return value
+def _path(table: TableName, partition: str, row: str) -> str:
+    return f"/{table}(PartitionKey='{_quoted(partition)}',RowKey='{_quoted(row)}')"
 
 
-def _written(row: Entity) -> dict[str, Any]:
-    return {
-        name: EntityProperty(int(value), EdmType.INT64) if isinstance(value, Int64) else value
-        for name, value in row.items()
+def _quoted(key: str) -> str:
+    return quote(key.replace("'", "''"), safe="")
+
+
+def _encode(row: Entity) -> bytes:
+    members: dict[str, Value] = {}
+    for name, value in row.items():
+        if isinstance(value, Int64):
+            members[f"{name}@odata.type"] = "Edm.Int64"
+            members[name] = str(value)
+        else:
+            members[name] = value
+    return json.dumps(members).encode()
+
+
+def _decode(members: Mapping[str, Any], etag: str) -> Row:
+    values = {
+        name: Int64(value) if members.get(f"{name}@odata.type") == "Edm.Int64" else value
+        for name, value in members.items()
+        if "odata." not in name and name != "Timestamp"
     }
+    return Row(values, etag)
 
 
 class Tables:
     """The app's tables; a write that finds its table missing creates it."""
 
-    def __init__(self, service: TableServiceClient) -> None:
-        self._service = service
-        self._clients: dict[TableName, TableClient] = {}
-
-    def _client(self, table: TableName) -> TableClient:
-        client = self._clients.get(table)
-        if client is None:
-            client = self._clients[table] = self._service.get_table_client(table)
-        return client
+    def __init__(self, account: Account) -> None:
+        self._wire = account.wire("table")
 
     async def merge(self, table: TableName, row: Entity) -> None:
         """Write these columns of a row, new or not; its other columns stay."""
-        client = self._client(table)
-        await self._write(table, lambda: client.upsert_entity(_written(row), mode=UpdateMode.MERGE))
+        # https://learn.microsoft.com/rest/api/storageservices/insert-or-merge-entity
+        path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
+        await self._write(table, "PATCH", path, _encode(row))
 
     async def insert(self, table: TableName, row: Entity) -> None:
         """Write a new row. Raises Conflict if it is there."""
-        client = self._client(table)
-        await self._write(table, lambda: client.create_entity(_written(row)))
+        # https://learn.microsoft.com/rest/api/storageservices/insert-entity
+        await self._write(table, "POST", f"/{table}", _encode(row))
 
     async def replace(self, table: TableName, row: Entity, *, etag: str) -> None:
         """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if gone."""
-        client = self._client(table)
+        # https://learn.microsoft.com/rest/api/storageservices/update-entity2
+        path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
         with storage_call(f"write to table {table}"):
-            await client.update_entity(
-                _written(row),
-                mode=UpdateMode.REPLACE,
-                etag=etag,
-                match_condition=MatchConditions.IfNotModified,
-            )
+            await self._wire.call("PUT", path, headers={**_WRITE, "If-Match": etag}, body=_encode(row))
 
     async def update(
         self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
@@ -166,15 +179,15 @@ class Tables:
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _write(self, table: TableName, call: Callable[[], Awaitable[object]]) -> None:
+    async def _write(self, table: TableName, method: str, path: str, body: bytes) -> None:
         try:
             with storage_call(f"write to table {table}"):
-                await call()
+                await self._wire.call(method, path, headers=_WRITE, body=body)
         except NotFound:
             await self.ensure(table)
             try:
                 with storage_call(f"write to table {table}"):
-                    await call()
+                    await self._wire.call(method, path, headers=_WRITE, body=body)
             except NotFound as error:
                 raise StorageFault(str(error)) from error
 
@@ -182,13 +195,15 @@ class Tables:
         """Create the table if it is missing."""
         # suppressed: another instance was first
         with storage_call(f"create table {table}"), contextlib.suppress(ResourceExistsError):
-            await self._client(table).create_table()
+            # https://learn.microsoft.com/rest/api/storageservices/create-table
+            body = json.dumps({"TableName": table}).encode()
+            await self._wire.call("POST", "/Tables", headers=_WRITE, body=body)
 
     async def get(self, table: TableName, partition: str, row: str) -> Row:
         """Read a row. Raises NotFound."""
         with storage_call(f"read table {table}"):
-            entity = await self._client(table).get_entity(partition, row)
-        return _read(entity)
+            response = await self._wire.call("GET", _path(table, partition, row), headers=_READ)
+        return _decode(json.loads(response.content), response.headers["ETag"])
 
     async def exists(self, table: TableName, partition: str, row: str) -> bool:
         """Return whether there is such a row."""
@@ -211,9 +226,10 @@ class Tables:
 
     async def delete(self, table: TableName, partition: str, row: str, *, etag: str | None = None) -> None:
         """Delete a row, if it is there. With `etag`, raises Conflict if it is in another state."""
-        only_if = MatchConditions.IfNotModified if etag else None
-        with storage_call(f"delete a row of {table}"):
-            await self._client(table).delete_entity(partition, row, etag=etag, match_condition=only_if)
+        # https://learn.microsoft.com/rest/api/storageservices/delete-entity1
+        headers = {"Accept": _WRITE["Accept"], "If-Match": etag or "*"}
+        with storage_call(f"delete a row of {table}"), contextlib.suppress(ResourceNotFoundError):
+            await self._wire.call("DELETE", _path(table, partition, row), headers=headers)
 
     async def page(
         self,
@@ -228,22 +244,29 @@ class Tables:
 
         The second value says that there is more to read and where; the rows may then be fewer, or none.
         """
-        query = self._client(table).query_entities(condition, results_per_page=size, select=columns)
-        pages = query.by_page(after)  # type: ignore[arg-type] # a mapping, which the SDK calls a str
+        # https://learn.microsoft.com/rest/api/storageservices/query-entities
+        asked = {"$filter": condition, "$top": str(size), **(after or {})}
+        if columns:
+            asked["$select"] = ",".join(columns)
         try:
             with storage_call(f"read table {table}"):
-                rows = [_read(each) async for each in await anext(pages)]
+                response = await self._wire.call(
+                    "GET", f"/{table}()?{urlencode(asked, quote_via=quote)}", headers=_READ
+                )
         except NotFound:
             return [], None
-        return rows, pages.continuation_token  # type: ignore[attr-defined]
+        rows = [_decode(each, each["odata.etag"]) for each in json.loads(response.content)["value"]]
+        found = {name: response.headers.get(f"x-ms-continuation-{name}") for name in _RESUME}
+        return rows, {name: value for name, value in found.items() if value} or None
 
     async def query(
         self, table: TableName, condition: str, *, columns: list[str] | None = None
     ) -> AsyncIterator[Row]:
         """Yield the rows that meet an OData condition, in the order of their keys; none if no such table."""
-        try:
-            with storage_call(f"read table {table}"):
-                async for entity in self._client(table).query_entities(condition, select=columns):
-                    yield _read(entity)
-        except NotFound:
-            return
+        rest: Continuation | None = None
+        while True:
+            rows, rest = await self.page(table, condition, size=_LARGEST_PAGE, after=rest, columns=columns)
+            for row in rows:
+                yield row
+            if rest is None:
+                return

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 from aiohttp import web
+from azure.data.tables.aio import TableServiceClient
 from bench import delivery, quote, settings
 from faulty import FaultyStorage, answering
 from looking import look, work_off
@@ -204,8 +205,9 @@ async def test_tables_and_containers_deleted_under_us_are_made_again(
 ) -> None:
     _, app = storage_and_app
     await process(message(Work.of(delivery(quote("Q1")))), app)
-    for table in TableName:
-        await app.stores.tables._service.delete_table(table)
+    async with TableServiceClient.from_connection_string(app.settings.storage.connection_string) as tables:
+        for table in TableName:
+            await tables.delete_table(table)
     await app.stores.blobs._service.delete_container("archive")
     work = Work.of(delivery(quote("Q2")))
     await process(message(work), app)

@@ -13,6 +13,7 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableServiceClient
 
 from events import Channel, Delivery, parse
 from handlers.app import App
@@ -20,7 +21,7 @@ from handlers.channels.hot_folder import take
 from handlers.ids import new_id, time_of
 from handlers.pipeline.process import process
 from handlers.settings import Settings
-from handlers.stores import Clients, ContainerName, TableName
+from handlers.stores import Account, ContainerName, TableName
 from handlers.work import Message, Work
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import OURS, sample
@@ -58,10 +59,10 @@ class Bare:
     """Issue the storage calls that an event needs and nothing else, with the clients that the app has."""
 
     def __init__(self, settings: Settings) -> None:
-        self._clients = Clients(settings.storage)
-        self.blobs = self._clients.blobs()
-        self.queues = self._clients.queues()
-        self.tables = self._clients.tables()
+        self._account = Account(settings.storage)
+        self.blobs = self._account.sdk.blobs()
+        self.queues = self._account.sdk.queues()
+        self.tables = TableServiceClient.from_connection_string(settings.storage.connection_string)
 
     async def process(self, delivery: Delivery, data: bytes, subjects: Sequence[str]) -> None:
         repeats = self.tables.get_table_client(TableName.DUPLICATES)
@@ -105,7 +106,7 @@ class Bare:
         await blob.delete_blob()
 
     async def close(self) -> None:
-        await self._clients.close()
+        await self._account.close()
 
 
 def _row(partition: str, row: str, **columns: str) -> dict[str, str]:
