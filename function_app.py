@@ -1,4 +1,7 @@
-"""The triggers: the only file that knows Azure Functions. Each hands on to a handler."""
+"""The triggers: the only file that knows Azure Functions. Each calls a handler.
+
+The HTTP functions are registered from the table in handlers/http/routes.py.
+"""
 
 import logging
 from datetime import UTC, datetime
@@ -10,15 +13,12 @@ from azure.functions import BlobSource
 from handlers.app import App
 from handlers.channels import hot_folder as drops
 from handlers.channels.ftp import poll
-from handlers.channels.webhook import webhook as receive_webhook
-from handlers.http import console as console_
-from handlers.http import endpoints
-from handlers.http import health as health_
-from handlers.http import openapi as openapi_
+from handlers.http.routes import ROUTES
+from handlers.http.routing import Route, respond
 from handlers.operations.maintenance import beat
 from handlers.operations.retention import retain
 from handlers.pipeline.process import bring_back, process
-from handlers.responses import Answer
+from handlers.responses import Request, Response
 from handlers.settings import settings
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
 from handlers.work import Message
@@ -34,107 +34,18 @@ def the_app() -> App:
     return App.start(settings())
 
 
-@app.function_name("webhook")
-@app.route(route="webhooks/{event}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def webhook(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await receive_webhook(req.route_params["event"], req.get_body(), req.headers, the_app()))
+def _register(route: Route) -> None:
+    async def handle(req: func.HttpRequest) -> func.HttpResponse:
+        request = Request(req.route_params, req.params, req.headers, req.get_body())
+        return _response(await respond(route.handler(request, the_app())))
+
+    level = func.AuthLevel.ANONYMOUS if route.anonymous else func.AuthLevel.FUNCTION
+    serve = app.route(route=route.path, methods=[route.method], auth_level=level)
+    app.function_name(route.name)(serve(handle))
 
 
-@app.function_name("health")
-@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def health(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await health_.health(the_app()))
-
-
-@app.function_name("deliveries")
-@app.route(route="deliveries", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def deliveries(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.deliveries(req.params, the_app()))
-
-
-@app.function_name("delivery")
-@app.route(route="deliveries/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def delivery(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.delivery(req.route_params["id"], the_app()))
-
-
-@app.function_name("raw")
-@app.route(route="deliveries/{id}/raw", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def raw(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.raw(req.route_params["id"], the_app()))
-
-
-@app.function_name("data")
-@app.route(route="deliveries/{id}/data", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def data(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.data(req.route_params["id"], the_app()))
-
-
-@app.function_name("replay")
-@app.route(route="deliveries/{id}/replay", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def replay(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.replay_one(req.route_params["id"], req.get_body(), the_app()))
-
-
-@app.function_name("dismiss")
-@app.route(route="deliveries/{id}/dismiss", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def dismiss(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.dismiss(req.route_params["id"], req.get_body(), the_app()))
-
-
-@app.function_name("replays")
-@app.route(route="replays", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-async def replays(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.replay_many(req.get_body(), the_app()))
-
-
-@app.function_name("subjects")
-@app.route(route="subjects", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def subjects(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.subjects(req.params, the_app()))
-
-
-@app.function_name("subject")
-@app.route(route="subjects/{kind}/{*key}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def subject(req: func.HttpRequest) -> func.HttpResponse:
-    kind, key = req.route_params["kind"], req.route_params.get("key", "")
-    return _response(await endpoints.subject(kind, key, req.params, the_app()))
-
-
-@app.function_name("stats")
-@app.route(route="stats", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def stats(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.statistics(req.params, the_app()))
-
-
-@app.function_name("drift")
-@app.route(route="drift", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-async def drift(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await endpoints.drifted(the_app()))
-
-
-@app.function_name("schemas")
-@app.route(route="schemas", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def schemas(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await openapi_.event_schemas(the_app()))
-
-
-@app.function_name("schema")
-@app.route(route="schemas/{event}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def schema(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await openapi_.event_schema(req.route_params["event"], the_app()))
-
-
-@app.function_name("openapi")
-@app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def openapi(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(await openapi_.openapi(the_app()))
-
-
-@app.function_name("console")
-@app.route(route="console/{file?}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def console(req: func.HttpRequest) -> func.HttpResponse:
-    return _response(console_.console(req.route_params.get("file"), req.headers.get("If-None-Match")))
+for _route in ROUTES:
+    _register(_route)
 
 
 @app.function_name("hot_folder")
@@ -189,7 +100,10 @@ def _message(message: func.QueueMessage) -> Message:
     return Message(message.id or "", inserted, message.get_body().decode("utf-8", "replace"))
 
 
-def _response(answer: Answer) -> func.HttpResponse:
+def _response(response: Response) -> func.HttpResponse:
     return func.HttpResponse(
-        answer.body, status_code=answer.status, headers=dict(answer.headers), mimetype=answer.content_type
+        response.body,
+        status_code=response.status,
+        headers=dict(response.headers),
+        mimetype=response.content_type,
     )

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): what is wrong, where, and what to do, for people and programs."""
+"""Problem details (RFC 9457): what is wrong, where, and what to do, for people and programs."""
 
 import json
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from events import EventError, Problem
+from handlers.errors import HandlerError
 
 
 class ProblemDetails(BaseModel):
-    """Say why a delivery was refused; `errors` is never empty."""
+    """The reasons for a refusal; `errors` is never empty."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -20,7 +21,7 @@ class ProblemDetails(BaseModel):
     errors: tuple[Problem, ...]
 
     @classmethod
-    def of(cls, error: EventError) -> Self:
+    def of(cls, error: EventError | HandlerError) -> Self:
         return cls(status=error.status, title=error.title, errors=error.problems)
 
     @property
@@ -28,42 +29,46 @@ class ProblemDetails(BaseModel):
         return self.errors[0].message
 
 
-# What pydantic says, and what that means to a reader.
-_WORDS = {
-    "extra_forbidden": "there is no such name",
-    "too_short": "give at least {min_length}",
-    "string_too_short": "it has fewer than {min_length} characters",
+# pydantic's messages that say little to a reader, in plain words. The others follow the name.
+_MESSAGES = {
+    "extra_forbidden": "Unknown parameter {name}.",
+    "missing": "{name} is missing.",
+    "too_short": "{name} needs at least {min_length} item(s).",
+    "string_too_short": "{name} needs at least {min_length} character(s).",
+    "string_too_long": "{name} has more than {max_length} characters.",
 }
 
 
 def in_plain_words(error: ErrorDetails) -> str:
-    """Say one thing that pydantic found wrong, as a sentence."""
-    name = ".".join(map(str, error["loc"]))
-    words = _WORDS.get(error["type"])
-    message = words.format(**error.get("ctx", {})) if words else error["msg"].removeprefix("Value error, ")
+    """Return one of pydantic's findings as a sentence."""
+    name = f"`{'.'.join(map(str, error['loc']))}`" if error["loc"] else ""
+    plain = _MESSAGES.get(error["type"])
+    if plain and name:
+        return plain.format(name=name, **error.get("ctx", {}))
+    message = error["msg"].removeprefix("Value error, ")
     end = "" if message.endswith((".", "?", "!")) else "."
-    return f"`{name}`: {message}{end}" if name else f"{message}{end}"
+    return f"{name}: {message}{end}" if name else f"{message}{end}"
 
 
 def in_words(error: ValidationError) -> str:
-    """Say all that pydantic found wrong, in one line."""
+    """Return all that pydantic found wrong, in one line."""
     return " ".join(map(in_plain_words, error.errors()))
 
 
-def problem_document(refusal: ProblemDetails, **members: Any) -> bytes:
-    """Write the document; `members` that are None are left out."""
+def problem_document(details: ProblemDetails, **members: Any) -> bytes:
+    """Return the document; `members` that are None are left out."""
     document = {
         "type": "about:blank",
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail,
-        "errors": [error._asdict() for error in refusal.errors],
+        "title": details.title,
+        "status": details.status,
+        "detail": details.detail,
+        "errors": [error._asdict() for error in details.errors],
         **members,
     }
-    return written(document)
+    return to_json(document)
 
 
-def written(members: Mapping[str, Any]) -> bytes:
-    """Write a JSON object, but for members that are None; half a surrogate pair becomes a question mark."""
-    shown = {name: value for name, value in members.items() if value is not None}
-    return json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")
+def to_json(members: Mapping[str, Any]) -> bytes:
+    """Write a JSON object without the members that are None; a lone surrogate becomes a question mark."""
+    present = {name: value for name, value in members.items() if value is not None}
+    return json.dumps(present, ensure_ascii=False).encode("utf-8", "replace")

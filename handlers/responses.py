@@ -1,46 +1,66 @@
-"""What HTTP answers: a status, a body, headers; none of it Azure's."""
+"""HTTP requests and responses as plain values, none of them Azure's."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from handlers.problems import ProblemDetails, problem_document, written
+from events import EventError
+from handlers.errors import HandlerError
+from handlers.problems import ProblemDetails, problem_document, to_json
 
 _JSON = "application/json; charset=utf-8"
 _PROBLEM = "application/problem+json; charset=utf-8"
+# How long a sender waits before it tries again, in seconds.
+_RETRY_AFTER = "30"
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request for a route; `headers` ignore case."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Response(NamedTuple):
+    """The status, body and headers of a response."""
+
     status: int
     body: bytes
     content_type: str
     headers: Mapping[str, str]
 
 
-# No answer of ours is ever a page.
+# No response is ever a page, nor kept by a cache.
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
-def answer(status: int, members: Mapping[str, Any]) -> Answer:
-    """Answer with a JSON object; members that are None are left out."""
-    return Answer(status, written(members), _JSON, _ALWAYS)
+def json_response(status: int, members: Mapping[str, Any]) -> Response:
+    """Respond with a JSON object; members that are None are left out."""
+    return document(status, to_json(members))
 
 
-def document(status: int, body: bytes, content_type: str = _JSON) -> Answer:
-    """Answer with a document that is written already."""
-    return Answer(status, body, content_type, _ALWAYS)
+def document(status: int, body: bytes, content_type: str = _JSON) -> Response:
+    """Respond with a document that is already serialised."""
+    return Response(status, body, content_type, _ALWAYS)
 
 
-def attachment(body: bytes, content_type: str, name: str) -> Answer:
-    """Answer with bytes of somebody else's, so that a browser saves them and never shows or runs them."""
+def attachment(body: bytes, content_type: str, name: str) -> Response:
+    """Respond with bytes from outside: a browser saves them and never shows or runs them."""
     guards = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-    return Answer(200, body, content_type, {**_ALWAYS, **guards})
+    return Response(200, body, content_type, {**_ALWAYS, **guards})
 
 
-def problem(refusal: ProblemDetails, *, retry_after: int | None = None, **members: Any) -> Answer:
-    """Answer with a problem document (RFC 9457)."""
-    headers = {**_ALWAYS, "Retry-After": str(retry_after)} if retry_after is not None else _ALWAYS
-    return Answer(refusal.status, problem_document(refusal, **members), _PROBLEM, headers)
+def problem(error: EventError | HandlerError, **members: Any) -> Response:
+    """Respond with the problem details of an error (RFC 9457); a 503 says when to try again."""
+    details = ProblemDetails.of(error)
+    unavailable = details.status == HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {**_ALWAYS, "Retry-After": _RETRY_AFTER} if unavailable else _ALWAYS
+    return Response(details.status, problem_document(details, **members), _PROBLEM, headers)

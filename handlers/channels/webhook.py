@@ -4,17 +4,15 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from events import Channel, Delivery, EmptyBody, EventError, Problem, timestamp
+from events import Channel, Delivery, EmptyBody, EventError, timestamp
 from handlers.app import App
 from handlers.errors import NoCustody
 from handlers.ids import new_id, time_of
 from handlers.pipeline.receive import Receipt, keep_refused, receive
 from handlers.problems import ProblemDetails
-from handlers.responses import Answer, answer, problem
+from handlers.responses import Response, json_response, problem
 
 _log = logging.getLogger("printiq.webhook")
-
-_RETRY_AFTER = 30
 
 
 class LengthRequired(EventError):
@@ -22,7 +20,7 @@ class LengthRequired(EventError):
     title = "Length required"
 
 
-async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App) -> Answer:
+async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App) -> Response:
     """Take a delivery and answer the sender. `headers` are found without regard to case."""
     delivery_id = new_id(datetime.now(UTC))
     delivery = Delivery(
@@ -38,13 +36,14 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
             await _refuse_without_length(delivery, app)
         return _accepted(await receive(delivery, app))
     except EmptyBody as error:
-        return problem(ProblemDetails.of(error))
+        return problem(error)
     except LengthRequired as error:  # never confirmed: the bytes are lost
-        return problem(ProblemDetails.of(error), id=delivery.id)
+        return problem(error, id=delivery.id)
     except EventError as error:
         return _refused(delivery, error, app)
     except NoCustody as error:
-        return _no_custody(delivery, error)
+        _log.error("%s was not received: %s", delivery.id, error)
+        return problem(error)
 
 
 async def _refuse_without_length(delivery: Delivery, app: App) -> None:
@@ -58,8 +57,8 @@ async def _refuse_without_length(delivery: Delivery, app: App) -> None:
     raise error
 
 
-def _accepted(receipt: Receipt) -> Answer:
-    return answer(
+def _accepted(receipt: Receipt) -> Response:
+    return json_response(
         202,
         {
             "id": receipt.delivery.id,
@@ -73,11 +72,11 @@ def _accepted(receipt: Receipt) -> Answer:
     )
 
 
-def _refused(delivery: Delivery, error: EventError, app: App) -> Answer:
-    refusal = ProblemDetails.of(error)
+def _refused(delivery: Delivery, error: EventError, app: App) -> Response:
     if app.settings.quarantine_status:
+        refusal = ProblemDetails.of(error)
         # For a sender that stops at the first answer that is no 2xx: it is in custody, if only in quarantine.
-        return answer(
+        return json_response(
             int(app.settings.quarantine_status),
             {
                 "id": delivery.id,
@@ -88,12 +87,4 @@ def _refused(delivery: Delivery, error: EventError, app: App) -> Answer:
                 "errors": [problem._asdict() for problem in refusal.errors],
             },
         )
-    return problem(refusal, id=delivery.id)
-
-
-def _no_custody(delivery: Delivery, error: NoCustody) -> Answer:
-    _log.error("%s was not received: %s", delivery.id, error)
-    trouble = Problem("", "The event was not received, because storage does not answer. Send it again later.")
-    return problem(
-        ProblemDetails(status=503, title="Storage unavailable", errors=(trouble,)), retry_after=_RETRY_AFTER
-    )
+    return problem(error, id=delivery.id)

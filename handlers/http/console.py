@@ -1,13 +1,12 @@
-"""The console: static files, which hold no data; the page asks the JSON API, and that asks for the key."""
+"""The console: static files that hold no data; the page calls the JSON API, which asks for the key."""
 
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from events import Problem
-from handlers.problems import ProblemDetails
-from handlers.responses import Answer, problem
+from handlers.errors import Missing
+from handlers.responses import Response
 
 _FOLDER = Path(__file__).parents[2] / "console"
 _PAGE = "index.html"
@@ -53,13 +52,12 @@ def _read(path: Path) -> _File:
     return _File(body, _CONTENT_TYPES[path.suffix], etag)
 
 
-def console(name: str | None, known_etag: str | None) -> Answer:
-    """Answer a file of the console, without a name the page; 304 where the browser has it already."""
+async def console(name: str | None, known_etag: str | None) -> Response:
+    """Return a file of the console, by default the page; 304 where the browser already has it."""
     file = _files().get(name or _PAGE)
     if file is None:
-        missing = Problem("", f"The console has no file {(name or '')[:60]!r}.")
-        return problem(ProblemDetails(status=404, title="Not found", errors=(missing,)))
+        raise Missing(f"The console has no file {(name or '')[:60]!r}.")
     headers = {**_HEADERS, "ETag": file.etag}
     if known_etag == file.etag:
-        return Answer(304, b"", file.content_type, headers)
-    return Answer(200, file.body, file.content_type, headers)
+        return Response(304, b"", file.content_type, headers)
+    return Response(200, file.body, file.content_type, headers)

@@ -1,20 +1,20 @@
-"""The contracts as documents, written from the models: JSON Schemas of events' data, OpenAPI of the API."""
+"""The contracts as documents, generated from the models: JSON Schemas of events' data, OpenAPI of the API."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, override
+from typing import Any, override
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from events import EventError, EventType, Kind
+from events import EventType, Kind
 from handlers.app import App
 from handlers.http import schemas
-from handlers.problems import ProblemDetails
-from handlers.responses import Answer, answer, document, problem
+from handlers.http.routing import Content, Operation, Route
+from handlers.responses import Response, document, json_response
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMA_JSON = "application/schema+json"
@@ -22,7 +22,7 @@ _PROBLEM_JSON = "application/problem+json"
 
 
 class _Generate(GenerateJsonSchema):
-    """Write schemas as a reader wants them: without titles made of field names."""
+    """Schemas without titles made from field names."""
 
     @override
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -30,12 +30,12 @@ class _Generate(GenerateJsonSchema):
 
     @override
     def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
-        # the last resort of a field that holds structure: of a wrong shape, it is kept as it came
+        # the last resort of a field that holds structure: a wrong structure is kept as received
         return {}
 
 
-async def event_schemas(app: App) -> Answer:
-    """Answer the list of events, each with the address of its schema."""
+async def event_schemas(app: App) -> Response:
+    """Return the list of events, each with the address of its schema."""
     listed = [
         {
             "event": event,
@@ -47,21 +47,18 @@ async def event_schemas(app: App) -> Answer:
         }
         for event in EventType
     ]
-    return answer(200, {"schemas": listed})
+    return json_response(200, {"schemas": listed})
 
 
-async def event_schema(event: str, app: App) -> Answer:
-    """Answer the JSON Schema of an event's data."""
-    try:
-        found = EventType.named(event)
-    except EventError as error:
-        return problem(ProblemDetails.of(error))
+async def event_schema(event: str, app: App) -> Response:
+    """Return the JSON Schema of an event's data. Raises UnknownEvent."""
+    found = EventType.named(event)
     return document(200, json.dumps(data_schema(found, _address(found, app))).encode(), _SCHEMA_JSON)
 
 
-async def openapi(app: App) -> Answer:
-    """Answer the OpenAPI document."""
-    return answer(200, openapi_document(f"{app.settings.url}/api"))
+async def openapi(routes: tuple[Route, ...], app: App) -> Response:
+    """Return the OpenAPI document of the routes."""
+    return json_response(200, openapi_document(routes, f"{app.settings.url}/api"))
 
 
 def _address(event: EventType, app: App) -> str:
@@ -69,7 +66,7 @@ def _address(event: EventType, app: App) -> str:
 
 
 def data_schema(event: EventType, address: str) -> dict[str, Any]:
-    """Return the JSON Schema of the `data` in an event's CloudEvents, which is what `address` answers."""
+    """Return the JSON Schema of the `data` in an event's CloudEvents, as served at `address`."""
     return {
         "$schema": DIALECT,
         "$id": address,
@@ -95,195 +92,42 @@ def _written(
     return {model: by_model[model, mode] for model in models}, defs.get("$defs", {})
 
 
-@dataclass(frozen=True)
-class Route:
-    """Describe a route: what it asks for, and what it answers beside the errors that any may answer."""
-
-    method: Literal["get", "post"]
-    path: str
-    function: str
-    summary: str
-    answers: Mapping[int, "type[BaseModel] | Content"]
-    query: type[BaseModel] | None = None
-    body: "type[BaseModel] | Content | None" = None
-    anonymous: bool = False
-    problems: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Content:
-    """Describe a body that is no model's: its media types, each with its schema."""
-
-    description: str
-    types: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-_BYTES = Content(
-    "The bytes, as an attachment.", {"application/octet-stream": {"type": "string", "format": "binary"}}
-)
-_DATA = Content("The payload, normalised, as its event's schema says.", {"application/json": {}})
-_EVENT = Content(
-    "The object as printIQ writes it; `GET /schemas/{event}` says what is made of it.",
-    # an XML document has one root, with anything in it
-    {
-        "application/json": {"type": "object"},
-        "application/xml": {"type": ["object", "string", "number", "boolean", "null"]},
-    },
-)
-_SCHEMA = Content("A JSON Schema.", {_SCHEMA_JSON: {"type": "object"}})
-_OBJECT = Content("An object.", {"application/json": {"type": "object"}})
-
-ROUTES = (
-    Route(
-        "post",
-        "/webhooks/{event}",
-        "webhook",
-        "Receive an event from printIQ.",
-        {202: schemas.Accepted},
-        body=_EVENT,
-        problems=(400, 404, 411, 413, 415, 422),
-    ),
-    Route("get", "/health", "health", "Tell whether storage answers.", {200: schemas.Health}, anonymous=True),
-    Route(
-        "get",
-        "/deliveries",
-        "deliveries",
-        "List what was received, the newest first.",
-        {200: schemas.Page},
-        query=schemas.Listing,
-        problems=(400,),
-    ),
-    Route(
-        "get",
-        "/deliveries/{id}",
-        "delivery",
-        "Tell all that is known of a delivery.",
-        {200: schemas.Detail},
-        problems=(404,),
-    ),
-    Route(
-        "get",
-        "/deliveries/{id}/raw",
-        "raw",
-        "Return the bytes of a delivery, as they came.",
-        {200: _BYTES},
-        problems=(404, 409),
-    ),
-    Route(
-        "get",
-        "/deliveries/{id}/data",
-        "data",
-        "Return the payload of a delivery in normal form, as the models read it today.",
-        {200: _DATA},
-        problems=(404, 409),
-    ),
-    Route(
-        "post",
-        "/deliveries/{id}/replay",
-        "replay",
-        "Send a delivery through again, from the bytes that were kept.",
-        {202: schemas.Replayed, 200: schemas.Replayable},
-        body=schemas.Again,
-        problems=(400, 404, 409),
-    ),
-    Route(
-        "post",
-        "/deliveries/{id}/dismiss",
-        "dismiss",
-        "Say that nothing more is to be done about a quarantined or failed delivery, and why.",
-        {200: schemas.Detail},
-        body=schemas.Dismissal,
-        problems=(400, 404, 409),
-    ),
-    Route(
-        "post",
-        "/replays",
-        "replays",
-        "Send all that a filter selects through again, or count them.",
-        {202: schemas.ManyReplayed, 200: schemas.ManyReplayed},
-        body=schemas.ManyAgain,
-        problems=(400, 409),
-    ),
-    Route(
-        "get",
-        "/subjects",
-        "subjects",
-        "Find subjects by the first characters of their key.",
-        {200: schemas.Subjects},
-        query=schemas.Prefix,
-        problems=(400,),
-    ),
-    Route(
-        "get",
-        "/subjects/{kind}/{key}",
-        "subject",
-        "Tell the history of a quote, a job, a customer, …, and its latest state.",
-        {200: schemas.Timeline},
-        query=schemas.Paging,
-        problems=(400, 404),
-    ),
-    Route(
-        "get",
-        "/stats",
-        "stats",
-        "Count what was received, and tell how full the queues are.",
-        {200: schemas.Stats},
-        query=schemas.Period,
-        problems=(400,),
-    ),
-    Route(
-        "get",
-        "/drift",
-        "drift",
-        "Tell where what printIQ sends differs from the models.",
-        {200: schemas.DriftReport},
-    ),
-    Route("get", "/schemas", "schemas", "List the events.", {200: schemas.Schemas}, anonymous=True),
-    Route(
-        "get",
-        "/schemas/{event}",
-        "schema",
-        "Return the JSON Schema of an event's data.",
-        {200: _SCHEMA},
-        anonymous=True,
-        problems=(404,),
-    ),
-    Route("get", "/openapi.json", "openapi", "Return this document.", {200: _OBJECT}, anonymous=True),
-)
-
 _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "id": ("The id of a delivery.", {"type": "string", "format": "uuid"}),
     "event": ("printIQ's name of the event, in any case.", {"type": "string", "enum": list(EventType)}),
-    "kind": ("What the key is the key of.", {"type": "string", "enum": list(Kind)}),
+    "kind": ("The kind of object that has the key.", {"type": "string", "enum": list(Kind)}),
     "key": ("The business key, exactly as printIQ writes it.", {"type": "string", "minLength": 1}),
 }
 _PROBLEMS = {
-    400: "What was asked is not understood.",
-    404: "There is no such thing; an accepted delivery may still be waiting.",
-    409: "It cannot be done with this delivery.",
+    400: "The request is malformed.",
+    404: "Not found; an accepted delivery may still be waiting.",
+    409: "Conflicts with the delivery's current state.",
     411: "The sender gave no Content-Length.",
-    413: "The body is too large; it was kept.",
-    415: "The body is neither JSON nor XML; it was kept.",
-    422: "The body cannot be read as what the event carries; it was kept.",
-    503: "Storage does not answer. What was asked for may be done in part: ask again, nothing is done twice.",
+    413: "The body is too large. It is kept.",
+    415: "The body is neither JSON nor XML. It is kept.",
+    422: "The body cannot be read as what the event carries. It is kept.",
+    503: "Storage does not answer. The request may be done in part; repeat it, and nothing is done twice.",
 }
 
 
 @cache
-def openapi_document(server: str) -> Mapping[str, Any]:
-    """Return the OpenAPI 3.1 document of the API at this address."""
+def openapi_document(routes: tuple[Route, ...], server: str) -> Mapping[str, Any]:
+    """Return the OpenAPI 3.1 document of an API with these routes at this address."""
     components = _Components()
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method] = _operation(route, components)
+    for route in routes:
+        if route.operation is not None:
+            # {*key} is ASP.NET's way to let a key hold a slash
+            path = "/" + route.path.replace("{*", "{")
+            paths.setdefault(path, {})[route.method.lower()] = _operation(route, route.operation, components)
     return {
         "openapi": "3.1.1",
         "jsonSchemaDialect": DIALECT,
         "info": {
             "title": "printIQ event receiver",
             "version": "1",
-            "description": "Receives every event that printIQ sends, and tells what became of it. "
-            "Ask with a host key; the webhook's own key opens the webhook alone.",
+            "description": "Receives every event that printIQ sends, and reports the outcome. "
+            "Use a host key; the webhook's own key opens the webhook only.",
         },
         "servers": [{"url": server}],
         "security": [{"header": []}, {"code": []}],
@@ -299,7 +143,7 @@ def openapi_document(server: str) -> Mapping[str, Any]:
 
 
 class _Components:
-    """Collect the schemas that routes refer to."""
+    """The schemas to which routes refer."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
@@ -315,48 +159,41 @@ class _Components:
         return found
 
 
-def _operation(route: Route, components: _Components) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": route.function,
-        "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route, components)],
-        "responses": _responses(route, components),
+def _operation(route: Route, operation: Operation, components: _Components) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": operation.summary,
+        "parameters": [*_path_parameters(route.path), *_query_parameters(operation.query, components)],
+        "responses": _responses(operation, components, anonymous=route.anonymous),
     }
     if route.anonymous:
-        operation["security"] = []
-    if isinstance(route.body, Content):
-        operation["requestBody"] = {
+        described["security"] = []
+    if isinstance(operation.body, Content):
+        described["requestBody"] = {
             "required": True,
-            "description": route.body.description,
-            "content": _content(route.body),
+            "description": operation.body.description,
+            "content": _content(operation.body),
         }
-    elif route.body is not None:
-        required = bool(components.inline(route.body).get("required"))
-        schema = components.of(route.body, "validation")
-        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
-    return operation
+    elif operation.body is not None:
+        required = bool(components.inline(operation.body).get("required"))
+        schema = components.of(operation.body, "validation")
+        described["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+    return described
 
 
-def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
-    for part in route.path.split("/"):
-        if part.startswith("{"):
-            description, schema = _PATH_PARAMETERS[part[1:-1]]
-            yield {
-                "name": part[1:-1],
-                "in": "path",
-                "required": True,
-                "description": description,
-                "schema": schema,
-            }
+def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"\{\*?(\w+)\}", path):
+        description, schema = _PATH_PARAMETERS[name]
+        yield {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 
-def _query_parameters(route: Route, components: _Components) -> Iterator[dict[str, Any]]:
-    if route.query is None:
+def _query_parameters(query: type[BaseModel] | None, components: _Components) -> Iterator[dict[str, Any]]:
+    if query is None:
         return
-    asked = components.inline(route.query)
+    asked = components.inline(query)
     for name, schema in asked["properties"].items():
         described = {key: value for key, value in schema.items() if key != "description"}
-        # a query has no null: what may be left out is left out
+        # a query has no null: an optional parameter is left out
         choices = [choice for choice in described.pop("anyOf", []) if choice != {"type": "null"}]
         described = {**described, **choices[0]} if choices else described
         if described.get("default", ...) is None:
@@ -370,21 +207,21 @@ def _query_parameters(route: Route, components: _Components) -> Iterator[dict[st
         }
 
 
-def _responses(route: Route, components: _Components) -> dict[str, Any]:
+def _responses(operation: Operation, components: _Components, *, anonymous: bool) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, shown in route.answers.items():
-        if isinstance(shown, Content):
-            responses[str(status)] = {"description": shown.description, "content": _content(shown)}
+    for status, body in operation.responses.items():
+        if isinstance(body, Content):
+            responses[str(status)] = {"description": body.description, "content": _content(body)}
         else:
-            schema = components.of(shown, "serialization")
+            schema = components.of(body, "serialization")
             responses[str(status)] = {
-                "description": (shown.__doc__ or "").strip().splitlines()[0],
+                "description": (body.__doc__ or "").strip().splitlines()[0],
                 "content": {"application/json": {"schema": schema}},
             }
-    if not route.anonymous:
-        responses["401"] = {"description": "The key is missing or opens something else. The body is empty."}
+    if not anonymous:
+        responses["401"] = {"description": "The key is missing or is not for this route. The body is empty."}
     problem_schema = components.of(schemas.ProblemDocument, "serialization")
-    for status in (*route.problems, 503):
+    for status in (*operation.problems, 503):
         responses[str(status)] = {
             "description": _PROBLEMS[status],
             "content": {_PROBLEM_JSON: {"schema": problem_schema}},

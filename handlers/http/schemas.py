@@ -1,4 +1,4 @@
-"""What the JSON API takes and shows: its requests and answers as models, which OpenAPI is written from."""
+"""The JSON API's requests and responses as models; OpenAPI is generated from them."""
 
 import json
 import re
@@ -24,8 +24,8 @@ from handlers.paths import UNKNOWN_EVENT
 MAX_PAGE = 500
 
 
-class _Shown(BaseModel):
-    """Be a part of an answer: camelCase on the wire, and what is None is left out."""
+class _Response(BaseModel):
+    """Part of a response: camelCase on the wire, without the members that are None."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -37,12 +37,12 @@ class _Shown(BaseModel):
     )
 
     def document(self) -> bytes:
-        """Write it as JSON; what is None is left out."""
+        """Write it as JSON, without the members that are None."""
         return self.model_dump_json(exclude_none=True).encode()
 
 
-class _Asked(BaseModel):
-    """Be a request: a name that is not known is refused, since a misspelt filter would select everything."""
+class _Request(BaseModel):
+    """A request. Unknown names are refused, since a misspelt filter would select everything."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -54,24 +54,24 @@ class _Asked(BaseModel):
     )
 
 
-def _spelt(name: str) -> str:
-    return UNKNOWN_EVENT if name.lower() == UNKNOWN_EVENT else _known(name)
+def _event_or_unknown(name: str) -> str:
+    return UNKNOWN_EVENT if name.lower() == UNKNOWN_EVENT else _event(name)
 
 
-def _known(name: str) -> str:
+def _event(name: str) -> str:
     try:
         return EventType.named(name).value
     except EventError as error:
         raise ValueError(error.message) from error
 
 
-# In the regular expressions of JSON Schema, which take other characters for blanks than Python's strip does.
+# In the regular expressions of JSON Schema, whose blanks are not those of Python's strip.
 _NOT_BLANK = r"[^\s\u001c-\u001f\u0085]|\ufeff"
 
 
 def _not_blank(text: str) -> str:
     if not text.strip():
-        raise ValueError("it is blank")
+        raise ValueError("must not be blank")
     return text
 
 
@@ -79,14 +79,14 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
-# What ids can tell, with room for a day's arithmetic.
+# The times that an id can hold, less room for arithmetic with days.
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def _moment(value: object) -> datetime:
-    """Read a time; one without an offset is UTC, a date is its first moment, as everywhere in the ledger.
+    """Read a time. Without an offset it is UTC; a date is its first moment.
 
-    A time before or after all deliveries there can be is brought nearer, which selects the same ones.
+    A time before or after every possible delivery is moved to that bound, which selects the same ones.
     """
     if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError("write a time as 2026-01-31T08:00:00Z, or a date as 2026-01-31")
@@ -99,11 +99,11 @@ Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 EventName = Annotated[
     str,
-    AfterValidator(_spelt),
+    AfterValidator(_event_or_unknown),
     WithJsonSchema({"type": "string", "enum": [*EventType, UNKNOWN_EVENT]}),
 ]
 KnownEvent = Annotated[
-    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(EventType)})
+    str, AfterValidator(_event), WithJsonSchema({"type": "string", "enum": list(EventType)})
 ]
 Moment = Annotated[
     datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
@@ -116,22 +116,22 @@ Cursor = Annotated[str, Field(pattern=f"^{CURSOR}$")]
 Key = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class Selection(_Asked):
-    """Select deliveries; what is left out selects all."""
+class DeliveryFilter(_Request):
+    """A selection of deliveries; members that are left out select all."""
 
-    status: Annotated[Status | None, Field(description="What came of it.")] = None
+    status: Annotated[Status | None, Field(description="The outcome so far.")] = None
     event: Annotated[EventName | None, Field(description="printIQ's event, or `_unknown`.")] = None
     subject: Annotated[
         Key | None, Field(description="A business key as printIQ writes it, such as J29328-01.")
     ] = None
     kind: Annotated[Kind | None, Field(description="What the key is the key of.")] = None
-    channel: Annotated[Channel | None, Field(description="The way it came.")] = None
+    channel: Annotated[Channel | None, Field(description="How it arrived.")] = None
     from_: Annotated[
         Moment | None, Field(alias="from", description="Received at this time or later; a date is UTC.")
     ] = None
     to: Annotated[Moment | None, Field(description="Received before this time; a date is UTC.")] = None
     open: Annotated[
-        bool, Field(description="Only what is quarantined or failed and waits for a decision.")
+        bool, Field(description="Only quarantined or failed deliveries that await a decision.")
     ] = False
 
     def filter(self) -> Filter:
@@ -148,46 +148,48 @@ class Selection(_Asked):
 
 
 _SIZE = Field(ge=1, le=MAX_PAGE, description="Rows on a page.")
-_CURSOR = Field(description="The `cursor` of the page before.")
+_CURSOR = Field(description="The `cursor` of the previous page.")
 
 
-class Listing(Selection):
-    """Ask for a page of deliveries."""
-
-    size: Annotated[int, _SIZE] = 50
-    cursor: Annotated[Cursor | None, _CURSOR] = None
-
-
-class Paging(_Asked):
-    """Ask for a page of a subject's timeline."""
+class DeliveryQuery(DeliveryFilter):
+    """A request for a page of deliveries."""
 
     size: Annotated[int, _SIZE] = 50
     cursor: Annotated[Cursor | None, _CURSOR] = None
 
 
-_AS = Field(alias="as", description="Another event, where the sender had the wrong one.")
+class TimelineQuery(_Request):
+    """A request for a page of a subject's timeline."""
+
+    size: Annotated[int, _SIZE] = 50
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+
+
+_AS = Field(alias="as", description="The right event, where the sender named a wrong one.")
 _QUEUES = Field(min_length=1, description="Only these of the queues that subscribe to the event.")
 QueueNames = tuple[Annotated[str, Field(min_length=3, max_length=63)], ...]
 
 
-class Again(_Asked):
-    """Say how to replay a delivery."""
+class ReplayRequest(_Request):
+    """How to replay a delivery."""
 
     as_: Annotated[KnownEvent | None, _AS] = None
     queues: Annotated[QueueNames | None, _QUEUES] = None
-    dry_run: Annotated[bool, Field(description="Only tell whether it could be done.")] = False
+    dry_run: Annotated[bool, Field(description="Check only; replay nothing.")] = False
 
 
-class ManyAgain(Again):
-    """Say which deliveries to replay, and how."""
+class ReplaysRequest(ReplayRequest):
+    """Which deliveries to replay, and how."""
 
-    filter: Annotated[Selection, Field(description="Which ones; those replayed already are passed over.")]
-    limit: Annotated[Limit, Field(description="At most so many, 50 a second.")] = 500
-    cursor: Annotated[Cursor | None, Field(description="The `cursor` of the answer before.")] = None
+    filter: Annotated[
+        DeliveryFilter, Field(description="Which deliveries; those already replayed are skipped.")
+    ]
+    limit: Annotated[Limit, Field(description="The most to replay in this call; 50 a second.")] = 500
+    cursor: Annotated[Cursor | None, Field(description="The `cursor` of the previous response.")] = None
 
 
-class Dismissal(_Asked):
-    """Say why nothing more is to be done about a delivery."""
+class DismissRequest(_Request):
+    """The reason why a delivery needs no further action."""
 
     reason: Annotated[
         str,
@@ -196,84 +198,90 @@ class Dismissal(_Asked):
     ]
 
 
-class Prefix(_Asked):
-    """Ask which subjects begin with a text."""
+class SubjectQuery(_Request):
+    """A request for the subjects that start with a text."""
 
     prefix: Annotated[
         str, Field(min_length=2, max_length=100, description="The first characters of a business key.")
     ]
 
 
-class Period(_Asked):
-    """Ask for counts of a period: its last 7 days by the hour, 92 by the day; else the last 24 hours."""
+class StatsQuery(_Request):
+    """A request for counts: at most 7 days by the hour or 92 by the day, by default the last 24 hours."""
 
     from_: Annotated[Moment | None, Field(alias="from", description="The first hour or day.")] = None
-    to: Annotated[Moment | None, Field(description="The end, not included.")] = None
-    per: Annotated[Literal["hour", "day"], Field(description="The width of a bar.")] = "hour"
+    to: Annotated[Moment | None, Field(description="The end, exclusive.")] = None
+    per: Annotated[Literal["hour", "day"], Field(description="The width of a bucket.")] = "hour"
 
 
-class Delivery(_Shown):
-    """Show what is known of a delivery."""
+class DeliverySummary(_Response):
+    """A delivery as lists show it."""
 
     id: Id
-    event: Annotated[str, Field(description="printIQ's event; `_unknown` where there is none of this name.")]
-    event_as_named: Annotated[str | None, Field(description="The name as the sender wrote it.")] = None
+    event: Annotated[str, Field(description="printIQ's event, or `_unknown` for an unknown name.")]
+    event_as_named: Annotated[str | None, Field(description="The event's name as the sender wrote it.")] = (
+        None
+    )
     kind: Annotated[Kind | None, Field(description="What the subject is.")] = None
     subject: Annotated[str | None, Field(description="The primary business key.")] = None
     status: Status
     channel: Channel
     received_at: Timestamp
     processed_at: Timestamp | None = None
-    error: Annotated[str | None, Field(description="Why it was not sent.")] = None
+    error: Annotated[str | None, Field(description="Why it was not sent on.")] = None
     duplicate_of: Id | None = None
     replay_of: Id | None = None
     replayed_by: Id | None = None
-    dismissed: Annotated[str | None, Field(description="Why nothing more is to be done about it.")] = None
+    dismissed: Annotated[str | None, Field(description="The reason given when it was dismissed.")] = None
     dismissed_at: Timestamp | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, row: Any) -> Any:
-        # a table's columns cannot be removed by a merge: "" stands for none
+        # a merge cannot remove a column: "" means none
         return {name: value for name, value in row.items() if value != ""} if isinstance(row, dict) else row
 
 
-class Page(_Shown):
-    """Show deliveries, the newest first; a page may be short, or empty, and still have one that follows."""
+class DeliveryPage(_Response):
+    """Deliveries, newest first. A page may be short or empty and still have a next one."""
 
-    deliveries: list[Delivery]
-    cursor: Annotated[Cursor | None, Field(description="Ask with it for the page that follows.")] = None
+    deliveries: list[DeliverySummary]
+    cursor: Annotated[
+        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
+    ] = None
 
 
-class Finding(_Shown):
-    """Name one thing that is wrong, or odd, and where."""
+class ProblemItem(_Response):
+    """One error or warning, and where it is."""
 
-    pointer: Annotated[str, Field(description="A JSON Pointer into the document; empty: all of it.")]
+    pointer: Annotated[str, Field(description="A JSON Pointer into the document; empty for all of it.")]
     message: str
 
 
-class About(_Shown):
-    """Name a subject."""
+class SubjectRef(_Response):
+    """A subject's kind and business key."""
 
     kind: Kind
     key: str
 
 
-class Detail(Delivery):
-    """Show all that is known of a delivery."""
+class DeliveryDetail(DeliverySummary):
+    """The details of a delivery."""
 
-    attempts: Annotated[int | None, Field(description="How often it was worked on.")] = None
-    size: Annotated[int | None, Field(description="Bytes, as they came.")] = None
-    content_type: Annotated[str | None, Field(description="What the sender called it.")] = None
-    subjects: list[About] = []
-    queues: Annotated[list[str], Field(description="The result queues that it was sent to.")] = []
-    errors: Annotated[list[Finding], Field(description="What it was refused for.")] = []
-    warnings: list[Finding] = []
+    attempts: Annotated[int | None, Field(description="How often processing was attempted.")] = None
+    size: Annotated[int | None, Field(description="Bytes as received.")] = None
+    content_type: Annotated[str | None, Field(description="The Content-Type that the sender declared.")] = (
+        None
+    )
+    subjects: list[SubjectRef] = []
+    queues: Annotated[list[str], Field(description="The result queues to which it was sent.")] = []
+    errors: Annotated[list[ProblemItem], Field(description="Why it was refused.")] = []
+    warnings: list[ProblemItem] = []
     steps: Annotated[
-        dict[str, Timestamp] | None, Field(description="When each step of the work was done.")
+        dict[str, Timestamp] | None, Field(description="When each processing step was done.")
     ] = None
-    raw: Annotated[str | None, Field(description="Where its bytes lie: container/name.")] = None
-    data_ref: Annotated[str | None, Field(description="The blob of its data, where that is large.")] = None
+    raw: Annotated[str | None, Field(description="Where its bytes are kept: container/name.")] = None
+    data_ref: Annotated[str | None, Field(description="The blob with its data, if that is large.")] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -285,54 +293,58 @@ class Detail(Delivery):
         return {**row, **read, "subjects": [each._asdict() for each in subjects_of(row)]}
 
 
-class Replayable(_Shown):
-    """Tell that a delivery could be replayed, and as which event."""
+class Replayable(_Response):
+    """A delivery that can be replayed, and as which event."""
 
     replay_of: Id
     event: str
 
 
-class Replayed(Replayable):
-    """Confirm that a replay is in custody: a delivery of its own."""
+class ReplayAccepted(Replayable):
+    """A replay in custody: a delivery of its own."""
 
     id: Id
 
 
-class ManyReplayed(_Shown):
-    """Tell what was found and what was replayed."""
+class ReplaysResult(_Response):
+    """The outcome of replaying a selection."""
 
-    matched: Annotated[int, Field(description="Replayed now; in a dry run, those that could be.")]
-    replayed: list[Replayed]
-    skipped: Annotated[int, Field(description="Replayed before, dismissed, or not possible.")]
-    cursor: Annotated[Cursor | None, Field(description="Ask with it to go on where this stopped.")] = None
+    matched: Annotated[int, Field(description="Replayed in this call; in a dry run, those that can be.")]
+    replayed: list[ReplayAccepted]
+    skipped: Annotated[int, Field(description="Already replayed, dismissed, or not replayable.")]
+    cursor: Annotated[Cursor | None, Field(description="Pass it on to continue where this call stopped.")] = (
+        None
+    )
 
 
-class Record(_Shown):
-    """Show the latest state of a subject."""
+class Record(_Response):
+    """The latest state of a subject."""
 
     event: str
     delivery: Id
     received_at: Timestamp
     data: Annotated[Any, Field(description="The payload, normalised.")] = None
-    data_ref: Annotated[str | None, Field(description="The blob of the data, where it is large.")] = None
+    data_ref: Annotated[str | None, Field(description="The blob with the data, if that is large.")] = None
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
         return cls.model_validate({**row, "data": json.loads(row["data"]) if row.get("data") else None})
 
 
-class Timeline(_Shown):
-    """Show the history of a subject."""
+class Timeline(_Response):
+    """The history of a subject."""
 
     kind: Kind
     key: str
     latest: Record | None = None
-    deliveries: list[Delivery]
-    cursor: Annotated[Cursor | None, Field(description="Ask with it for the page that follows.")] = None
+    deliveries: list[DeliverySummary]
+    cursor: Annotated[
+        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
+    ] = None
 
 
-class Known(_Shown):
-    """Name a subject that something was received about."""
+class SubjectMatch(_Response):
+    """A subject for which deliveries were received."""
 
     kind: Kind
     key: str
@@ -340,112 +352,119 @@ class Known(_Shown):
     received_at: Timestamp
 
 
-class Subjects(_Shown):
-    """List subjects, at most ten of each kind."""
+class SubjectMatches(_Response):
+    """Subjects, at most ten of each kind."""
 
-    subjects: list[Known]
+    subjects: list[SubjectMatch]
 
 
-class Count(_Shown):
-    """Count deliveries of one event and status."""
+class StatusCount(_Response):
+    """The number of deliveries of one event and status."""
 
     event: str
     status: Status
     count: int
 
 
-class Bucket(_Shown):
-    """Count what was received in one hour or day."""
+class Bucket(_Response):
+    """The counts of one hour or day."""
 
     start: Timestamp
-    counts: list[Count]
+    counts: list[StatusCount]
 
 
-class Open(_Shown):
-    """Count what waits for a decision; `more` says that there are more than were counted."""
+class OpenCount(_Response):
+    """The number of deliveries that await a decision; `more` if there are more than were counted."""
 
     count: int
     more: bool
 
 
-class Queue(_Shown):
-    """Show how full a queue is."""
+class QueueDepth(_Response):
+    """The depth and age of a queue."""
 
     name: str
     role: Literal["inbox", "poison", "result"]
-    messages: Annotated[int, Field(description="About so many, those being worked on included.")]
-    oldest_seconds: Annotated[float | None, Field(description="The age of the oldest that waits.")] = None
+    messages: Annotated[int, Field(description="Approximate; includes messages in work.")]
+    oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
+        None
+    )
 
 
-class Stats(_Shown):
-    """Count what was received, by event and status, and show how full the queues are."""
+class StatsReport(_Response):
+    """Counts of deliveries by event and status, and the depth of each queue."""
 
     from_: Annotated[Timestamp, Field(alias="from")]
     to: Timestamp
     per: Literal["hour", "day"]
     buckets: list[Bucket]
     counted_from: Annotated[
-        Timestamp | None, Field(description="Older bars were left out: too many, or too much in them.")
+        Timestamp | None,
+        Field(
+            description="Older buckets were left out: the period or the number of deliveries was too large."
+        ),
     ] = None
-    open: Open
-    queues: list[Queue]
+    open: OpenCount
+    queues: list[QueueDepth]
 
 
-class Sighting(_Shown):
-    """Show how often a field was seen, and the form of its first value: `X99999-99` for J29328-01."""
+class FieldSeen(_Response):
+    """How often a field was seen, and the form of its first value: `X99999-99` for J29328-01."""
 
-    field: Annotated[str, Field(description="Its names joined by `/`, with `*` for any item of a list.")]
+    field: Annotated[str, Field(description="Its names joined by `/`; `*` is any item of a list.")]
     count: int
     first: Timestamp
     last: Timestamp
     example: str
 
 
-class EventDrift(_Shown):
-    """Show where the deliveries of an event differ from the model of what it carries."""
+class EventDrift(_Response):
+    """Where the deliveries of an event differ from its model."""
 
     event: str
     object: str
     deliveries: Annotated[int, Field(description="How many were compared.")]
     first: Timestamp
     last: Timestamp
-    unknown: Annotated[list[Sighting], Field(description="Fields that the model does not know.")]
-    unread: Annotated[list[Sighting], Field(description="Values that could only be kept as they came.")]
-    never_arrived: Annotated[list[str], Field(description="Fields that the model knows and that never came.")]
-    more: Annotated[bool, Field(description="There were more fields than are kept.")]
+    unknown: Annotated[list[FieldSeen], Field(description="Fields that are not in the model.")]
+    unread: Annotated[
+        list[FieldSeen], Field(description="Values that could not be read as the model declares.")
+    ]
+    never_arrived: Annotated[list[str], Field(description="Fields of the model that never arrived.")]
+    more: Annotated[bool, Field(description="More fields were seen than are kept.")]
 
 
-class DriftReport(_Shown):
-    """Show where what printIQ sends differs from the models."""
+class DriftReport(_Response):
+    """Where printIQ's payloads differ from the models."""
 
     events: list[EventDrift]
 
 
-class Schema(_Shown):
-    """Name an event, what it carries and where its schema is."""
+class EventSchema(_Response):
+    """An event, what it carries and where its schema is."""
 
     event: str
     kind: Kind
     object: Annotated[str, Field(description="printIQ's name of what it carries.")]
-    format: Annotated[str, Field(description="What printIQ sends; either is read.")]
+    format: Annotated[str, Field(description="The format that printIQ sends; JSON and XML are both read.")]
     trigger: Annotated[str, Field(description='Completes "sent when …".')]
     schema_: Annotated[str, Field(alias="schema", description="The address of its JSON Schema.")]
 
 
-class Schemas(_Shown):
-    """List the events."""
+class EventSchemas(_Response):
+    """All events."""
 
-    schemas: list[Schema]
+    schemas: list[EventSchema]
 
 
-class Health(_Shown):
-    """Say that storage answers."""
+class Health(_Response):
+    """Storage answers."""
 
     status: Literal["ok"]
 
 
-class Accepted(_Shown):
-    """Confirm that an event is in custody."""
+class Accepted(_Response):
+    """An event in custody."""
 
     id: Id
     event: str
@@ -453,19 +472,19 @@ class Accepted(_Shown):
     kind: Kind | None = None
     subject: str | None = None
     received_at: Timestamp
-    warnings: list[Finding] | None = None
-    detail: Annotated[str | None, Field(description="Only with QUARANTINE_STATUS: why it was refused.")] = (
+    warnings: list[ProblemItem] | None = None
+    detail: Annotated[str | None, Field(description="Why it was refused; only with QUARANTINE_STATUS.")] = (
         None
     )
-    errors: list[Finding] | None = None
+    errors: list[ProblemItem] | None = None
 
 
-class ProblemDocument(_Shown):
-    """Say what is wrong (RFC 9457)."""
+class ProblemDocument(_Response):
+    """Problem details (RFC 9457)."""
 
     type: str
     title: str
     status: int
     detail: str
-    errors: list[Finding]
-    id: Annotated[Id | None, Field(description="The delivery, where it was kept.")] = None
+    errors: list[ProblemItem]
+    id: Annotated[Id | None, Field(description="The delivery's id, if it was kept.")] = None

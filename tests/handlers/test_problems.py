@@ -6,8 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events import Problem, UnknownEvent, WrongObject
+from handlers.errors import BadRequest, StorageFault
 from handlers.problems import ProblemDetails, problem_document
-from handlers.responses import answer, problem
+from handlers.responses import json_response, problem
 
 TEXTS = st.text(st.characters(exclude_categories=()))
 REFUSAL = ProblemDetails(
@@ -33,18 +34,19 @@ def test_an_error_of_an_event_is_a_refusal_with_its_status() -> None:
 
 
 def test_a_problem_is_answered_as_one() -> None:
-    found = problem(REFUSAL, retry_after=30)
-    assert (found.status, found.content_type) == (422, "application/problem+json; charset=utf-8")
+    found = problem(StorageFault("the account's name, which only the log may hold"))
+    assert (found.status, found.content_type) == (503, "application/problem+json; charset=utf-8")
+    assert b"account" not in found.body
     assert found.headers == {
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
         "Retry-After": "30",
     }
-    assert "Retry-After" not in problem(REFUSAL).headers
+    assert "Retry-After" not in problem(WrongObject("no")).headers
 
 
 def test_an_answer_leaves_out_what_is_none_and_keeps_what_is_empty() -> None:
-    found = answer(200, {"a": None, "b": [], "c": 0, "d": ""})
+    found = json_response(200, {"a": None, "b": [], "c": 0, "d": ""})
     assert json.loads(found.body) == {"b": [], "c": 0, "d": ""}
     assert found.headers == {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
@@ -53,7 +55,8 @@ def test_an_answer_leaves_out_what_is_none_and_keeps_what_is_empty() -> None:
 @example("\ud800", "\udfff", "a\ud800")
 def test_any_text_can_be_said(title: str, pointer: str, message: str) -> None:
     refusal = ProblemDetails(status=422, title=title, errors=(Problem(pointer, message),))
-    for body in (problem_document(refusal), problem(refusal).body, answer(202, {"x": message}).body):
+    error = BadRequest(message, problems=(Problem(pointer, message),))
+    for body in (problem_document(refusal), problem(error).body, json_response(202, {"x": message}).body):
         assert json.loads(body.decode())
 
 
@@ -61,4 +64,4 @@ def test_any_text_can_be_said(title: str, pointer: str, message: str) -> None:
 @example("\ud800")
 def test_what_utf8_can_write_is_said_as_it_is(message: str) -> None:
     shown = message.encode("utf-8", "replace").decode()
-    assert json.loads(answer(202, {"x": message}).body) == {"x": shown}
+    assert json.loads(json_response(202, {"x": message}).body) == {"x": shown}

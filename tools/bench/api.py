@@ -23,7 +23,7 @@ from handlers.ledger.query import quoted
 from handlers.ledger.write import OPEN, day, timeline_partition
 from handlers.paths import problem_path
 from handlers.pipeline.process import process
-from handlers.responses import Answer
+from handlers.responses import Response
 from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName, TableName
 from handlers.work import Message, Work
 from tools.bench import filled
@@ -47,7 +47,7 @@ type Request = Callable[[], Awaitable[object]]
 class _Case(NamedTuple):
     """Hold a call of the API and the requests that it needs, step by step, those of a step at once."""
 
-    call: Callable[[], Awaitable[Answer]]
+    call: Callable[[], Awaitable[Response]]
     needs: Sequence[Sequence[Request]]
 
 
@@ -172,7 +172,7 @@ async def _cases(app: App, bare: Bare) -> Mapping[str, _Case]:
         **_subjects(app, requests),
         **_statistics(app, requests),
         "drift": _Case(
-            partial(endpoints.drifted, app), [[requests.rows(TableName.DRIFT, "PartitionKey ne ''")]]
+            partial(endpoints.drift_report, app), [[requests.rows(TableName.DRIFT, "PartitionKey ne ''")]]
         ),
         "health": _Case(partial(health, app), [[requests.ensure(INBOX_QUEUE)]]),
     }
@@ -287,7 +287,7 @@ def _statistics(app: App, requests: _Requests) -> Mapping[str, _Case]:
         *(look for name in _QUEUES for look in requests.look(name)),
     ]
 
-    async def first() -> Answer:
+    async def first() -> Response:
         return await endpoints.statistics({}, App.on(app.stores, app.settings))  # as in a new process
 
     return {

@@ -9,11 +9,11 @@ from bench import Bench, quote, without
 from handlers.app import App
 from handlers.channels.webhook import webhook
 from handlers.ids import time_of
-from handlers.responses import Answer
+from handlers.responses import Response
 from handlers.work import Work
 
 
-async def _post(app: App, body: bytes, event: str = "CreateQuote", **headers: str) -> Answer:
+async def _post(app: App, body: bytes, event: str = "CreateQuote", **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return await webhook(event, body, named, app)
 

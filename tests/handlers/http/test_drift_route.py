@@ -22,7 +22,7 @@ from tools.host.testing import free_port
 
 async def report(app: App, event: str) -> Any:
     await app.drift.flush()
-    answered = await endpoints.drifted(app)
+    answered = await endpoints.drift_report(app)
     assert answered.status == 200
     schemas.DriftReport.model_validate_json(answered.body)
     return next(each for each in json.loads(answered.body)["events"] if each["event"] == event)

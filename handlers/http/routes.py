@@ -1,0 +1,199 @@
+"""Every HTTP route, declared once: function_app.py registers this table and OpenAPI is generated from it.
+
+The order counts: the Functions host tries routes in order of registration.
+"""
+
+from handlers.channels.webhook import webhook
+from handlers.http import endpoints, schemas
+from handlers.http.console import console
+from handlers.http.health import health
+from handlers.http.openapi import event_schema, event_schemas, openapi
+from handlers.http.routing import Content, Operation, Route
+
+_BYTES = Content(
+    "The bytes, as an attachment.", {"application/octet-stream": {"type": "string", "format": "binary"}}
+)
+_DATA = Content("The normalised payload, as its event's schema describes it.", {"application/json": {}})
+_EVENT = Content(
+    "The object as printIQ writes it; `GET /schemas/{event}` describes what it becomes.",
+    # an XML document has one root, with anything in it
+    {
+        "application/json": {"type": "object"},
+        "application/xml": {"type": ["object", "string", "number", "boolean", "null"]},
+    },
+)
+_SCHEMA = Content("A JSON Schema.", {"application/schema+json": {"type": "object"}})
+_OBJECT = Content("An object.", {"application/json": {"type": "object"}})
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "webhook",
+        "POST",
+        "webhooks/{event}",
+        lambda request, app: webhook(request.path["event"], request.body, request.headers, app),
+        Operation(
+            "Receive an event from printIQ.",
+            {202: schemas.Accepted},
+            body=_EVENT,
+            problems=(400, 404, 411, 413, 415, 422),
+        ),
+    ),
+    Route(
+        "health",
+        "GET",
+        "health",
+        lambda _, app: health(app),
+        Operation("Check whether storage answers.", {200: schemas.Health}),
+        anonymous=True,
+    ),
+    Route(
+        "deliveries",
+        "GET",
+        "deliveries",
+        lambda request, app: endpoints.deliveries(request.query, app),
+        Operation(
+            "List deliveries, newest first.",
+            {200: schemas.DeliveryPage},
+            query=schemas.DeliveryQuery,
+            problems=(400,),
+        ),
+    ),
+    Route(
+        "delivery",
+        "GET",
+        "deliveries/{id}",
+        lambda request, app: endpoints.delivery(request.path["id"], app),
+        Operation("Return the details of a delivery.", {200: schemas.DeliveryDetail}, problems=(404,)),
+    ),
+    Route(
+        "raw",
+        "GET",
+        "deliveries/{id}/raw",
+        lambda request, app: endpoints.raw(request.path["id"], app),
+        Operation("Return a delivery's bytes as received.", {200: _BYTES}, problems=(404, 409)),
+    ),
+    Route(
+        "data",
+        "GET",
+        "deliveries/{id}/data",
+        lambda request, app: endpoints.data(request.path["id"], app),
+        Operation(
+            "Return a delivery's payload, normalised by the current models.",
+            {200: _DATA},
+            problems=(404, 409),
+        ),
+    ),
+    Route(
+        "replay",
+        "POST",
+        "deliveries/{id}/replay",
+        lambda request, app: endpoints.replay_one(request.path["id"], request.body, app),
+        Operation(
+            "Replay a delivery from its kept bytes.",
+            {202: schemas.ReplayAccepted, 200: schemas.Replayable},
+            body=schemas.ReplayRequest,
+            problems=(400, 404, 409),
+        ),
+    ),
+    Route(
+        "dismiss",
+        "POST",
+        "deliveries/{id}/dismiss",
+        lambda request, app: endpoints.dismiss(request.path["id"], request.body, app),
+        Operation(
+            "Dismiss a quarantined or failed delivery, with a reason.",
+            {200: schemas.DeliveryDetail},
+            body=schemas.DismissRequest,
+            problems=(400, 404, 409),
+        ),
+    ),
+    Route(
+        "replays",
+        "POST",
+        "replays",
+        lambda request, app: endpoints.replay_many(request.body, app),
+        Operation(
+            "Replay everything that a filter selects, or count it.",
+            {202: schemas.ReplaysResult, 200: schemas.ReplaysResult},
+            body=schemas.ReplaysRequest,
+            problems=(400, 409),
+        ),
+    ),
+    Route(
+        "subjects",
+        "GET",
+        "subjects",
+        lambda request, app: endpoints.subjects(request.query, app),
+        Operation(
+            "Find subjects by the first characters of their key.",
+            {200: schemas.SubjectMatches},
+            query=schemas.SubjectQuery,
+            problems=(400,),
+        ),
+    ),
+    Route(
+        "subject",
+        "GET",
+        "subjects/{kind}/{*key}",
+        lambda request, app: endpoints.subject(
+            request.path["kind"], request.path.get("key", ""), request.query, app
+        ),
+        Operation(
+            "Return the history of a quote, a job, a customer, …, and its latest state.",
+            {200: schemas.Timeline},
+            query=schemas.TimelineQuery,
+            problems=(400, 404),
+        ),
+    ),
+    Route(
+        "stats",
+        "GET",
+        "stats",
+        lambda request, app: endpoints.statistics(request.query, app),
+        Operation(
+            "Count deliveries, and report the depth of each queue.",
+            {200: schemas.StatsReport},
+            query=schemas.StatsQuery,
+            problems=(400,),
+        ),
+    ),
+    Route(
+        "drift",
+        "GET",
+        "drift",
+        lambda _, app: endpoints.drift_report(app),
+        Operation("Report where printIQ's payloads differ from the models.", {200: schemas.DriftReport}),
+    ),
+    Route(
+        "schemas",
+        "GET",
+        "schemas",
+        lambda _, app: event_schemas(app),
+        Operation("List the events.", {200: schemas.EventSchemas}),
+        anonymous=True,
+    ),
+    Route(
+        "schema",
+        "GET",
+        "schemas/{event}",
+        lambda request, app: event_schema(request.path["event"], app),
+        Operation("Return the JSON Schema of an event's data.", {200: _SCHEMA}, problems=(404,)),
+        anonymous=True,
+    ),
+    Route(
+        "openapi",
+        "GET",
+        "openapi.json",
+        lambda _, app: openapi(ROUTES, app),
+        Operation("Return this document.", {200: _OBJECT}),
+        anonymous=True,
+    ),
+    Route(
+        "console",
+        "GET",
+        "console/{file?}",
+        lambda request, _: console(request.path.get("file"), request.headers.get("If-None-Match")),
+        None,
+        anonymous=True,
+    ),
+)
