@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Set up this project on a fresh machine and run its commands: `python3 dev.py --help`.
 
-Runs on any Python 3.9 or newer, with nothing but the standard library: finds Python 3.13 or newer, makes
-`.venv` with all that the requirements name, and hands over to the package `tools` in there.
+Runs on Python 3.9 or newer with nothing but the standard library: finds Python 3.13 or newer, makes `.venv`
+with every package that the requirements name, and hands over to the package `tools` in there.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING
 
+from tools import overview
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
-# Locks, each with all of the one before; `dev.py lock` writes them. Only tests and locking need the last.
+# Locks, each including the one before; `dev.py lock` writes them. Only tests and locking need the last.
 REQUIREMENTS = ["requirements.txt", "tools/requirements.txt", "tests/requirements.txt"]
 COMMANDS_FOR_ALL = ("test", "lock")
 UNFINISHED = os.path.join(VENV, "unfinished")
@@ -42,11 +44,14 @@ Get it in one of these ways, then try again:
 
 
 def main(arguments: list[str]) -> int:
-    """Set up what is missing, then become the command that was asked for."""
+    """Set up what is missing, then become the command that the arguments name."""
     if sys.version_info < (3, 9):
         sys.exit("dev.py needs Python 3.9 or newer to start; this is %s." % sys.version.split()[0])
-    needed = REQUIREMENTS if arguments[:1] and arguments[0] in COMMANDS_FOR_ALL else REQUIREMENTS[:-1]
+    called = next((each for each in arguments if each in overview.COMMANDS), None)
+    needed = REQUIREMENTS if called in COMMANDS_FOR_ALL else REQUIREMENTS[:-1]
     if not is_ready(needed):
+        if is_answered_without_set_up(arguments, called):
+            return 0
         set_up(needed)
     command = [venv_python(), "-P", "-m", "tools", *arguments]
     environment = dict(
@@ -57,9 +62,22 @@ def main(arguments: list[str]) -> int:
         os.execve(command[0], command, environment)
     process = subprocess.Popen(command, env=environment)
     while True:
-        # Ctrl-C reaches the command as well, which ends when it is ready to.
+        # Ctrl-C reaches the command as well, which ends in its own time.
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
+
+
+def is_answered_without_set_up(arguments: list[str], called: str | None) -> bool:
+    """Print what needs no packages: the version, the help, nothing for a shell that completes."""
+    if any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
+        return True
+    if arguments[:1] == ["--version"]:
+        print(overview.version())
+        return True
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(overview.help_text(called))
+        return True
+    return False
 
 
 def venv_python() -> str:
@@ -89,7 +107,7 @@ def is_ready(needed: list[str]) -> bool:
 
 
 def set_up(needed: list[str]) -> None:
-    """Make `.venv`, or bring it up to date; one process at a time, and again where it was interrupted."""
+    """Make `.venv` or bring it up to date, one process at a time; start again where that was interrupted."""
     with only_one(os.path.join(ROOT, ".local", "setup.lock")):
         if is_ready(needed):  # another dev.py did it meanwhile
             return
@@ -126,7 +144,7 @@ def mark_unfinished() -> None:
 
 
 def is_usable() -> bool:
-    """Tell whether `.venv` is whole, new enough and has pip, so that packages can be installed into it."""
+    """Return whether packages can be installed into `.venv`: it is complete, new enough and has pip."""
     if os.path.exists(UNFINISHED) or probe([venv_python()]) is None:
         return False
     return (
@@ -136,8 +154,8 @@ def is_usable() -> bool:
 
 
 def candidates(environment: Mapping[str, str], home: str) -> Iterator[list[str]]:
-    """Yield the commands that may be a Python 3.13 or newer, likeliest first."""
-    # Not a virtual environment's own: it may be the one that is about to be made again.
+    """Yield the commands that may be Python 3.13 or newer, likeliest first."""
+    # Not a virtual environment's own Python: it may be the one about to be replaced.
     yield [getattr(sys, "_base_executable", None) or sys.executable]
     for version in NEWER:
         for name in ("python" + version, "python3", "python"):
@@ -167,7 +185,7 @@ def candidates(environment: Mapping[str, str], home: str) -> Iterator[list[str]]
 
 
 def find_python(commands: Iterable[list[str]]) -> list[str] | None:
-    """Return the first of the commands that is a Python new enough to make a virtual environment, or None."""
+    """Return the first command that is a Python new enough to make a virtual environment, or None."""
     tried: list[list[str]] = []
     for command in commands:
         if command not in tried and not command[0].startswith(VENV + os.sep):
@@ -178,7 +196,7 @@ def find_python(commands: Iterable[list[str]]) -> list[str] | None:
 
 
 def probe(command: list[str]) -> str | None:
-    """Return the version of a Python, or None where it is too old, broken or cannot make a venv."""
+    """Return the version of a Python; None where it is too old, broken or cannot make a venv."""
     code = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.')"
     try:
         done = subprocess.run([*command, "-c", code], capture_output=True, text=True, timeout=30, check=False)
@@ -192,7 +210,7 @@ def probe(command: list[str]) -> str | None:
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[Callable[[str], None]]:
-    """Print what is being done and how long it took; yield a function that shows a detail on a terminal."""
+    """Print a step and how long it took; yield a function that shows a detail on a terminal."""
     started = time.monotonic()
     terminal = sys.stdout.isatty()
 
@@ -209,7 +227,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def run(command: list[str], show: Callable[[str], None]) -> None:
-    """Run a command, showing each line that it prints; end with the last of them where it fails."""
+    """Run a command, showing each line that it prints; exit with the last of them where it fails."""
     lines: list[str] = []
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -226,7 +244,7 @@ def run(command: list[str], show: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def only_one(path: str) -> Iterator[None]:
-    """Hold a lock that one process has at a time; the system frees it however that process ends."""
+    """Hold a lock that one process has at a time, and that the system frees however the process ends."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a+b") as file:
         waiting = False

@@ -1,50 +1,104 @@
-"""The commands of `dev.py`: a row in COMMANDS and a file in tools/commands for each."""
+"""The command line of `dev.py`: a row in COMMANDS and a file in tools/commands for each command."""
 
 import importlib
-import sys
-from collections.abc import Mapping
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, override
 
 import typer
+from typer.core import TyperGroup
 
-# The file of a command is imported only when it is called: what it imports costs the others nothing.
-COMMANDS: Mapping[str, str] = {
-    "run": "Run the app on this machine, with the storage it needs.",
-    "send": "Send an event to the app and show what came of it.",
-    "watch": "Follow the ledger and the result queues, live.",
-    "replay": "Send deliveries through again: one, or all that a filter selects.",
-    "drift": "Show where printIQ's fields differ from the models, and what a changed model would do.",
-    "adopt": "Save a payload as a sample of the corpus, its data replaced by invented data.",
-    "verify": "Show that nothing is lost: archive, quarantine and ledger against each other.",
-    "erase": "Erase what is held of one person, and keep a record that it was done.",
-    "bench": "Measure the app beside its peers and limits.",
-    "test": "Check style, types and imports, and run the tests.",
-    "lock": "Pin every package, with hashes, that the requirements.in files lead to.",
-}
+from tools.overview import COMMANDS, PURPOSE, ROOT, version
+
+ENVIRONMENTS = Path(ROOT) / "environments.toml"
+# The settings that commands read; whatever else an environment has is an app setting, under its own name.
+_SETTINGS = {"url": "PRINTIQ_URL", "key": "PRINTIQ_KEY"}
+
+
+class _Commands(TyperGroup):
+    """All commands; the file of one is imported only when it is called."""
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in COMMANDS:
+            self.add_command(_load(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+# What every level of the command line has in common.
+_HELP = {"help_option_names": ["-h", "--help"]}
+# Else the lines of a docstring break where they do in the source.
+_MARKUP: Literal["markdown"] = "markdown"
+
+
+def _load(name: str) -> Any:
+    module = importlib.import_module(f"tools.commands.{name}")
+    single = typer.Typer(add_completion=False, rich_markup_mode=_MARKUP)
+    single.command(name, context_settings={**_HELP, **getattr(module, "CONTEXT_SETTINGS", {})})(module.main)
+    return typer.main.get_command(single)
 
 
 def main() -> None:
     """Run the command that the command line names."""
     app = typer.Typer(
+        cls=_Commands,
         name="dev.py",
-        help="Develop the printIQ event receiver on this machine. Start with: dev.py run",
+        help=PURPOSE,
         no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode="markdown",  # else the lines of a docstring break where they do in the source
+        rich_markup_mode=_MARKUP,
         pretty_exceptions_enable=False,
+        context_settings=_HELP,
     )
-    app.callback()(_no_options)
-    called = sys.argv[1] if len(sys.argv) > 1 else None
+    app.callback()(_options)
     for name, summary in COMMANDS.items():
-        if name == called:
-            module = importlib.import_module(f"tools.commands.{name}")
-            app.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.main)
-        else:
-            app.command(name, help=summary)(_no_options)
+        app.command(name, help=summary)(_unloaded)
     app(prog_name="dev.py")
 
 
-def _no_options() -> None:
-    """Take no options: the help of the commands that were not called needs a function, too."""
+def _unloaded() -> None:
+    """Stand for a command that was not called: its help is all that is needed."""
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - a callback's signature
+    if wanted:
+        print(version())
+        raise typer.Exit
+
+
+def _options(
+    *,
+    env: Annotated[
+        str | None,
+        typer.Option("--env", help="Work with this environment of environments.toml, such as uat."),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    del version
+    if env is not None:
+        os.environ.update(_environment(env))
+
+
+def _environment(name: str) -> dict[str, str]:
+    """Return an environment's settings. Raises typer.BadParameter."""
+    try:
+        environments = tomllib.loads(ENVIRONMENTS.read_text("utf-8"))
+    except FileNotFoundError:
+        raise typer.BadParameter(
+            f"There is no {ENVIRONMENTS}. The README shows one.", param_hint="--env"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{ENVIRONMENTS} cannot be read: {error}", param_hint="--env") from None
+    found = environments.get(name)
+    if not isinstance(found, dict):
+        names = ", ".join(environments) or "none"
+        raise typer.BadParameter(
+            f"{ENVIRONMENTS.name} has no environment {name}. It has {names}.", param_hint="--env"
+        )
+    return {_SETTINGS.get(setting) or setting: str(value) for setting, value in found.items()}
 
 
 if __name__ == "__main__":

@@ -22,10 +22,8 @@ from tools.host.testing import free_port, wait_until
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `send` wait longer than a person would, for a machine that has other work to do."""
-    monkeypatch.setattr(send, "_SECONDS", 180)
+# Longer than a person would wait, for a machine that has other work to do.
+PATIENCE = "--wait=180"
 
 
 def _environment(receiver: Receiver) -> dict[str, str]:
@@ -36,7 +34,9 @@ def _send(receiver: Receiver, *arguments: str, **environment: str | None) -> Res
     command = typer.Typer()
     command.command()(send.main)
     url = [] if "--url" in arguments else ["--url", receiver.host.url]
-    return CliRunner().invoke(command, [*arguments, *url], env={**_environment(receiver), **environment})
+    return CliRunner().invoke(
+        command, [*arguments, *url, PATIENCE], env={**_environment(receiver), **environment}
+    )
 
 
 def elsewhere(receiver: Receiver) -> str:
@@ -109,9 +109,13 @@ def test_a_refused_event_ends_with_exit_code_1_and_the_reason(own: Receiver, by:
     ("arguments", "said"),
     [
         (["CreateQote"], "Did you mean CreateQuote"),
+        (["Foo"], "Its events are CreateCustomer, CreateCustomerContact"),
+        (["CreateQuote", "--url", "localhost:7071"], "localhost:7071 is no address"),
+        (["CreateQuote", "--storage-port", "70000"], "less than or equal to 65533"),
+        (["CreateQuote", "--file", "tests"], "tests cannot be read: Is a directory"),
         ([], "name an event"),
-        (["CreateQuote", "--all"], "it sends the sample of every event"),
-        (["CreateQuote", "--file", "no-such-file"], "no-such-file is no file"),
+        (["CreateQuote", "--all"], "it sends a sample of every event"),
+        (["CreateQuote", "--file", "no-such-file"], "no-such-file cannot be read: No such file"),
         (["CreateQuote", "--hot-folder", "--url", "http://example.invalid"], "HOT_FOLDER"),
     ],
 )
@@ -155,13 +159,21 @@ def test_all_events_are_sent_and_followed(own: Receiver) -> None:
     assert {each["outcome"] for each in told} == {"arrived"}
 
 
+def test_of_many_events_each_has_a_line(own: Receiver) -> None:
+    done = _send(own, "--all")
+    assert done.exit_code == 0, done.stdout
+    *lines, summary = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [[event, "202"] for event in EventType]
+    assert summary == f"{len(EventType)} of {len(EventType)} arrived."
+
+
 class Watching:
     """Hold a `dev.py watch --json` that runs, and the lines that it has printed."""
 
-    def __init__(self, receiver: Receiver, url: str) -> None:
+    def __init__(self, receiver: Receiver, url: str, *options: str) -> None:
         self.lines: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tools", "watch", "--json", "--since", "1", "--url", url],
+            [sys.executable, "-m", "tools", "watch", "--json", "--since", "1", "--url", url, *options],
             cwd=ROOT,
             env={**os.environ, **_environment(receiver)},
             stdout=subprocess.PIPE,
@@ -213,6 +225,42 @@ def test_watch_tells_of_deliveries_and_queues_and_takes_no_message(own: Receiver
     assert watching.interrupt() == 0
     assert own.messages(delivery_id)
     assert all(len(depth["first"]) <= 32 for depth in depths)
+
+
+@pytest.fixture
+def watching_some(own: Receiver) -> Iterator[Watching]:
+    watching = Watching(own, own.host.url, "--event", "rejectquote", "--status=sent", "--subject=Q-watched")
+    yield watching
+    watching.kill()
+
+
+def test_watch_shows_what_its_filters_select(own: Receiver, watching_some: Watching) -> None:
+    for number in ("Q-other", "Q-watched"):
+        own.row(own.accepted("RejectQuote", f'{{"QuoteNo": "{number}"}}'.encode()))
+    own.row(own.accepted("ExpireQuote", b'{"QuoteNo": "Q-watched"}'))
+
+    def shown() -> list[dict[str, Any]]:
+        return [line["delivery"] for line in watching_some.lines if "delivery" in line]
+
+    assert wait_until(shown)[0]["subject"] == "Q-watched"
+    assert {row["event"] for row in shown()} == {"RejectQuote"}
+
+
+def test_a_line_of_watch_fits_a_terminal_of_80_columns() -> None:
+    row = {
+        "receivedAt": "2026-11-24T06:42:37.128Z",
+        "status": "quarantined",
+        "event": "InventoryTransactionInserted",
+        "kind": "purchase-order",
+        "subject": "PO-012044-with-a-long-tail",
+        "channel": "hot-folder",
+        "queues": ["printiq-events"],
+        "error": "line 1 is no JSON",
+    }
+    first, second = watch.line(row, 80).plain.splitlines()
+    assert len(first) == 80
+    assert "purchase-order PO-" in first
+    assert second.strip() == "line 1 is no JSON"
 
 
 @pytest.fixture

@@ -59,9 +59,9 @@ def test_an_app_elsewhere_is_asked_through_its_api(guarded: HostProcess) -> None
     code, findings, said = check(elsewhere(guarded), f"--key={guarded.ready['keys']['host']}")
     assert code == 0, (findings, said)
     assert findings["keys"]["good"]
-    assert "went to printiq-events" in findings["webhook"]["told"]
+    assert "went to printiq-events" in findings["webhook"]["message"]
     assert findings["hot folder"]["good"] is None
-    assert "HOT_FOLDER" in findings["hot folder"]["told"]
+    assert "HOT_FOLDER" in findings["hot folder"]["message"]
 
 
 @pytest.mark.parametrize("key", ["wrong", None])
@@ -69,7 +69,7 @@ def test_a_key_that_does_not_fit_is_said_to_be_so(guarded: HostProcess, key: str
     code, findings, _ = check(elsewhere(guarded), *([f"--key={key}"] if key else []))
     assert code == 1
     assert list(findings) == ["health", "functions", "API"]
-    assert "key" in findings["API"]["told"]
+    assert "key" in findings["API"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> N
     assert code == 1
     assert findings["keys"]["good"] is False
     assert findings["webhook"]["good"]
-    assert "Not as it should be: keys." in said
+    assert "Does not work: keys." in said
 
 
 def test_storage_that_does_not_answer_is_said_to_be_so(start_host: StartHost, storage: str) -> None:
@@ -109,7 +109,7 @@ def test_storage_that_does_not_answer_is_said_to_be_so(start_host: StartHost, st
     code, findings, _ = check(elsewhere(host))
     assert code == 1
     assert findings["health"]["good"] is False
-    assert "storage" in findings["health"]["told"]
+    assert "storage" in findings["health"]["message"]
 
 
 def test_nobody_there_is_an_exit_code_of_its_own() -> None:

@@ -62,6 +62,8 @@ def project(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "dev.py", tmp_path)
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "__init__.py").write_text("")
+    shutil.copy(ROOT / "tools" / "overview.py", tmp_path / "tools")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "tools" / "__main__.py").write_text(ECHO)
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "tools" / "requirements.txt").write_text("-r ../requirements.txt\n")
@@ -93,9 +95,21 @@ def test_two_first_starts_at_once_set_up_once_and_later_ones_only_what_changed(p
     assert sum("Making .venv" in output for output in outputs) == 1
     assert said(start(project, "again")) == "arguments ['again']\n"
     (project / "requirements.txt").write_text("# a change\n")
-    changed = said(start(project))
+    changed = said(start(project, "again"))
     assert "Installing the packages" in changed
     assert "Making .venv" not in changed
+
+
+def test_help_and_version_need_no_set_up(project: Path) -> None:
+    for arguments, words in (
+        ([], "send    Send an event to the app"),
+        (["-h"], "Start with: dev.py run"),
+        (["watch", "--help"], "Follow the ledger"),
+        (["--version"], "0.1.0"),
+    ):
+        output, _ = start(project, *arguments).communicate(timeout=60)
+        assert words in output
+    assert not (project / ".venv").exists()
 
 
 def test_what_only_the_tests_need_comes_with_the_first_test(project: Path) -> None:
@@ -107,7 +121,7 @@ def test_what_only_the_tests_need_comes_with_the_first_test(project: Path) -> No
 
 def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project: Path) -> None:
     (project / "requirements.txt").write_text("./no-such-folder\n")
-    failing = start(project)
+    failing = start(project, "run")
     output, _ = failing.communicate(timeout=600)
     assert failing.returncode == 1
     assert "no-such-folder" in output
@@ -115,5 +129,5 @@ def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project:
     leftover = project / ".venv" / "leftover"
     leftover.touch()
     (project / "requirements.txt").write_text("")
-    assert "arguments []" in said(start(project))
+    assert "arguments ['run']" in said(start(project, "run"))
     assert not leftover.exists()

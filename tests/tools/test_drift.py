@@ -86,7 +86,7 @@ def test_what_is_too_large_to_be_read_is_left_out_and_said_to_be(
     large = send(host, "CreateCustomer", json.dumps({"Code": "KOWSEED", "Notes": "x" * 1000}).encode())
     tested = dev("drift", "--backtest", "--url", host.url)
     assert tested.returncode == 0, tested.stdout
-    assert "does not read what is so large: 1." in tested.stdout
+    assert "too large for the app to read: 1." in tested.stdout
     assert "1 payload, exactly" in tested.stdout
     told = json.loads(dev("drift", "--backtest", "--url", host.url, "--json").stdout)
     assert (told["parsed"], told["notKept"], told["tooLarge"]) == (1, 0, 1)

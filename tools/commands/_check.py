@@ -1,7 +1,7 @@
-"""The check after a deployment: tells of each part that an event passes whether it does its work.
+"""The check after a deployment: whether each part that an event passes does its work.
 
-What it sends is harmless: that the quote SMOKE-TEST, which no printIQ has, expired. By that subject consumers
-can tell it from the real ones, and the timeline of that quote lists the checks.
+The event it sends is harmless: that the quote SMOKE-TEST, which no printIQ has, expired. Consumers can
+recognise it by that subject, and the timeline of that quote lists the checks.
 """
 
 import json
@@ -12,13 +12,12 @@ from typing import NamedTuple
 import httpx
 
 from events import EventType
-from tools.commands._target import Json, Target, app_answers, hint
+from tools.commands._api import Api, Json, hint
+from tools.commands._target import Target
 
 EVENT = EventType.EXPIRE_QUOTE
 SUBJECT = "SMOKE-TEST"
 
-# A first call may have to wait until an instance has started.
-_ANSWER_SECONDS = 90
 _RESULT_SECONDS = 60
 # The sweep takes what is older than half a minute, once a minute.
 _UNANNOUNCED_SECONDS = 30
@@ -31,15 +30,15 @@ _NO_HOT_FOLDER = (
 
 
 class Finding(NamedTuple):
-    """Say of one part whether it does its work; `good` is None where that was not looked into."""
+    """The state of one part; `good` is None where it was not checked."""
 
     part: str
     good: bool | None
-    told: str
+    message: str
 
 
 def check(target: Target) -> Iterator[Finding]:
-    """Look at one part after the other; what needs an earlier one is left out. Raises UnreachableError."""
+    """Check one part after the other, until one that the rest needs is bad. Raises UnreachableError."""
     for look in (_storage, _functions, _key):
         found = look(target)
         yield found
@@ -52,45 +51,41 @@ def check(target: Target) -> Iterator[Finding]:
 
 
 def _storage(target: Target) -> Finding:
-    answer = _get(target, "/api/health")
+    answer = target.api.get("health")
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         return Finding(
-            "health", good=False, told="the app runs, but its storage does not answer: see its roles"
+            "health", good=False, message="the app runs, but its storage does not answer: check its roles"
         )
     return _expected(answer, "health", "the app runs, and its storage answers")
 
 
 def _functions(target: Target) -> Finding:
-    answer = _get(target, "/api/openapi.json")
+    answer = target.api.get("openapi.json")
     found = _expected(answer, "functions", "")
-    return found._replace(told=f"{len(answer.json()['paths'])} routes are there") if found.good else found
+    return found._replace(message=f"{len(answer.json()['paths'])} routes are there") if found.good else found
 
 
 def _key(target: Target) -> Finding:
-    answer = _get(target, "/api/stats")
+    answer = target.api.get("stats")
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Finding("API", good=False, told=hint(answer))
+        return Finding("API", good=False, message=hint(answer))
     return _expected(answer, "API", "it answers" + (" to this key" if target.key else ""))
 
 
 def _closed(target: Target) -> Finding:
-    # an empty body: it would leave nothing behind
-    with app_answers(target.url):
-        answer = httpx.post(_address(target), timeout=_ANSWER_SECONDS)
+    # an empty body leaves nothing behind, should it open
+    answer = Api(target.url, None).post(_WEBHOOK)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Finding("keys", good=True, told="the webhook does not open without one")
+        return Finding("keys", good=True, message="the webhook does not open without one")
     return Finding(
-        "keys", good=False, told=f"without one the webhook answers {answer.status_code}: it is open"
+        "keys", good=False, message=f"without one the webhook answers {answer.status_code}: it is open"
     )
 
 
 def _webhook(target: Target) -> Finding:
-    with app_answers(target.url):
-        answer = httpx.post(
-            _address(target), content=_sample(), headers=target.headers, timeout=_ANSWER_SECONDS
-        )
+    answer = target.api.post(_WEBHOOK, _sample())
     if answer.status_code != httpx.codes.ACCEPTED:
-        return Finding("webhook", good=False, told=f"{answer.status_code} {hint(answer)}")
+        return Finding("webhook", good=False, message=f"{answer.status_code} {hint(answer)}")
     return _arrival("webhook", answer.json()["id"], target, _RESULT_SECONDS)
 
 
@@ -104,13 +99,13 @@ def _hot_folder(target: Target) -> Finding:
     )
     if found.good and time.monotonic() - dropped > _UNANNOUNCED_SECONDS:
         late = "only by the sweep. No notification came: was the hot folder subscribed after the deployment?"
-        return Finding(found.part, good=False, told=f"{found.told}, but {late}")
+        return Finding(found.part, good=False, message=f"{found.message}, but {late}")
     return found
 
 
 def _arrival(part: str, delivery_id: str, target: Target, seconds: float) -> Finding:
-    """Wait until the ledger tells what came of a delivery."""
-    account, started = target.account(), time.monotonic()
+    """Wait until the ledger has the outcome of a delivery."""
+    account, started = target.account, time.monotonic()
     row: Json | None = None
     while time.monotonic() - started < seconds:
         row = account.delivery(delivery_id)
@@ -119,33 +114,30 @@ def _arrival(part: str, delivery_id: str, target: Target, seconds: float) -> Fin
         time.sleep(_INTERVAL)
     if row is None:
         return Finding(
-            part, good=False, told=f"the ledger knows nothing of {delivery_id} after {seconds:.0f} s"
+            part, good=False, message=f"the ledger has no row of {delivery_id} after {seconds:.0f} s"
         )
     if row["status"] not in {"sent", "duplicate"}:
-        return Finding(part, good=False, told=f"{delivery_id} is {row['status']}: {row.get('error', '')}")
-    queues = ", ".join(row.get("queues", [])) or f"no queue, since none subscribes to {EVENT}"
+        return Finding(part, good=False, message=f"{delivery_id} is {row['status']}: {row.get('error', '')}")
+    queues = ", ".join(row.get("queues", [])) or f"no queue: none subscribes to {EVENT}"
     return Finding(
-        part, good=True, told=f"{delivery_id} went to {queues} in {time.monotonic() - started:.1f} s"
+        part, good=True, message=f"{delivery_id} went to {queues} in {time.monotonic() - started:.1f} s"
     )
 
 
 def _sample() -> bytes:
-    # the number, of milliseconds, makes it no repeat of the one that was sent before by another way
+    # the key, in milliseconds, keeps it from being a duplicate of the one sent by another channel
     key = time.time_ns() // 1_000_000
     return json.dumps({"QuoteNo": SUBJECT, "Products": [{"ProductKey": key}]}).encode()
 
 
-def _address(target: Target) -> str:
-    return f"{target.url}/api/webhooks/{EVENT}"
+_WEBHOOK = f"webhooks/{EVENT}"
 
 
-def _get(target: Target, path: str) -> httpx.Response:
-    with app_answers(target.url):
-        return httpx.get(target.url + path, headers=target.headers, timeout=_ANSWER_SECONDS)
-
-
-def _expected(answer: httpx.Response, part: str, told: str) -> Finding:
+def _expected(answer: httpx.Response, part: str, message: str) -> Finding:
     if answer.status_code == httpx.codes.OK:
-        return Finding(part, good=True, told=told)
-    said = f"{answer.request.url.path} answers {answer.status_code}. {hint(answer)}"
-    return Finding(part, good=False, told=said)
+        return Finding(part, good=True, message=message)
+    return Finding(
+        part,
+        good=False,
+        message=f"{answer.request.url.path} answers {answer.status_code}. {hint(answer)}",
+    )

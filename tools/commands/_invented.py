@@ -1,9 +1,9 @@
-"""Replaces the data of a payload by invented data of the same form, byte for byte where the form is.
+"""Replaces the data of a payload by invented data of the same form, byte for byte where possible.
 
 Names, structure, encoding, white space, booleans, dates, durations, empty values and "no key" stay. In every
-other value each run of letters and each run of digits is replaced by another one of the same length and case;
-the same run by the same one throughout, so that a number which stands in two places still does. Nobody can
-tell the old from the new: the substitution is drawn anew each time.
+other value each run of letters and each run of digits is replaced by another of the same length and case;
+equal runs by equal ones, so that a number that occurs twice still does. The substitution is drawn anew each
+time, so that nobody can recover the old values.
 """
 
 import json
@@ -14,7 +14,7 @@ from hashlib import blake2b
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 
-# Whole values that say nothing of anybody.
+# Whole values that identify nobody.
 _KEPT = re.compile(
     r"""
     \s*(?:
@@ -48,7 +48,7 @@ _FIRST_OF_BASE64 = 16
 
 
 class Inventor:
-    """Invent values in place of real ones; the same seed gives the same ones."""
+    """Invented values in place of real ones; equal seeds give equal values."""
 
     def __init__(self, seed: bytes | None = None) -> None:
         self._seed = seed or secrets.token_bytes(16)
@@ -61,7 +61,7 @@ class Inventor:
         return mark + invented.encode(encoding, "xmlcharrefreplace")
 
     def value(self, text: str) -> str:
-        """Invent one value, as it is read."""
+        """Invent a value, as text without escapes."""
         if _KEPT.fullmatch(text):
             return text
         if _GUID.fullmatch(text):
@@ -159,7 +159,7 @@ class Inventor:
 
 
 def _encoding(body: bytes) -> tuple[str, bytes]:
-    """Tell how a body is encoded, and the byte order mark that it begins with."""
+    """Return a body's encoding and the byte order mark that it begins with."""
     if body.startswith(b"\xef\xbb\xbf"):
         return "utf-8", body[:3]
     if body[:2] in _UTF16:

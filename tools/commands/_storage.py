@@ -1,4 +1,4 @@
-"""The app's storage, for commands that work on it themselves: the local one, or what the settings name."""
+"""The storage of an app, for commands that work on it directly: the local one, or what the settings name."""
 
 import asyncio
 import logging
@@ -19,22 +19,22 @@ from tools.host.azurite import connection_string
 from tools.host.settings import DEFAULT_STORAGE
 
 WRONG, UNREACHABLE = 2, 3
-# The app that these commands make has its hot folder in the same account; they never look into it.
+# These commands never look into the hot folder: their app has it in the same account.
 _ENDINGS = ("", "__blobServiceUri", "__queueServiceUri", "__clientId")
 
 
 def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console: Console) -> T:
     """Run `work` on the storage that AzureWebJobsStorage names; without that setting on the local Azurite.
 
-    Tells which storage that is. Raises typer.Exit, with the reason told: 2 where the settings are wrong, 3
-    where storage does not answer.
+    Prints which storage that is. Raises typer.Exit after printing the reason: 2 for wrong settings, 3 where
+    storage does not answer.
     """
     read_app_settings()
     try:
         settings = _settings(storage_port)
     except ValidationError as error:
         raise _wrong(in_words(error), console) from None
-    console.print(f"Storage: {_told(settings.storage)}", soft_wrap=True, highlight=False)
+    console.print(f"Storage: {_shown(settings.storage)}", soft_wrap=True, highlight=False)
 
     async def running() -> T:
         try:
@@ -46,13 +46,14 @@ def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console:
         finally:
             await app.close()
 
-    # it tells forty lines of every way to sign in that there is; what can be done is said below
+    # it logs forty lines about every way to sign in; the hint below is enough
     logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(running())
     except StorageFault as error:
-        said = f"Storage does not answer: {error}."
-        console.print(said, style="red", soft_wrap=True, markup=False, highlight=False)
+        console.print(
+            f"Storage does not answer: {error}.", style="red", soft_wrap=True, markup=False, highlight=False
+        )
         console.print(_hint(settings.storage, storage_port), soft_wrap=True, highlight=False)
         raise typer.Exit(UNREACHABLE) from None
 
@@ -71,7 +72,7 @@ def _settings(storage_port: int) -> Settings:
     return Settings.model_validate({f"HOT_FOLDER{ending}": value for ending, value in named.items()})
 
 
-def _told(storage: Connection) -> str:
+def _shown(storage: Connection) -> str:
     """Name a storage account, without its key."""
     if not storage.connection_string:
         return f"{storage.blob}, with your identity"
@@ -83,7 +84,7 @@ def _told(storage: Connection) -> str:
 
 def _hint(storage: Connection, storage_port: int) -> str:
     if not storage.connection_string:
-        return "Sign in with `az login`. The roles that you need are in docs/deploy.md, Verify and erase."
+        return "Sign in with `az login`. docs/deploy.md, Verify and erase, lists the roles that you need."
     if storage.connection_string == connection_string(storage_port):
         return "Start the app with `python3 dev.py run`, or give the --storage-port that it was started with."
-    return f"Is the connection string in {DEFAULT_STORAGE} right, and does that account let you in?"
+    return f"Is the connection string in {DEFAULT_STORAGE} right, and may you use that account?"

@@ -1,4 +1,4 @@
-"""Where `send` and `watch` find the app, and how they look at what it did: in its storage, or by its API."""
+"""Where commands find the app, and how they see what it did: in its storage, or through its API."""
 
 import base64
 import contextlib
@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,16 +19,15 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from handlers.channels.hot_folder import delivery_id
+from handlers.channels import hot_folder
 from handlers.ids import just_before, newest_first
 from handlers.ledger.write import day
 from handlers.stores import ContainerName, TableName
-from tools.commands._ports import STORAGE_PORT, URL
+from tools.commands._api import Api, Json, Queue, UnreachableError
+from tools.commands._ports import LARGEST_PORT, STORAGE_PORT, URL
 from tools.host.azurite import connection_string
 from tools.host.errors import HostError
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
-
-type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 # The most messages that a queue shows without giving them away.
@@ -35,56 +35,63 @@ PEEK = 32
 DEVELOPMENT = "UseDevelopmentStorage=true"
 # Queues of the Functions host itself.
 _HOSTS_OWN = ("azure-webjobs-", "webjobs-")
-_PAGE = 500
 
-UrlOption = Annotated[str, typer.Option("--url", help="Where the app listens.")]
+
+def _address(url: str) -> str:
+    """Check an address. Raises typer.BadParameter."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        good = False
+    if not good:
+        raise typer.BadParameter(f"{url} is no address. Write it like {URL} or https://my-app.example.com.")
+    return url.rstrip("/")
+
+
+UrlOption = Annotated[
+    str, typer.Option("--url", envvar="PRINTIQ_URL", callback=_address, help="The app's address.")
+]
 KeyOption = Annotated[
     str | None,
     typer.Option(
         "--key",
         envvar="PRINTIQ_KEY",
-        help="A host key, where the app asks for one. A function's key opens that one alone.",
+        help="A host key, where the app asks for one. A function's key opens that function alone.",
     ),
 ]
 StoragePortOption = Annotated[
-    int, typer.Option("--storage-port", help="The app's --storage-port: where its Azurite has its blobs.")
+    int,
+    typer.Option(
+        "--storage-port",
+        # Azurite takes three: blobs, queues, tables.
+        min=1,
+        max=LARGEST_PORT - 2,
+        help="The app's --storage-port, on which its Azurite serves blobs.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DEFAULT_URL = URL
 DEFAULT_STORAGE_PORT = STORAGE_PORT
 
 
-class UnreachableError(Exception):
-    """Say that the app, its storage or its API does not answer, and what to do."""
-
-
-class Queue(NamedTuple):
-    """Hold what can be seen of a queue: about how many messages it has, and the first of those that wait.
-
-    `first` is None where messages cannot be peeked at.
-    """
-
-    name: str
-    messages: int
-    first: tuple[Json, ...] | None
-
-
 class Account(Protocol):
-    """Look at what an app did, changing nothing."""
+    """A view of what an app did, which changes nothing. Every method raises UnreachableError."""
 
-    def delivery(self, of: str) -> Json | None:
-        """Return a delivery's row of the ledger, as the API would. Raises UnreachableError."""
+    def delivery(self, delivery_id: str) -> Json | None:
+        """Return a delivery's row of the ledger, as the API shows it."""
 
     def deliveries(self, since: datetime) -> list[Json]:
-        """Return the rows of what was received since, the oldest first. Raises UnreachableError."""
+        """Return the rows of what was received since, the oldest first."""
 
     def queues(self) -> list[Queue]:
-        """Return the queues, result queues and the inbox. Raises UnreachableError."""
+        """Return the result queues and the inbox."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Say where the app is; only one on this machine has storage that can be looked into."""
+    """The address of an app; commands look into its storage only where it is on this machine."""
 
     url: str
     key: str | None
@@ -96,20 +103,19 @@ class Target:
         read_app_settings()
         is_here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
         return cls(
-            url=url.rstrip("/"),
+            url=url,
             key=key,
             storage=_storage(DEFAULT_STORAGE, storage_port) if is_here else None,
             hot_folder=_storage("HOT_FOLDER", storage_port) if is_here else os.environ.get("HOT_FOLDER"),
         )
 
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"x-functions-key": self.key} if self.key else {}
+    @cached_property
+    def api(self) -> Api:
+        return Api(self.url, self.key)
 
+    @cached_property
     def account(self) -> Account:
-        if self.storage is not None:
-            return StorageAccount(self.storage)
-        return Api(self.url, self.headers)
+        return self.api if self.storage is None else StorageAccount(self.storage)
 
     def drop(self, name: str, body: bytes) -> str:
         """Upload a file into the hot folder; return the id that its delivery will have."""
@@ -123,11 +129,11 @@ class Target:
                 with contextlib.suppress(ResourceExistsError):  # the app was first
                     service.create_container(ContainerName.HOT_FOLDER)
                 written = blob.upload_blob(body, overwrite=True)
-        return delivery_id(name, written["etag"], written["last_modified"])
+        return hot_folder.delivery_id(name, written["etag"], written["last_modified"])
 
 
 def read_app_settings() -> None:
-    """Put what local.settings.json says into the environment. Raises typer.BadParameter where it is wrong."""
+    """Put what local.settings.json sets into the environment. Raises typer.BadParameter for a wrong file."""
     try:
         load_app_settings(ROOT)
     except HostError as error:
@@ -152,23 +158,23 @@ def _storage_answers(connection: str) -> Iterator[None]:
         why = str(error).partition("\n")[0]
         raise UnreachableError(
             f"The storage at {where} does not answer as it should: {why}\n"
-            "If it is this machine's, give the --storage-port that dev.py run shows at its start."
+            "If it is on this machine, give the --storage-port that dev.py run shows when it starts."
         ) from error
 
 
 class StorageAccount:
-    """Read tables and queues themselves; messages are only peeked at."""
+    """The app's tables and queues themselves; messages are only peeked at."""
 
     def __init__(self, connection: str) -> None:
         self._connection = connection
         self._tables = TableServiceClient.from_connection_string(connection, **_QUICK)
         self._queues = QueueServiceClient.from_connection_string(connection, **_QUICK)
 
-    def delivery(self, of: str) -> Json | None:
+    def delivery(self, delivery_id: str) -> Json | None:
         with _storage_answers(self._connection):
             table = self._tables.get_table_client(TableName.DELIVERIES)
             try:
-                return _shown(table.get_entity(day(of), newest_first(of)))
+                return _shown(table.get_entity(day(delivery_id), newest_first(delivery_id)))
             except ResourceNotFoundError:
                 return None
 
@@ -203,7 +209,7 @@ class StorageAccount:
 
 
 def _shown(row: Any) -> Json:
-    """Return a row as the API shows it: no blanks, lists as lists."""
+    """Return a row as the API shows it: without blanks, lists as lists."""
     shown = {
         name: value
         for name, value in row.items()
@@ -216,7 +222,7 @@ def _shown(row: Any) -> Json:
 
 
 def _message(text: str) -> Json:
-    """Read a message: a CloudEvent, in base64 or not; of what is none, only its beginning."""
+    """Read a CloudEvent, in base64 or not; of any other message return its beginning."""
     for body in (_from_base64(text), text):
         with contextlib.suppress(ValueError):
             event = json.loads(body)
@@ -230,65 +236,3 @@ def _from_base64(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError:
         return b""
-
-
-@dataclass(frozen=True)
-class Api:
-    """Ask the app itself."""
-
-    url: str
-    headers: dict[str, str]
-
-    def delivery(self, of: str) -> Json | None:
-        found: Json | None = self._get(f"/api/deliveries/{of}", {})
-        return found
-
-    def deliveries(self, since: datetime) -> list[Json]:
-        found: list[Json] = []
-        query = {"from": since.isoformat(), "size": str(_PAGE)}
-        while True:
-            page = self._get("/api/deliveries", query) or {"deliveries": []}
-            found += page["deliveries"]
-            if not page.get("cursor"):
-                return sorted(found, key=lambda row: str(row["id"]))
-            query["cursor"] = page["cursor"]
-
-    def queues(self) -> list[Queue]:
-        stats = self._get("/api/stats", {}) or {"queues": []}
-        return [Queue(queue["name"], queue["messages"], None) for queue in stats["queues"]]
-
-    def _get(self, path: str, query: dict[str, str]) -> Any:
-        """Return what is answered, None where it is a 404 of the app's own."""
-        with app_answers(self.url):
-            response = httpx.get(self.url + path, params=query, headers=self.headers, timeout=30)
-        if response.status_code == httpx.codes.NOT_FOUND and response.content:
-            return None
-        if response.status_code != httpx.codes.OK:
-            raise UnreachableError(
-                f"{self.url}{path} answered {response.status_code} {response.reason_phrase}. {hint(response)}"
-            )
-        return response.json()
-
-
-@contextlib.contextmanager
-def app_answers(url: str) -> Iterator[None]:
-    try:
-        yield
-    except httpx.TransportError as error:
-        raise UnreachableError(
-            f"The app at {url} does not answer: {error or type(error).__name__}\n"
-            "Is it running (dev.py run), and is this its address (--url)?"
-        ) from error
-
-
-def hint(answer: httpx.Response) -> str:
-    """Say what a refusal is about: in the app's words; of one by the host, which has none, what it means."""
-    if "problem+json" in answer.headers.get("Content-Type", ""):
-        return str(answer.json()["detail"])
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        if "x-functions-key" in answer.request.headers:
-            return "This key does not open it. A function's key opens that function alone: give a host key."
-        return "The app asks for a key: give a host key with --key."
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return "There is no such address: is it this app that listens there?"
-    return "Its log tells more."

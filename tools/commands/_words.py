@@ -1,8 +1,8 @@
-"""How commands say how many there are."""
+"""Counts, as commands print them."""
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return `1 delivery` or `2,000 deliveries`; the plural of `one` where it is not given ends in s."""
+    """Return `1 finding` or `2,000 findings`; `many` is the plural, by default with an s."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 

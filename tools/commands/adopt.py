@@ -1,4 +1,4 @@
-"""`dev.py adopt`: a payload that printIQ sent becomes a sample of the corpus, without its data."""
+"""`dev.py adopt`: make a payload that printIQ sent a sample of the corpus, without its data."""
 
 from enum import IntEnum
 from pathlib import Path
@@ -10,9 +10,9 @@ from rich.markup import escape
 
 from events import Delivery, Differences, EventError, differences, parse, sniff
 from handlers.ids import time_of
-from tools.commands._api import Api, NotPossibleError
+from tools.commands._api import Api, RefusedError, UnreachableError
 from tools.commands._invented import Inventor
-from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UnreachableError, UrlOption
+from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UrlOption
 
 CORPUS = ROOT / "tests" / "corpus"
 # One by one: two samples may share an expected file.
@@ -20,7 +20,7 @@ _WRITE = "python3 dev.py test -n 0 tests/events/test_corpus.py --write-expected"
 
 
 class Outcome(IntEnum):
-    """Say what came of it: the exit codes."""
+    """The exit codes."""
 
     ADOPTED = 0
     REFUSED = 1
@@ -28,7 +28,7 @@ class Outcome(IntEnum):
 
 
 class NotAdoptedError(Exception):
-    """Say why a payload cannot become a sample."""
+    """The reason why a payload cannot become a sample."""
 
 
 def main(
@@ -37,42 +37,41 @@ def main(
     name: Annotated[
         str | None,
         typer.Option(
-            help="What it shows: the sample's name.", show_default="adopted- and the id's beginning"
+            help="The sample's name: what it shows.", show_default="adopted- and the id's beginning"
         ),
     ] = None,
-    corpus: Annotated[Path, typer.Option(help="Where samples lie.", show_default="tests/corpus")] = CORPUS,
+    corpus: Annotated[Path, typer.Option(help="Folder of samples.", show_default="tests/corpus")] = CORPUS,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
 ) -> None:
-    """Save a payload as it came as a sample of the corpus, its data replaced by invented data.
+    """Save a received payload as a sample of the corpus, its data replaced by invented data.
 
-    This is how the models learn a shop's own printIQ: the sample has the names, the structure, the encoding
-    and the forms of the values, but not one name, address, number or price of anybody. Read it all the same
-    before you commit it: names of fields are kept as they are.
+    The sample shows the models what a shop's own printIQ sends: it keeps the field names, structure, encoding
+    and forms of values, and no real name, address, number or price. Read it before you commit it all the
+    same: field names are kept as they are.
 
     Exit codes: 0 saved; 1 not possible, with the reason; 2 the command line is wrong; 3 the app does not
     answer.
     """
     console = Console(highlight=False)
     try:
-        with Api(url, key) as api:
-            path = _adopt(api, delivery, name, corpus)
+        path = _adopt(Api(url, key), delivery, name, corpus)
     except UnreachableError as error:
         console.print(escape(str(error)))
         raise typer.Exit(Outcome.UNREACHABLE) from None
-    except (NotAdoptedError, NotPossibleError) as error:
+    except (NotAdoptedError, RefusedError) as error:
         console.print(escape(str(error)))
         raise typer.Exit(Outcome.REFUSED) from None
     console.print(f"Saved {escape(str(path))}. Now:", soft_wrap=True)
-    console.print("  1. Read it: names of fields are kept, values are invented.")
-    console.print(f"  2. {_WRITE}, and read what it wrote.", soft_wrap=True)
-    console.print("  3. Teach the model its fields, and look at python3 dev.py drift --backtest.")
+    console.print("  1. Read it: field names are kept, values are invented.")
+    console.print(f"  2. {_WRITE}, and read what it writes.", soft_wrap=True)
+    console.print("  3. Add its fields to the model, and run python3 dev.py drift --backtest.")
 
 
 def _adopt(api: Api, delivery_id: str, name: str | None, corpus: Path) -> Path:
     found = api.find(f"deliveries/{delivery_id}")
     if found is None:
-        raise NotAdoptedError(f"The app knows no delivery {delivery_id}, or it is still waiting.")
+        raise NotAdoptedError(f"The app has no delivery {delivery_id}, or it still waits to be processed.")
     row: dict[str, str] = found.json()
     raw = api.find(f"deliveries/{delivery_id}/raw")
     if raw is None:
@@ -81,7 +80,7 @@ def _adopt(api: Api, delivery_id: str, name: str | None, corpus: Path) -> Path:
     folder = corpus / row["event"]
     path = folder / f"{name or f'adopted-{delivery_id[:13]}'}.{sniff(body)}"
     if path.exists():
-        raise NotAdoptedError(f"There is a sample {path} already: give this one another --name.")
+        raise NotAdoptedError(f"The sample {path} exists: give this one another --name.")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
     return path
@@ -94,7 +93,7 @@ def _invented(row: Any, body: bytes) -> bytes:
     except EventError as error:
         raise NotAdoptedError(
             f"The models of this folder refuse it: {error.message} A sample shows what is accepted; "
-            "what must be refused stands in tests/corpus/_refused."
+            "what must be refused is in tests/corpus/_refused."
         ) from error
     try:
         invented = Inventor().payload(body)

@@ -1,4 +1,4 @@
-"""Measures the app beside its peers and limits, and keeps the results in docs/performance.md."""
+"""`dev.py bench`: measure the app beside its peers and limits, for docs/performance.md."""
 
 import json
 import os
@@ -34,25 +34,25 @@ NAMES = (
 
 def main(
     *,
-    only: Annotated[list[str] | None, typer.Option(help=f"Measure these alone: {', '.join(NAMES)}.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Measure only these: {', '.join(NAMES)}.")] = None,
     events: Annotated[int, typer.Option(help="How many events `counted` sends through the whole app.")] = 500,
     files: Annotated[int, typer.Option(help="How many waiting files `ftp` takes.", min=1)] = 300,
     rows: Annotated[
         # one day's hold the largest page
         int,
-        typer.Option(help="How many deliveries lie in the tables of `ledger` and `api`.", min=15_000),
+        typer.Option(help="How many deliveries the tables of `ledger` and `api` hold.", min=15_000),
     ] = 20_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Put the table and the plots into docs/performance.md.")
     ] = False,
 ) -> None:
-    """Measure the app beside its peers and limits. Everything takes less than ten minutes."""
+    """Measure the app beside its peers and limits. Everything together takes less than ten minutes."""
     console = Console(highlight=False, stderr=as_json, markup=False)
     unknown = set(only or ()) - set(NAMES)
     if unknown:
         raise typer.BadParameter(
-            f"There is no figure {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}."
+            f"Unknown figure {', '.join(sorted(unknown))}. The figures are {', '.join(NAMES)}."
         )
     if write and only:
         raise typer.BadParameter("--write puts the whole table into the page: leave out --only.")
@@ -174,7 +174,7 @@ def _write(machine: str, figures: list["Figure"]) -> None:
     )
     if marked == document:
         raise typer.BadParameter(
-            f"{_DOCUMENT} has no place for the table: <!-- measured --> and <!-- end -->."
+            f"{_DOCUMENT} has no place for the table: add <!-- measured --> and <!-- end -->."
         )
     _DOCUMENT.write_text(marked, "utf-8")
     _PLOTS.mkdir(exist_ok=True)

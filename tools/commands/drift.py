@@ -14,9 +14,9 @@ from rich.table import Table
 
 from events import DateOrder, Delivery, EventError, parse
 from handlers.ids import time_of
-from tools.commands import _asked
-from tools.commands._api import Api, NotPossibleError
-from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UnreachableError, UrlOption
+from tools.commands import _selectors
+from tools.commands._api import Api, RefusedError, UnreachableError
+from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UrlOption
 from tools.commands._words import counted
 
 _PAGE = 100
@@ -25,7 +25,7 @@ _REFUSED = {"(refused)": True}
 
 
 class Outcome(IntEnum):
-    """Say what was found: the exit codes."""
+    """The exit codes."""
 
     AS_KNOWN = 0
     DIFFERS = 1
@@ -34,7 +34,7 @@ class Outcome(IntEnum):
 
 @dataclass
 class Change:
-    """Hold a place that would come out differently, how often, and the first example."""
+    """A field that would change, how often, and the first example."""
 
     before: Any
     after: Any
@@ -44,7 +44,7 @@ class Change:
 
 @dataclass
 class Backtest:
-    """Sum up what was parsed anew, and what would come out differently, by event and place."""
+    """How many payloads were parsed, and what would change, by event and field."""
 
     parsed: int = 0
     not_kept: int = 0
@@ -61,8 +61,8 @@ def main(
     backtest: Annotated[
         bool, typer.Option("--backtest", help="Parse archived payloads with the models of this folder.")
     ] = False,
-    event: Annotated[str | None, typer.Option(help="Only this event.", callback=_asked.event)] = None,
-    last: Annotated[int, typer.Option(min=1, help="With --backtest: so many of the newest.")] = 200,
+    event: Annotated[str | None, typer.Option(help="Only this event.", callback=_selectors.event)] = None,
+    last: Annotated[int, typer.Option(min=1, help="With --backtest: how many of the newest.")] = 200,
     date_order: Annotated[
         DateOrder, typer.Option(help="With --backtest: the app's setting DATE_ORDER.")
     ] = DateOrder.DMY,
@@ -72,41 +72,40 @@ def main(
 ) -> None:
     """Show where printIQ's fields differ from the models, and what a changed model would do.
 
-    Without --backtest: the fields that the app has seen and the models do not know, the values that could not
-    be read, and known fields that never came.
+    Without --backtest: fields that the app has received and the models do not know, values that could not be
+    read, and known fields that were never received.
 
-    With --backtest: the newest payloads that the app keeps are parsed with the models of this folder, and
-    compared with what the app makes of them. Change a model, run this against production, and see what
-    consumers would receive differently, before you deploy it. Nothing is sent or stored.
+    With --backtest: parse the newest payloads that the app keeps with the models of this folder, and compare
+    the results with the app's. Change a model, run this against production, and see what consumers would
+    receive differently before you deploy. Nothing is sent or stored.
 
-    Exit codes: 0 all is as known; 1 something differs; 2 the command line is wrong; 3 the app does not
-    answer.
+    Exit codes: 0 no difference; 1 differences; 2 the command line is wrong; 3 the app does not answer.
     """
     console = Console(stderr=as_json, highlight=False)
     try:
-        with Api(url, key) as api:
-            if backtest:
-                tested = _backtest(api, event, last, date_order, console)
-                differs = bool(tested.changes)
-                _tell_json(tested) if as_json else _tell_backtest(tested, console)
-            else:
-                found = [each for each in api.json("drift")["events"] if event in {None, each["event"]}]
-                differs = any(each["unknown"] or each["unread"] for each in found)
-                print(json.dumps(found)) if as_json else _tell(found, console)
+        if backtest:
+            tested = _backtest(Api(url, key), event, last, date_order, console)
+            differs = bool(tested.changes)
+            _print_backtest(tested) if as_json else _show_backtest(tested, console)
+        else:
+            seen = Api(url, key).json("drift")["events"]
+            found = [each for each in seen if event in {None, each["event"]}]
+            differs = any(each["unknown"] or each["unread"] for each in found)
+            print(json.dumps(found)) if as_json else _show(found, console)
     except UnreachableError as error:
         console.print(escape(str(error)))
         raise typer.Exit(Outcome.UNREACHABLE) from None
     raise typer.Exit(Outcome.DIFFERS if differs else Outcome.AS_KNOWN)
 
 
-def _tell(found: list[Any], console: Console) -> None:
+def _show(found: list[Any], console: Console) -> None:
     if not found:
-        console.print("Nothing was compared yet: the app has not sent on any such event.")
+        console.print("Nothing was compared yet: the app has processed no such event.")
     for each in found:
         console.print(
             f"[bold]{escape(each['event'])}[/] ({escape(each['object'])}, {each['deliveries']:,} compared)"
         )
-        for title, seen in (("not known", each["unknown"]), ("not read", each["unread"])):
+        for title, seen in (("unknown", each["unknown"]), ("unread", each["unread"])):
             if seen:
                 table = _table(title, "like", "times", "first", "last")
                 for one in seen:
@@ -115,7 +114,7 @@ def _tell(found: list[Any], console: Console) -> None:
                     table.add_row(*map(escape, cells))
                 console.print(table)
         if each["neverArrived"]:
-            console.print(f"  never came: {escape(', '.join(each['neverArrived']))}", style="dim")
+            console.print(f"  never received: {escape(', '.join(each['neverArrived']))}", style="dim")
 
 
 def _backtest(api: Api, event: str | None, last: int, date_order: DateOrder, console: Console) -> Backtest:
@@ -124,7 +123,7 @@ def _backtest(api: Api, event: str | None, last: int, date_order: DateOrder, con
     for row in track(rows, "Parsing", console=console, transient=True, disable=not console.is_terminal):
         try:
             raw = api.find(f"deliveries/{row['id']}/raw")
-        except NotPossibleError:
+        except RefusedError:
             found.too_large += 1
             continue
         if raw is None:
@@ -143,14 +142,14 @@ def _backtest(api: Api, event: str | None, last: int, date_order: DateOrder, con
 
 
 def _newest(api: Api, event: str | None, last: int) -> Iterator[Any]:
-    cursor: str | None = None
+    query = {"event": event} if event else {}
     while last:
-        page = api.json("deliveries", event=event, size=str(min(last, _PAGE)), cursor=cursor)
+        page = api.json("deliveries", {**query, "size": str(min(last, _PAGE))})
         yield from page["deliveries"]
         last -= len(page["deliveries"])
-        cursor = page.get("cursor")
-        if cursor is None:
+        if not page.get("cursor"):
             return
+        query["cursor"] = page["cursor"]
 
 
 def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:
@@ -168,7 +167,7 @@ def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:
 
 
 def _differences(before: Any, after: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield each place that differs, items of lists under `*`; what one side lacks is None there."""
+    """Yield each field that differs, items of lists under `*`; what one side lacks is None."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in {**before, **after}:
             inner = f"{place}/{name}" if place else name
@@ -180,7 +179,7 @@ def _differences(before: Any, after: Any, place: str = "") -> Iterator[tuple[str
         yield place, before, after
 
 
-def _tell_json(found: Backtest) -> None:
+def _print_backtest(found: Backtest) -> None:
     changes = [
         {"event": event, "field": place, **vars(change)}
         for event, places in found.changes.items()
@@ -190,7 +189,7 @@ def _tell_json(found: Backtest) -> None:
     print(json.dumps({"parsed": found.parsed, **left_out, "changes": changes}))
 
 
-def _tell_backtest(found: Backtest, console: Console) -> None:
+def _show_backtest(found: Backtest, console: Console) -> None:
     for event, changes in sorted(found.changes.items()):
         console.print(f"[bold]{escape(event)}[/]")
         table = _table("field", "times", "now", "with these models", "first seen in")
@@ -199,10 +198,10 @@ def _tell_backtest(found: Backtest, console: Console) -> None:
             table.add_row(*map(escape, cells))
         console.print(table)
     if found.not_kept:
-        console.print(f"Left out, since the bytes are no longer kept: {found.not_kept:,}.")
+        console.print(f"Skipped, their bytes are no longer kept: {found.not_kept:,}.")
     if found.too_large:
-        console.print(f"Left out, since the app does not read what is so large: {found.too_large:,}.")
-    verdict = "differently, as shown" if found.changes else "exactly as the app does it now"
+        console.print(f"Skipped, too large for the app to read: {found.too_large:,}.")
+    verdict = "differently, as shown" if found.changes else "exactly as the app does now"
     parsed = counted(found.parsed, "payload")
     console.print(f"Parsed with the models of this folder: {parsed}, {verdict}.")
 

@@ -1,4 +1,4 @@
-"""`dev.py erase`: erase what is held of one person."""
+"""`dev.py erase`: erase what is held about one person."""
 
 import json
 from functools import partial
@@ -19,25 +19,29 @@ from tools.commands._words import deliveries
 def main(
     *,
     subject: Annotated[
-        str | None, typer.Option(help="Whom, as KIND/KEY: contact/1042, customer/KOWSEED.")
+        str | None, typer.Option(help="The person, as KIND/KEY: contact/1042, customer/KOWSEED.")
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="A text that tells the person, such as an e-mail address; at least 3 characters."),
+        typer.Option(
+            help="A text that identifies the person, such as an e-mail address; 3 characters at least."
+        ),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept, so name nobody.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only show what would be.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Erase; without it, only show what would be erased.")
+    ] = False,
     as_json: JsonOption = False,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
 ) -> None:
-    """Erase the deliveries that hold something of one person, and keep a record that it was done.
+    """Erase every delivery that holds something about one person, and keep a record of the erasure.
 
-    Their bytes, data and every row that names a subject go. What stays is that something came, when, and that
-    it was erased. With --text every kept body is searched. Messages that consumers have taken are theirs to
-    erase. This cannot be undone. If it is interrupted, call it again: it goes on.
+    Bytes, data and every row that names a subject are removed. What stays is that something arrived, when,
+    and that it was erased. With --text every kept body is searched. Messages that consumers have taken are
+    theirs to erase. This cannot be undone. If it is interrupted, run it again: it goes on.
 
     Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
-    local.settings.json), or else on the local one, and tells which that is.
+    local.settings.json), or else on the local one, and prints which that is.
 
     Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer.
     """
@@ -47,13 +51,13 @@ def main(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--subject, --text") from None
     if yes and not reason.strip():
-        raise typer.BadParameter("Say why: the record of the erasure needs it.", param_hint="--reason")
+        raise typer.BadParameter("Give a reason: the record of the erasure needs it.", param_hint="--reason")
     erasing = partial(_erase, person=person, reason=reason.strip(), console=console, really=yes)
     ids = with_app(erasing, storage_port, console)
     if as_json:
         print(json.dumps({"erased": yes, "ids": ids}))
     elif not ids:
-        console.print("Nothing is held of that person.")
+        console.print("Nothing is held about that person.")
     elif yes:
         console.print(f"Erased {deliveries(len(ids))}, and noted it in table deliveries, partition erasures.")
     else:
@@ -69,8 +73,8 @@ async def _erase(app: App, *, person: Person, reason: str, console: Console, rea
             if really:
                 await erasure.erase(row, reason, person, app)
             else:
-                told = f"{row['id']}  {row['receivedAt']}  {row['event']}"
-                console.print(told, highlight=False, soft_wrap=True)
+                line = f"{row['id']}  {row['receivedAt']}  {row['event']}"
+                console.print(line, highlight=False, soft_wrap=True)
     if really and ids:
         await erasure.record(ids, reason, app)
     return ids

@@ -1,4 +1,4 @@
-"""Writes the lock files: every package that a requirements.in leads to, pinned, with its hashes."""
+"""`dev.py lock`: pin every package that a requirements.in leads to, with its hashes."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs the app with the local host and Azurite until Ctrl-C."""
+"""`dev.py run`: run the app with the local host and Azurite until Ctrl-C."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from events import EventType
-from tools.commands._ports import PORT, STORAGE_PORT, URL
+from tools.commands._ports import LARGEST_PORT, PORT, STORAGE_PORT, URL
 from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
@@ -25,32 +25,35 @@ from tools.host.settings import DEFAULT_STORAGE, load_app_settings
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / ".local"
 STORAGE_SETTINGS = (DEFAULT_STORAGE, "HOT_FOLDER")
-# A developer does not want to wait for a minute.
+# A developer does not want to wait a minute.
 _SOON = "*/10 * * * * *"
 _SAMPLE = "tests/corpus/CreateQuote/typical.json"
 
 
 def main(
     *,
-    port: Annotated[int, typer.Option(help="Port for HTTP.")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for HTTP.")] = PORT,
     storage_port: Annotated[
-        int, typer.Option(help="Port for blobs; queues and tables take the next two.")
+        int,
+        typer.Option(
+            min=1, max=LARGEST_PORT - 2, help="Port for blobs; queues and tables take the next two."
+        ),
     ] = STORAGE_PORT,
     data: Annotated[
         Path,
-        typer.Option(help="Folder that keeps the stored data, keys and timers.", show_default=".local/data"),
+        typer.Option(help="Folder for stored data, keys and timers.", show_default=".local/data"),
     ] = LOCAL / "data",
     keys: Annotated[bool, typer.Option("--keys", help="Ask callers for a key, as Azure does.")] = False,
     func: Annotated[
         bool, typer.Option("--func", help="Use Azure Functions Core Tools (func) as the host.")
     ] = False,
     lease: Annotated[
-        float, typer.Option(help="Seconds until a message is tried again if the host dies.")
+        float, typer.Option(min=1, help="Seconds until a message is tried again if the host dies.")
     ] = 600,
     ftp: Annotated[
-        bool, typer.Option("--ftp", help="Run an FTP server, too, with a folder for each event, and poll it.")
+        bool, typer.Option("--ftp", help="Also run an FTP server with a folder for each event, and poll it.")
     ] = False,
-    ftp_port: Annotated[int, typer.Option(help="Port for FTP.")] = DEFAULT_PORT,
+    ftp_port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for FTP.")] = DEFAULT_PORT,
 ) -> None:
     """Run the app on this machine, with the storage it needs, until Ctrl-C."""
     configure_logging()
@@ -74,6 +77,14 @@ def main(
     except HostError as exc:
         print(exc, file=sys.stderr)
         raise typer.Exit(exc.exit_code) from None
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        print(
+            f"{exc.filename} cannot be used: {exc.strerror}. Choose another folder with --data.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(HostError.exit_code) from None
 
 
 async def _run(options: host.Options, azurite: Azurite, console: Console, core_tools: str | None) -> None:
@@ -85,17 +96,17 @@ async def _run(options: host.Options, azurite: Azurite, console: Console, core_t
 
 
 def _use(azurite: Azurite, console: Console) -> None:
-    """Point the app's storage settings at Azurite, save those that the developer has set otherwise."""
+    """Point the app's storage settings at Azurite, except those that the developer has set."""
     load_app_settings(ROOT)
     for name in STORAGE_SETTINGS:
         if os.environ.get(name, "UseDevelopmentStorage=true") == "UseDevelopmentStorage=true":
             os.environ[name] = azurite.connection_string
         else:
-            console.print(f"[yellow]{name} is set already: the app uses that storage, not Azurite.")
+            console.print(f"[yellow]{name} is set: the app uses that storage, not Azurite.")
 
 
 def _poll(server: FtpServer, console: Console) -> None:
-    """Make a folder for each event, and have the app poll the server."""
+    """Make a folder for each event, and let the app poll the server."""
     for event in EventType:
         (server.folder / event).mkdir(exist_ok=True)
     source = {
@@ -152,7 +163,7 @@ def _core_tools() -> str:
 
 
 async def _run_core_tools(program: str, port: int, stop: asyncio.Event) -> None:
-    """Run the app with Microsoft's own host, which takes the Python of this environment from the PATH."""
+    """Run the app with Microsoft's host, which finds this environment's Python on the PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     process = await asyncio.create_subprocess_exec(
         *[program, "start", "--port", str(port)], cwd=ROOT, env={**os.environ, "PATH": path}

@@ -1,15 +1,16 @@
-"""Sends an event, by POST, into the hot folder or by FTP, and shows what came of it."""
+"""`dev.py send`: send an event by webhook, hot folder or FTP, and show its outcome."""
 
 import ftplib
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, override
 
 import httpx
 import typer
@@ -18,36 +19,33 @@ from rich.markup import escape
 
 from events import EventType, UnknownEvent
 from tools.commands import _check
+from tools.commands._api import Json, UnreachableError, hint
+from tools.commands._ports import LARGEST_PORT
 from tools.commands._target import (
     DEFAULT_STORAGE_PORT,
     DEFAULT_URL,
     PEEK,
     ROOT,
     Account,
-    Json,
     JsonOption,
     KeyOption,
     StoragePortOption,
     Target,
-    UnreachableError,
     UrlOption,
-    app_answers,
-    hint,
 )
 from tools.host.ftp import DEFAULT_PORT as DEFAULT_FTP_PORT
 from tools.host.ftp import PASSWORD, USER
 
 CORPUS = ROOT / "tests" / "corpus"
-# An apparent repeat waits two seconds, the hot folder is looked at every half; the rest is patience.
-_SECONDS = 15
-# FTP is polled every ten seconds, and looked at twice.
+# FTP is polled every ten seconds, and each file is looked at twice.
 _FTP_SECONDS = 45
+_SECONDS = 15
 _INTERVAL = 0.2
 _FINAL = {"sent", "duplicate", "quarantined", "failed"}
 
 
 class Outcome(IntEnum):
-    """Say what came of an event: the exit codes."""
+    """The outcome of an event: the exit codes."""
 
     ARRIVED = 0
     REFUSED = 1
@@ -57,7 +55,7 @@ class Outcome(IntEnum):
 
 @dataclass
 class Sent:
-    """Hold an event that was sent, and all that is known of what came of it."""
+    """An event that was sent, and all that is known of its outcome."""
 
     event: str
     file: str
@@ -97,22 +95,29 @@ def main(
     ftp: Annotated[
         bool, typer.Option("--ftp", help="Upload it to the FTP server that `dev.py run --ftp` started.")
     ] = False,
-    ftp_port: Annotated[int, typer.Option(help="The app's --ftp-port.")] = DEFAULT_FTP_PORT,
+    ftp_port: Annotated[
+        int, typer.Option(min=1, max=LARGEST_PORT, help="The app's --ftp-port.")
+    ] = DEFAULT_FTP_PORT,
+    wait: Annotated[
+        # an apparent duplicate waits two seconds; the hot folder is polled twice a second
+        float | None,
+        typer.Option(help="Seconds to wait for the outcome.", min=0, show_default="15, by FTP 45"),
+    ] = None,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
     as_json: JsonOption = False,
 ) -> None:
-    """Send an event to the app and show what came of it.
+    """Send an event to the app and show its outcome.
 
-    What came of it is read from the app's storage; of an app elsewhere (--url) through its API, which shows
-    the queues that it was sent to, but no messages.
+    The outcome is read from the app's storage, or for an app elsewhere (--url) through its API, which shows
+    the queues that the event was sent to, but no messages.
 
-    --check says of each part whether it does its work, and exits with 0 if all do, else with 1. Its event is
-    that the quote SMOKE-TEST, which does not exist, expired; it goes to every queue that subscribes.
+    --check reports for each part whether it works, and exits with 0 if all do, else with 1. Its event is that
+    the quote SMOKE-TEST, which does not exist, expired; it goes to every queue that subscribes.
 
     Exit codes: 0 it arrived and was sent on; 1 it was refused; 2 the command line is wrong; 3 the app or its
-    storage does not answer; 4 no result came in time, or working on it fails.
+    storage does not answer; 4 no result came in time, or processing fails.
     """
     console = Console(highlight=False, stderr=as_json)
     target = Target.of(url, key, storage_port)
@@ -126,39 +131,42 @@ def main(
         raise typer.Exit(_checked(target, console, as_json=as_json))
     if ftp and hot_folder:
         raise typer.BadParameter("choose one: --ftp or --hot-folder", param_hint="--ftp")
-    outgoing = [(name, path, path.read_bytes()) for name, path in _chosen(event, file, send_all=send_all)]
+    outgoing = [(name, path, _read(path)) for name, path in _chosen(event, file, send_all=send_all)]
     try:
-        # all of them first: what the app does with one goes on while the others are sent
+        # all of them first: the app processes one while the next is sent
         if ftp:
             sent = [_upload(name, path, body, ftp_port) for name, path, body in outgoing]
         else:
             sent = [_send(name, path, body, target, hot_folder=hot_folder) for name, path, body in outgoing]
     except UnreachableError as error:
         raise _unreachable(error, console) from None
-    _tell(sent, target, console, as_json=as_json)
+    patience = wait if wait is not None else _FTP_SECONDS if ftp else _SECONDS
+    _report(sent, target, console, patience, as_json=as_json)
     if len(sent) > 1:
         arrived = sum(each.outcome is Outcome.ARRIVED for each in sent)
         console.print(f"{arrived} of {len(sent)} arrived.")
     raise typer.Exit(max(each.outcome or Outcome.ARRIVED for each in sent))
 
 
-def _tell(sent: list[Sent], target: Target, console: Console, *, as_json: bool) -> None:
-    """Tell of each what the app answered, then what came of it, as long as that can be looked into."""
-    account, shown = target.account(), _Printer(console, target)
+def _report(sent: list[Sent], target: Target, console: Console, patience: float, *, as_json: bool) -> None:
+    """Print the answer to each event, then its outcome, unless that cannot be looked up."""
+    printer: _Printer = (_Lines if len(sent) > 1 else _Details)(console, target, patience)
     blind: UnreachableError | None = None
     for each in sent:
         if not as_json:
-            shown.answer(each)
+            printer.answer(each)
         if blind is None:
             try:
-                _follow(each, account, console)
+                _follow(each, target.account, console, patience)
             except UnreachableError as error:
                 blind = error
         if as_json:
-            told = {**asdict(each), "outcome": _name(each.outcome), "at": each.at.isoformat()}
-            print(json.dumps(told, ensure_ascii=False))
+            members = {**asdict(each), "outcome": _name(each.outcome), "at": each.at.isoformat()}
+            print(json.dumps(members, ensure_ascii=False))
         elif blind is None:
-            shown.outcome(each)
+            printer.outcome(each)
+        else:
+            console.print()
     if blind is not None:
         raise _unreachable(blind, console)
 
@@ -177,13 +185,13 @@ def _checked(target: Target, console: Console, *, as_json: bool) -> Outcome:
                 print(json.dumps(found._asdict(), ensure_ascii=False))
             else:
                 mark = {True: "[green]good", False: "[red]bad ", None: "[yellow]?   "}[found.good]
-                console.print(f"{mark}[/]  {found.part:<12}{escape(found.told)}", soft_wrap=True)
+                console.print(f"{mark}[/]  {found.part:<12}{escape(found.message)}", soft_wrap=True)
     except UnreachableError as error:
         console.print(f"[red]{escape(str(error))}", soft_wrap=True)
         return Outcome.UNREACHABLE
     bad = [found.part for found in findings if found.good is False]
     console.print(
-        f"[red]Not as it should be: {', '.join(bad)}." if bad else "[green]All that was checked works."
+        f"[red]Does not work: {', '.join(bad)}." if bad else "[green]Everything that was checked works."
     )
     return Outcome.REFUSED if bad else Outcome.ARRIVED
 
@@ -197,23 +205,35 @@ def _chosen(event: str | None, file: Path | None, *, send_all: bool) -> Iterator
     if send_all:
         if event is not None or file is not None:
             raise typer.BadParameter(
-                "it sends the sample of every event: name none, and no file", param_hint="--all"
+                "it sends a sample of every event: give no event and no file", param_hint="--all"
             )
         yield from ((name, _sample(name)) for name in EventType)
         return
     if event is None:
         raise typer.BadParameter("name an event, such as CreateQuote, or give --all", param_hint="EVENT")
     if file is not None:
-        # whatever its name: how the app refuses an unknown event is worth seeing too
-        if not file.is_file():
-            raise typer.BadParameter(f"{file} is no file", param_hint="--file")
-        yield event, file
+        yield event, file  # under any name: how the app refuses an unknown event is worth seeing, too
         return
     try:
         known = EventType.named(event)
     except UnknownEvent as error:
-        raise typer.BadParameter(error.message, param_hint="EVENT") from None
+        raise typer.BadParameter(_with_all_names(error), param_hint="EVENT") from None
     yield known, _sample(known)
+
+
+def _with_all_names(error: UnknownEvent) -> str:
+    """Name every event where none is near."""
+    if "Did you mean" in error.message:
+        return error.message
+    names = ", ".join(EventType)
+    return f"{error.message.partition('.')[0]}. Its events are {names}."
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--file") from None
 
 
 def _sample(event: EventType) -> Path:
@@ -230,13 +250,10 @@ def _send(event: str, path: Path, body: bytes, target: Target, *, hot_folder: bo
         sent = Sent(event, file, "hot-folder", f"hot-folder/{name}")
         sent.id = target.drop(name, body)
         return sent
-    address = f"{target.url}/api/webhooks/{event}"
-    sent = Sent(event, file, "webhook", address)
+    path_of_event = f"webhooks/{event}"
+    sent = Sent(event, file, "webhook", f"{target.url}/api/{path_of_event}")
     kind = "application/xml" if path.suffix == ".xml" else "application/json"
-    with app_answers(target.url):
-        response = httpx.post(
-            address, content=body, headers={**target.headers, "Content-Type": kind}, timeout=60
-        )
+    response = target.api.post(path_of_event, body, kind)
     sent.status = response.status_code
     try:
         sent.answer = response.json()
@@ -259,7 +276,7 @@ def _upload(event: str, path: Path, body: bytes, port: int) -> Sent:
         with ftplib.FTP(timeout=10) as server:
             server.connect("127.0.0.1", port)
             server.login(USER, PASSWORD)
-            # under a name that is left alone until all of it is there
+            # under a temporary name until all of it is there
             server.storbinary(f"STOR {name}.part", BytesIO(body))
             server.rename(f"{name}.part", name)
     except (OSError, EOFError) as error:
@@ -272,19 +289,19 @@ def _upload(event: str, path: Path, body: bytes, port: int) -> Sent:
 
 
 def _find(sent: Sent, account: Account) -> str | None:
-    """Look for the delivery of a file that went by FTP, whose id is known only once it is taken."""
+    """Find the delivery of a file sent by FTP, whose id is known only once it is taken."""
     lay_at = sent.to.partition("127.0.0.1:")[2].partition("/")[2]
     rows = account.deliveries(sent.at)
     return next((row["id"] for row in rows if str(row.get("file", "")).endswith(f"/{lay_at}")), None)
 
 
-def _follow(sent: Sent, account: Account, console: Console) -> None:
-    """Wait until the ledger tells what came of it, and look for its messages."""
+def _follow(sent: Sent, account: Account, console: Console, patience: float) -> None:
+    """Wait until the ledger has its outcome, and look for its messages."""
     by_ftp = sent.channel == "ftp"
     if sent.id is None and not by_ftp:
         return
-    deadline = time.monotonic() + (_FTP_SECONDS if by_ftp else _SECONDS)
-    with console.status(f"Waiting for what comes of {escape(sent.event)}"):
+    deadline = time.monotonic() + patience
+    with console.status(f"Waiting for the outcome of {escape(sent.event)}"):
         while True:
             sent.id = sent.id or _find(sent, account)
             sent.delivery = account.delivery(sent.id) if sent.id else None
@@ -313,25 +330,66 @@ _RESULTS = {
 }
 
 
-class _Printer:
-    """Print for a reader what came of an event."""
+class _Printer(ABC):
+    """What a reader sees of an event."""
 
-    def __init__(self, console: Console, target: Target) -> None:
+    def __init__(self, console: Console, target: Target, patience: float) -> None:
         self._console = console
         self._target = target
+        self._patience = patience
 
+    @abstractmethod
     def answer(self, sent: Sent) -> None:
-        """Print what was sent and what the app answered, which is known before it is followed."""
+        """Print what was sent and the app's answer, which is known before the outcome."""
+
+    @abstractmethod
+    def outcome(self, sent: Sent) -> None:
+        """Print the outcome."""
+
+
+class _Lines(_Printer):
+    """One line for each event."""
+
+    @override
+    def answer(self, sent: Sent) -> None:
+        self._console.print(f"{sent.event:<29}", end="", markup=False)
+        if sent.status is not None:
+            good = sent.outcome is not Outcome.REFUSED
+            self._console.print(f"{sent.status}  ", end="", style="green" if good else "red")
+
+    @override
+    def outcome(self, sent: Sent) -> None:
+        row = sent.delivery
+        if row is not None:
+            status, about = row["status"], f"{row['kind']} {row['subject']}" if row.get("subject") else ""
+            if sent.messages:
+                about += f" → {', '.join(sent.messages)}"
+            about = row.get("error", about)
+        elif isinstance(sent.answer, dict) and sent.outcome is Outcome.REFUSED:
+            status, about = "refused", str(sent.answer.get("detail", ""))
+        elif sent.outcome is Outcome.REFUSED:
+            status, about = "refused", sent.trouble
+        else:
+            status, about = "waiting", f"nothing in the ledger within {self._patience:g} s"
+        self._console.print(f"{status:<12}", end="", style=_STYLES.get(status, "red"))
+        self._console.print(about, markup=False, soft_wrap=True)
+
+
+class _Details(_Printer):
+    """Everything that is known of an event."""
+
+    @override
+    def answer(self, sent: Sent) -> None:
         self._line("[bold]" + escape(sent.event), f"{sent.file} → {sent.to}")
         if sent.status is not None:
             self._answer(sent)
 
+    @override
     def outcome(self, sent: Sent) -> None:
-        """Print what came of it."""
         if sent.delivery is not None:
             self._delivery(sent, sent.delivery)
         elif sent.id is not None or sent.channel == "ftp":
-            self._nothing_came(sent)
+            self._no_outcome(sent)
         self._console.print()
 
     def _line(self, label: str, text: str, style: str = "") -> None:
@@ -341,10 +399,10 @@ class _Printer:
 
     def _answer(self, sent: Sent) -> None:
         answer = sent.answer if isinstance(sent.answer, dict) else {}
-        said = answer.get("detail") or answer.get("status") or sent.trouble
+        message = answer.get("detail") or answer.get("status") or sent.trouble
         good = sent.outcome is not Outcome.REFUSED
         named = f", id {sent.id}" if good and sent.id else ""
-        self._line("  answer", f"{sent.status} {said}{named}".rstrip(), "green" if good else "red")
+        self._line("  answer", f"{sent.status} {message}{named}".rstrip(), "green" if good else "red")
         for problem in answer.get("errors", [])[1:]:
             self._line("", f"{problem['pointer']}: {problem['message']}", "red")
         for warning in answer.get("warnings", []):
@@ -352,15 +410,14 @@ class _Printer:
 
     def _delivery(self, sent: Sent, row: Json) -> None:
         about = f" {row['kind']} {row['subject']}" if row.get("subject") else ""
-        styles = {"sent": "green", "duplicate": "yellow"}
         named = "" if sent.status == httpx.codes.ACCEPTED else f", id {row['id']}"
-        self._line("  ledger", f"{row['status']}{about}{named}", styles.get(row["status"], "red"))
+        self._line("  ledger", f"{row['status']}{about}{named}", _STYLES.get(row["status"], "red"))
         if row.get("error") and sent.status is None:
             self._line("", row["error"], "red")
         if row.get("duplicateOf"):
             self._line("", f"the same as {row['duplicateOf']}, a short while ago", "yellow")
         if row["status"] not in _FINAL:
-            self._line("", f"attempt {row.get('attempts')} failed; it is tried again, and again", "yellow")
+            self._line("", f"attempt {row.get('attempts')} failed; the app tries again", "yellow")
         for name, message in sent.messages.items():
             self._line("  queue", f"{name}: {_described(message, peeked=sent.peeked)}")
         if row["status"] in {"sent", "duplicate"} and not sent.messages:
@@ -368,19 +425,22 @@ class _Printer:
         if row.get("raw"):
             self._line("  bytes", row["raw"])
 
-    def _nothing_came(self, sent: Sent) -> None:
+    def _no_outcome(self, sent: Sent) -> None:
+        named = f", id {sent.id}" if sent.id else ""
+        self._line("  ledger", f"nothing within {self._patience:g} s{named}", "red")
         if sent.channel == "ftp":
-            self._line("  ledger", f"nothing within {_FTP_SECONDS} s", "red")
-            self._line("", "Look at the app's log (dev.py run --ftp); is the file still there?")
+            self._line("", "Look at the app's log (dev.py run --ftp). Is the file still there?")
             return
-        self._line("  ledger", f"nothing within {_SECONDS} s, id {sent.id}", "red")
         if sent.channel == "hot-folder":
-            look = f"is {sent.to} still there? Then the app does not look into this hot folder."
+            question = f"Is {sent.to} still there? Then the app does not look into this hot folder."
         else:
-            look = "does a message wait in the queue printiq-inbox? Then the app does not work it off."
-        self._line("", f"Look at the app's log (dev.py run); {look}")
+            question = "Does a message wait in the queue printiq-inbox? Then the app does not process it."
+        self._line("", f"Look at the app's log (dev.py run). {question}")
         if self._target.storage is not None:
             self._line("", "If it uses other storage than this command looks into, give --storage-port.")
+
+
+_STYLES = {"sent": "green", "duplicate": "yellow"}
 
 
 def _described(message: Json | None, *, peeked: bool) -> str:
@@ -388,7 +448,7 @@ def _described(message: Json | None, *, peeked: bool) -> str:
         return "sent; messages are peeked at only where the app is on this machine"
     if message is None:
         return f"not among the first {PEEK} that wait: taken by its consumer, or behind them"
-    told = f"{message['type']}, subject {message.get('subject', 'none')}"
+    text = f"{message['type']}, subject {message.get('subject', 'none')}"
     if "dataref" in message:
-        told += f", data at {message['dataref']}"
-    return told + (f", duplicateof {message['duplicateof']}" if "duplicateof" in message else "")
+        text += f", data at {message['dataref']}"
+    return text + (f", duplicateof {message['duplicateof']}" if "duplicateof" in message else "")

@@ -1,4 +1,4 @@
-"""`dev.py verify`: the account of every delivery, and each one that does not add up."""
+"""`dev.py verify`: reconcile archive, quarantine and ledger, and name each delivery that does not add up."""
 
 import json
 from datetime import date
@@ -20,9 +20,9 @@ _MISMATCH, _INEXACT = 1, 4
 
 def main(
     *,
-    since: Annotated[str | None, typer.Option(help="First day to look at, as YYYY-MM-DD.")] = None,
+    since: Annotated[str | None, typer.Option(help="First day to reconcile, as YYYY-MM-DD.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Put bytes that the ledger does not know into the inbox.")
+        bool, typer.Option("--repair", help="Send bytes that the ledger does not know to the inbox.")
     ] = False,
     as_json: JsonOption = False,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
@@ -32,15 +32,15 @@ def main(
     Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
     local.settings.json), or else on the local one. It is exact once the inbox is empty.
 
-    Exit codes: 0 it adds up; 1 it does not; 2 the command line or a setting is wrong; 3 storage does not
-    answer; 4 not exact yet, messages wait.
+    Exit codes: 0 everything adds up; 1 something does not; 2 the command line or a setting is wrong; 3
+    storage does not answer; 4 not exact yet, messages wait.
     """
     console = Console(stderr=as_json, markup=False)
     try:
         first = date.fromisoformat(since) if since else None
     except ValueError as error:
         raise typer.BadParameter(
-            f"{since!r} is no date. Write it as 2026-03-31.", param_hint="--since"
+            f"{since!r} is no date. Write it like 2026-03-31.", param_hint="--since"
         ) from error
     found = with_app(lambda app: _verify(app, first, console, repair=repair), storage_port, console)
     if as_json:
@@ -65,7 +65,7 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
         unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
         for place in unknown:
             await reconcile.adopt(app.stores, place)
-        console.print(f"Put {deliveries(len(unknown))} that the ledger did not know into the inbox.")
+        console.print(f"Sent {deliveries(len(unknown))} that the ledger did not know to the inbox.")
     return found
 
 
@@ -84,19 +84,19 @@ def _as_members(found: Account) -> dict[str, object]:
 
 
 def _show(found: Account, console: Console) -> None:
-    table = Table("status", "deliveries", title=f"The account, by days: {found.days}")
+    table = Table("status", "deliveries", title=f"Days reconciled: {found.days}")
     table.columns[1].justify = "right"
     for status, count in sorted(found.by_status.items()):
         table.add_row(status, f"{count:,}")
     table.add_row("all", f"{found.by_status.total():,}", style="bold")
     console.print(table)
-    console.print(f"Open (quarantined or failed, and nothing done about it): {found.open:,}")
+    console.print(f"Open (quarantined or failed, neither replayed nor dismissed): {found.open:,}")
     for finding in found.findings:
         console.print(f"{finding.id}: {finding.what}", style="red", highlight=False)
     if found.poison:
         console.print(f"In the poison queue: {counted(found.poison, 'message')}.", style="red")
     if found.waiting:
         waiting = counted(found.waiting, "message")
-        console.print(f"In the inbox: {waiting}. Ask again when it is empty.", style="yellow")
+        console.print(f"In the inbox: {waiting}. Run this again when it is empty.", style="yellow")
     if found.balanced and not found.waiting:
-        console.print("It adds up: nothing is missing.", style="green")
+        console.print("Everything adds up: nothing is missing.", style="green")

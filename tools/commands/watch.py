@@ -1,8 +1,9 @@
-"""Follows the ledger and the queues of an app, live, and takes nothing away from its consumers."""
+"""`dev.py watch`: follow the ledger and the queues of an app, taking nothing from its consumers."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,30 +14,38 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from events import Channel
+from handlers.ledger.write import Status
+from tools.commands import _selectors
+from tools.commands._api import Json, Queue, UnreachableError
 from tools.commands._target import (
     DEFAULT_STORAGE_PORT,
     DEFAULT_URL,
     PEEK,
     Account,
-    Json,
     JsonOption,
     KeyOption,
-    Queue,
     StoragePortOption,
     Target,
-    UnreachableError,
     UrlOption,
 )
 
 _UNREACHABLE = 3
 _INTERVAL = 1.0
-# What was received longer ago is no longer looked at: each look reads the ledger from there.
+# Each look reads the ledger from this long ago.
 _LONGEST = timedelta(hours=1)
 _STYLES = {"sent": "green", "duplicate": "yellow", "failing": "yellow", "quarantined": "red", "failed": "red"}
+_INDENT = " " * 10
 
 
 def main(
     *,
+    event: Annotated[
+        str | None, typer.Option(help="Only this event.", callback=_selectors.event_or_unknown)
+    ] = None,
+    status: Annotated[list[Status] | None, typer.Option(help="Only this status; may be repeated.")] = None,
+    channel: Annotated[Channel | None, typer.Option(help="Only what arrived by this channel.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only this job, quote, customer, …")] = None,
     since: Annotated[
         float, typer.Option(help="Minutes to look back at the start, at most 60.", min=0, max=60)
     ] = 0,
@@ -47,17 +56,19 @@ def main(
 ) -> None:
     """Follow the ledger and the result queues, live, until Ctrl-C.
 
-    Messages are only peeked at: consumers get every one of them. A peek shows the first 32 of a queue and no
-    more; what lies behind them, or was taken at once, is told by the ledger, which names the queues that each
-    delivery was sent to. An app elsewhere (--url) is asked through its API: of a queue it tells how many
-    messages wait, and its list of deliveries names no queues (GET /api/deliveries/{id} does). With --json
-    each line is a delivery that is new or changed, or a queue that changed.
+    Messages are only peeked at: consumers get every one of them. A peek shows the first 32 messages of a
+    queue; for those behind them, or taken at once, the ledger names the queues that each delivery was sent
+    to. An app elsewhere (--url) is asked through its API, which counts messages without showing them, and
+    whose list of deliveries names no queues (GET /api/deliveries/{id} does). With --json each line is a
+    delivery that is new or changed, or a queue that changed.
 
     Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the app or its storage does not answer.
     """
     console = Console(highlight=False, stderr=as_json)
     target = Target.of(url, key, storage_port)
-    watch = Watch(target.account(), datetime.now(UTC) - timedelta(minutes=since))
+    wanted = {"event": event and {event}, "channel": channel and {channel}, "subject": subject and {subject}}
+    filters = {column: values for column, values in {**wanted, "status": set(status or ())}.items() if values}
+    watch = Watch(target.account, datetime.now(UTC) - timedelta(minutes=since), filters)
     try:
         if as_json:
             _print_json(watch)
@@ -71,9 +82,13 @@ def main(
 
 
 class Watch:
-    """Remember what was seen, so that each look tells what is new."""
+    """What was seen so far, so that each look finds what is new.
 
-    def __init__(self, account: Account, start: datetime) -> None:
+    `filters` are the values wanted in columns of the ledger.
+    """
+
+    def __init__(self, account: Account, start: datetime, filters: Mapping[str, AbstractSet[str]]) -> None:
+        self._filters = filters
         self._account = account
         self._start = start
         self._rows: dict[str, Json] = {}
@@ -88,12 +103,15 @@ class Watch:
         since = max(self._start, datetime.now(UTC) - _LONGEST)
         rows = {str(row["id"]): row for row in self._account.deliveries(since)}
         for delivery_id, row in rows.items():
-            if row != self._rows.get(delivery_id):
+            if row != self._rows.get(delivery_id) and self._is_wanted(row):
                 yield row
         self._rows = rows
 
+    def _is_wanted(self, row: Json) -> bool:
+        return all(row.get(column) in values for column, values in self._filters.items())
+
     def changed_queues(self) -> Iterator[Queue]:
-        """Yield the queues that changed since the last look; one that was deleted, as empty."""
+        """Yield the queues that changed since the last look; a deleted one as empty."""
         queues = {queue.name: queue for queue in self._account.queues()}
         gone = {name: Queue(name, 0, ()) for name in self._queues.keys() - queues.keys()}
         for name, queue in (queues | gone).items():
@@ -113,11 +131,11 @@ def _print_json(watch: Watch) -> None:
 
 def _print(watch: Watch, console: Console, target: Target) -> None:
     how = "through its API, which shows no messages" if target.storage is None else "and its storage"
-    console.print(f"Watching {target.url} {how}. Ctrl-C ends it.", soft_wrap=True, markup=False)
+    console.print(f"Watching {target.url} {how}. Press Ctrl-C to stop.", soft_wrap=True, markup=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             for row in watch.deliveries():
-                console.print(_line(row), soft_wrap=True)
+                console.print(line(row, console.width if console.is_terminal else None), soft_wrap=True)
             changed = list(watch.changed_queues())
             if console.is_terminal:
                 live.update(_queues(watch.queues), refresh=True)
@@ -127,20 +145,23 @@ def _print(watch: Watch, console: Console, target: Target) -> None:
             time.sleep(_INTERVAL)
 
 
-def _line(row: Json) -> Text:
+def line(row: Json, width: int | None) -> Text:
+    """Write a delivery in columns, cut to the terminal's width; its duplicate or error on a second line."""
     received = datetime.fromisoformat(row["receivedAt"]).astimezone()
-    line = Text(f"{received:%H:%M:%S}  ")
-    line.append(f"{row['status']:<12}", style=_STYLES.get(row["status"], ""))
-    line.append(f"{row['event']:<28}")
-    line.append(f"{row['kind']} {row['subject']}" if row.get("subject") else "no subject")
-    line.append(f"  by {row['channel']}")
+    text = Text(f"{received:%H:%M:%S}  ")
+    text.append(f"{row['status']:<12}", style=_STYLES.get(row["status"], ""))
+    text.append(f"{row['event']:<29}")
+    text.append(f"{row['kind']} {row['subject']}" if row.get("subject") else "no subject")
+    text.append(f"  by {row['channel']}")
     if row.get("queues"):
-        line.append(f"  → {', '.join(row['queues'])}")
+        text.append(f"  → {', '.join(row['queues'])}")
+    if width is not None:
+        text.truncate(width, overflow="ellipsis")
     if row.get("duplicateOf"):
-        line.append(f"  the same as {row['duplicateOf']}", style="yellow")
+        text.append(f"\n{_INDENT}the same as {row['duplicateOf']}", style="yellow")
     if row.get("error"):
-        line.append(f"  {row['error']}", style="red")
-    return line
+        text.append(f"\n{_INDENT}{row['error']}", style="red")
+    return text
 
 
 def _queues(queues: list[Queue]) -> Group:
@@ -154,7 +175,7 @@ def _queues(queues: list[Queue]) -> Group:
 
 def _depth(queue: Queue) -> str:
     in_part = queue.first is not None and queue.messages > PEEK
-    return f"{queue.messages}" + (f" (the first {PEEK} can be seen)" if in_part else "")
+    return f"{queue.messages}" + (f" (the first {PEEK} are visible)" if in_part else "")
 
 
 def _next(queue: Queue) -> str:

@@ -1,4 +1,4 @@
-"""Checks what a command line names by the rules of the app's API, before anything is asked of the app."""
+"""What command lines select by, checked by the rules of the app's API before the app is asked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from handlers.problems import in_plain_words
 
 
 def _as(rule: Any) -> Callable[[str | None], str | None]:
-    """Return an option's callback: it refuses what the rule does not take, and spells names as it does."""
+    """Return an option's callback, which refuses what the rule does not take and spells names as it does."""
     adapter = TypeAdapter[Any](rule)
 
     def callback(text: str | None) -> str | None:
@@ -28,7 +28,7 @@ def _as(rule: Any) -> Callable[[str | None], str | None]:
 
 # An event that printIQ knows, in its own spelling.
 event = _as(KnownEvent)
-# The same, or the name under which the ledger has what came as no known event.
+# The same, or the name under which the ledger keeps deliveries of no known event.
 event_or_unknown = _as(EventName)
 # A date or a time.
 moment = _as(Moment)
