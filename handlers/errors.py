@@ -9,6 +9,7 @@
     ├── Conflict                  409  storage: it exists already, or changed since it was read
     ├── BadRequest                400  a request that makes no sense
     │   └── BadCursor             400  a cursor that this app did not issue
+    ├── MethodNotAllowed          405  the address takes another method
     ├── Missing                   404  what was asked for does not exist
     │   ├── UnknownDelivery       404  no delivery has this id, so far
     │   └── NothingKept           404  the bytes of a delivery are not kept anywhere
@@ -19,6 +20,7 @@
 What is wrong with an event is an `events.EventError`, which has `status`, `title` and `problems` too.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from events import Problem
@@ -29,6 +31,7 @@ class HandlerError(Exception):
 
     status: ClassVar[int]
     title: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -40,6 +43,8 @@ class StorageFault(HandlerError):
 
     status = 503
     title = "Storage unavailable"
+    # how long the sender waits before it tries again, in seconds
+    headers: ClassVar = {"Retry-After": "30"}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -81,6 +86,12 @@ class BadRequest(HandlerError):
 
 class BadCursor(BadRequest):
     """A cursor that this app did not issue."""
+
+
+class MethodNotAllowed(HandlerError):
+    status = 405
+    title = "Method not allowed"
+    headers: ClassVar = {"Allow": "POST"}
 
 
 class Missing(HandlerError):

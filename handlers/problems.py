@@ -10,6 +10,14 @@ from pydantic_core import ErrorDetails
 from events import EventError, Problem
 from handlers.errors import HandlerError
 
+# Where each type is documented. RFC 9457 lets a type be a path: it is the same at every app, and resolves.
+PROBLEM_TYPES = "/api/problems"
+
+
+def problem_type(title: str) -> str:
+    """Return the `type` of the problems with this title."""
+    return f"{PROBLEM_TYPES}/{title.lower().replace(' ', '-')}"
+
 
 class ProblemDetails(BaseModel):
     """The reasons for a refusal; `errors` is never empty."""
@@ -58,7 +66,7 @@ def in_words(error: ValidationError) -> str:
 def problem_document(details: ProblemDetails, **members: Any) -> bytes:
     """Return the document; `members` that are None are left out."""
     document = {
-        "type": "about:blank",
+        "type": problem_type(details.title),
         "title": details.title,
         "status": details.status,
         "detail": details.detail,

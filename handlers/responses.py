@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from events import EventError
@@ -11,8 +10,6 @@ from handlers.problems import ProblemDetails, problem_document, to_json
 
 _JSON = "application/json; charset=utf-8"
 _PROBLEM = "application/problem+json; charset=utf-8"
-# How long a sender waits before it tries again, in seconds.
-_RETRY_AFTER = "30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,7 @@ def attachment(body: bytes, content_type: str, name: str) -> Response:
 
 
 def problem(error: EventError | HandlerError, **members: Any) -> Response:
-    """Respond with the problem details of an error (RFC 9457); a 503 says when to try again."""
+    """Respond with the problem details of an error (RFC 9457)."""
     details = ProblemDetails.of(error)
-    unavailable = details.status == HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {**_ALWAYS, "Retry-After": _RETRY_AFTER} if unavailable else _ALWAYS
-    return Response(details.status, problem_document(details, **members), _PROBLEM, headers)
+    headers = error.headers if isinstance(error, HandlerError) else {}
+    return Response(details.status, problem_document(details, **members), _PROBLEM, {**_ALWAYS, **headers})

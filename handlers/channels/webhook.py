@@ -4,9 +4,9 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from events import Channel, Delivery, EmptyBody, EventError, timestamp
+from events import Channel, Delivery, EmptyBody, EventError, EventType, timestamp
 from handlers.app import App
-from handlers.errors import NoCustody
+from handlers.errors import MethodNotAllowed, NoCustody
 from handlers.ids import new_id, time_of
 from handlers.pipeline.receive import Receipt, keep_refused, receive
 from handlers.problems import ProblemDetails
@@ -44,6 +44,11 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
     except NoCustody as error:
         _log.error("%s was not received: %s", delivery.id, error)
         return problem(error)
+
+
+async def refuse_get(event: str) -> Response:
+    """Explain the address to somebody who opens it in a browser. Raises MethodNotAllowed and UnknownEvent."""
+    raise MethodNotAllowed(f"POST here: this is the receiver for {EventType.named(event)}.")
 
 
 async def _refuse_without_length(delivery: Delivery, app: App) -> None:

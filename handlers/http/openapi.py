@@ -96,6 +96,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "id": ("The id of a delivery.", {"type": "string", "format": "uuid"}),
     "event": ("printIQ's name of the event, in any case.", {"type": "string", "enum": list(EventType)}),
     "kind": ("The kind of object that has the key.", {"type": "string", "enum": list(Kind)}),
+    "name": ("The last segment of a problem's `type`.", {"type": "string", "minLength": 1}),
     "key": ("The business key, exactly as printIQ writes it.", {"type": "string", "minLength": 1}),
 }
 _PROBLEMS = {

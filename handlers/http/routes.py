@@ -3,11 +3,12 @@
 The order counts: the Functions host tries routes in order of registration.
 """
 
-from handlers.channels.webhook import webhook
+from handlers.channels.webhook import refuse_get, webhook
 from handlers.http import endpoints, schemas
 from handlers.http.console import console
 from handlers.http.health import health
 from handlers.http.openapi import event_schema, event_schemas, openapi
+from handlers.http.problem_types import documented, problem_types
 from handlers.http.routing import Content, Operation, Route
 
 _BYTES = Content(
@@ -37,6 +38,14 @@ ROUTES: tuple[Route, ...] = (
             body=_EVENT,
             problems=(400, 404, 411, 413, 415, 422),
         ),
+    ),
+    Route(
+        "webhook_address",
+        "GET",
+        "webhooks/{event}",
+        lambda request, _: refuse_get(request.path["event"]),
+        None,
+        anonymous=True,
     ),
     Route(
         "health",
@@ -178,6 +187,22 @@ ROUTES: tuple[Route, ...] = (
         "schemas/{event}",
         lambda request, app: event_schema(request.path["event"], app),
         Operation("Return the JSON Schema of an event's data.", {200: _SCHEMA}, problems=(404,)),
+        anonymous=True,
+    ),
+    Route(
+        "problems",
+        "GET",
+        "problems",
+        lambda _, __: problem_types(),
+        Operation("List the problem types.", {200: schemas.ProblemTypes}),
+        anonymous=True,
+    ),
+    Route(
+        "problem",
+        "GET",
+        "problems/{name}",
+        lambda request, _: documented(request.path["name"]),
+        Operation("Explain a problem type.", {200: schemas.ProblemType}, problems=(404,)),
         anonymous=True,
     ),
     Route(

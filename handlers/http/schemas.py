@@ -479,10 +479,28 @@ class Accepted(_Response):
     errors: list[ProblemItem] | None = None
 
 
+class ProblemType(_Response):
+    """What the problems of one `type` mean, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    meaning: str
+
+
+class ProblemTypes(_Response):
+    """All problem types."""
+
+    problems: list[ProblemType]
+
+
 class ProblemDocument(_Response):
     """Problem details (RFC 9457)."""
 
-    type: str
+    type: Annotated[
+        str,
+        Field(description="A path at this app that documents the problem. It never changes: test for it."),
+    ]
     title: str
     status: int
     detail: str

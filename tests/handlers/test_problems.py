@@ -18,7 +18,7 @@ REFUSAL = ProblemDetails(
 
 def test_a_problem_document_has_the_members_of_rfc_9457_and_every_error() -> None:
     assert json.loads(problem_document(REFUSAL, id="x", raw=None)) == {
-        "type": "about:blank",
+        "type": "/api/problems/wrong-object",
         "title": "Wrong object",
         "status": 422,
         "detail": "first",
