@@ -1,23 +1,33 @@
 """Read events from a result queue: what every consumer has to get right, in one place.
 
+- A message whose `delivery` was handled is dropped. A replay has one of its own, and so is handled again.
+- A queue has no order: what is older than the latest that was handled of its subject changes nothing.
+- What can never be handled goes to the poison queue at once, with the reason in the log; what fails, after
+  five tries. Neither stops what lies behind it.
+- A message is deleted after the work is done. A crash in between repeats the work: let it be an upsert by
+  subject.
+
 Copy it beside your consumer. Needs `pip install azure-storage-queue azure-storage-blob azure-identity`.
 """
 
 import argparse
 import base64
+import contextlib
 import json
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
-from azure.storage.blob import BlobClient, BlobServiceClient
-from azure.storage.queue import QueueClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 
 type Event = dict[str, Any]
 
@@ -27,93 +37,190 @@ LOCAL = (
     "FsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
-# Nobody else is handed a message for so long; after that it comes again.
+# A message is hidden from others for this long, then handed out again.
 _LEASE_SECONDS = 300
+_MAX_TRIES = 5
 _log = logging.getLogger("printiq.consumer")
 
 
-class Storage:
-    """Reach the storage account: by a connection string, or by its name or queue URL and an identity."""
+class SetAsideError(Exception):
+    """Why a message can never be handled, however often it is tried."""
 
-    def __init__(self, named: str) -> None:
-        self._named = named
-        self._by_string = "=" in named
-        self._identity = None if self._by_string else DefaultAzureCredential()
+
+class Storage:
+    """The storage account: by its name and an identity, or by a connection string."""
+
+    def __init__(self, account: str) -> None:
+        if "=" not in account:
+            blobs, queues = (f"https://{account}.{service}.core.windows.net" for service in ("blob", "queue"))
+            account = f"BlobEndpoint={blobs};QueueEndpoint={queues}"
+        holds_secret = re.search("AccountKey=|SharedAccessSignature=", account)
+        identity = None if holds_secret else DefaultAzureCredential()
+        self._blobs = BlobServiceClient.from_connection_string(account, identity)
+        self._queues = QueueServiceClient.from_connection_string(account, identity)
 
     def queue(self, name: str) -> QueueClient:
-        if self._by_string:
-            return QueueClient.from_connection_string(self._named, name)
-        is_url = self._named.startswith("https://")
-        url = self._named if is_url else f"https://{self._named}.queue.core.windows.net"
-        return QueueClient(url, name, credential=self._identity)
+        return self._queues.get_queue_client(name)
 
-    def blob(self, url: str) -> bytes:
-        blob = BlobClient.from_blob_url(url, credential=self._identity)
-        if self._by_string:
-            service = BlobServiceClient.from_connection_string(self._named)
-            blob = service.get_blob_client(blob.container_name, blob.blob_name)
-        return blob.download_blob().readall()
+    def blob(self, address: str) -> bytes:
+        """Read the blob of that container and name in this account, whichever host the address has.
+
+        So that our token goes nowhere but to the account that we know.
+        """
+        own = urlsplit(self._blobs.url).path.lstrip("/")  # Azurite has the account's name there
+        path = urlsplit(address).path.lstrip("/").removeprefix(own)
+        container, _, name = unquote(path).partition("/")
+        return self._blobs.get_blob_client(container, name).download_blob().readall()
 
 
-class Asked(NamedTuple):
-    """Hold what a consumer that writes into a folder was asked to do."""
+class State:
+    """What was handled, in a database: the deliveries, and the time of the latest event of each subject."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path)
+        self._database.executescript(
+            "CREATE TABLE IF NOT EXISTS handled (delivery TEXT PRIMARY KEY);"
+            "CREATE TABLE IF NOT EXISTS latest (subject TEXT PRIMARY KEY, time TEXT NOT NULL);"
+        )
+
+    def is_handled(self, event: Event) -> bool:
+        return self._has("SELECT 1 FROM handled WHERE delivery = ?", event["delivery"])
+
+    def is_outdated(self, event: Event) -> bool:
+        # a replay is as old as what it replays; times are UTC in one form, so that they compare as texts
+        return self._has("SELECT 1 FROM latest WHERE subject = ? AND time > ?", key(event), event["time"])
+
+    def remember(self, event: Event) -> None:
+        with self._database:
+            self._database.execute("INSERT OR IGNORE INTO handled VALUES (?)", [event["delivery"]])
+            self._database.execute(
+                "INSERT INTO latest VALUES (?, ?) ON CONFLICT DO UPDATE SET time = max(time, excluded.time)",
+                [key(event), event["time"]],
+            )
+
+    def _has(self, query: str, *values: str) -> bool:
+        return self._database.execute(query, values).fetchone() is not None
+
+
+def key(event: Event) -> str:
+    """Return what the event is about; of one without a business key, the event itself."""
+    return str(event.get("subject", event["id"]))
+
+
+class Arguments(NamedTuple):
+    """The command line of a consumer that writes into a folder; `state` is a folder beside it."""
 
     folder: Path
+    state: Path
     queue: str
     once: bool
 
 
-def asked(about: str | None, folder: str) -> Asked:
-    """Read the command line of such a consumer, and make its folder."""
+def arguments(about: str | None, folder_help: str) -> Arguments:
+    """Read the command line, and make the folders."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("folder", type=Path, help=folder)
+    parser.add_argument("folder", type=Path, help=folder_help)
     parser.add_argument("--queue", default="printiq-events")
     parser.add_argument("--once", action="store_true", help="end when the queue is empty")
-    found = Asked(**vars(parser.parse_args()))
-    found.folder.mkdir(parents=True, exist_ok=True)
-    return found
+    given = parser.parse_args()
+    # beside the folder, not in it: whatever watches that takes all that lies there
+    state = given.folder.absolute().with_name(f"{given.folder.name}.state")
+    for folder in (given.folder, state):
+        folder.mkdir(parents=True, exist_ok=True)
+    return Arguments(given.folder, state, given.queue, given.once)
 
 
-def consume(queue: str, wanted: str, handle: Callable[[Event], None], remembered: Path, *, once: bool) -> int:
-    """Hand each event of a type to `handle`, whole and once; return how many there were.
+def write_whole(path: Path, content: bytes, *, by_way_of: Path) -> None:
+    """Write a file that appears under its name once all of it is on the disk, replacing one of that name."""
+    part = by_way_of / f"{path.name}.part"
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
-    `handle` may fail: that is logged, and the message comes again. `remembered` keeps the ids that were
-    handled. With `once` it ends when the queue is empty.
+
+def file_name(text: str) -> str:
+    """Return a text as the name of a file; two texts never get the same name."""
+    return re.sub(r"[^\w.-]", lambda found: quote(found[0], safe=""), text)
+
+
+def consume(queue: str, wanted: str, handle: Callable[[Event], None], state: Path, *, once: bool) -> int:
+    """Hand the events of one type to `handle`, with their data; return how many it handled.
+
+    `handle` raises SetAsideError for what can never be handled. With `once` it ends when the queue is empty.
     """
     storage = Storage(os.environ.get("PRINTIQ_STORAGE", LOCAL))
-    client = storage.queue(queue)
-    seen = sqlite3.connect(remembered)
-    seen.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)")
+    source, poison = storage.queue(queue), storage.queue(f"{queue}-poison")
+    known = State(state / "handled.sqlite")
     handled = 0
     while True:
-        messages = _messages(client)
+        messages = _messages(source)
         for message in messages:
-            event = json.loads(base64.b64decode(message.content))
-            is_new = not seen.execute("SELECT 1 FROM seen WHERE id = ?", [event["id"]]).fetchone()
-            # a repeat says what it repeats: that was, or will be, handled itself
-            if event["type"] == f"com.printiq.{wanted}" and is_new and "duplicateof" not in event:
-                try:
+            try:
+                event = _read(message.content)
+                if event["type"] == f"com.printiq.{wanted}" and _is_news(event, known):
                     handle({**event, "data": _data(event, storage)})
-                except Exception:  # noqa: BLE001 - one that fails must not stop the others
-                    _log.exception("%s failed; it comes again in %d s", event["id"], _LEASE_SECONDS)
+                    known.remember(event)
+                    handled += 1
+            except SetAsideError as why:
+                _log.error("Set aside in %s: %s", poison.queue_name, why)
+                _send(poison, message)
+            except Exception:  # noqa: BLE001 - one that fails must not stop the others
+                if (message.dequeue_count or 0) < _MAX_TRIES:
+                    _log.exception("Try %s failed; it comes again", message.dequeue_count)
                     continue
-                seen.execute("INSERT INTO seen VALUES (?)", [event["id"]])
-                seen.commit()
-                handled += 1
-            client.delete_message(message)
+                _log.exception("Set aside in %s: it failed %d times", poison.queue_name, _MAX_TRIES)
+                _send(poison, message)
+            with contextlib.suppress(ResourceNotFoundError):  # the lease ended: it comes again, and is known
+                source.delete_message(message)
         if not messages and once:
             return handled
         if not messages:
             time.sleep(2)
 
 
-def _messages(client: QueueClient) -> list[Any]:
+def _is_news(event: Event, known: State) -> bool:
+    # what a duplicate repeats was, or will be, handled itself
+    if "duplicateof" in event or known.is_handled(event):
+        return False
+    if known.is_outdated(event):
+        _log.warning("%s: older than what was handled; ignored", key(event))
+        return False
+    return True
+
+
+def _messages(source: QueueClient) -> list[QueueMessage]:
     try:
-        return list(client.receive_messages(max_messages=16, visibility_timeout=_LEASE_SECONDS))
+        return list(source.receive_messages(max_messages=16, visibility_timeout=_LEASE_SECONDS))
     except ResourceNotFoundError:  # the app makes the queue with the first event
         return []
 
 
+def _read(text: str) -> Event:
+    try:
+        event = json.loads(base64.b64decode(text, validate=True))
+    except (ValueError, RecursionError) as error:
+        raise SetAsideError(f"not base64 of JSON: {text[:60]}") from error
+    attributes = ("id", "type", "time", "delivery")
+    if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in attributes):
+        raise SetAsideError(f"no event of printIQ: {text[:60]}")
+    return event
+
+
 def _data(event: Event, storage: Storage) -> Any:
     """Return the payload; a large one lies in a blob that `dataref` names."""
-    return event["data"] if "data" in event else json.loads(storage.blob(event["dataref"]))
+    if "data" in event:
+        return event["data"]
+    if "dataref" not in event:
+        raise SetAsideError(f"{event['id']} has neither data nor dataref")
+    return json.loads(storage.blob(event["dataref"]))
+
+
+def _send(poison: QueueClient, message: QueueMessage) -> None:
+    """Put a message aside as it came. It stays until it is taken: the default is seven days."""
+    try:
+        poison.send_message(message.content, time_to_live=-1)
+    except ResourceNotFoundError:
+        poison.create_queue()
+        poison.send_message(message.content, time_to_live=-1)

@@ -1,24 +1,20 @@
 """New jobs from printIQ into an Enfocus Switch hot folder: `python to_switch.py /path/to/hot-folder`."""
 
 import json
-import re
 
-from consumer import Event, asked, consume
+from consumer import Event, arguments, consume, file_name, key, write_whole
 
 
 def main() -> None:
-    folder, queue, once = asked(__doc__, "the folder that Switch watches")
+    folder, state, queue, once = arguments(__doc__, "the folder that Switch watches")
 
     def drop(event: Event) -> None:
-        job = event.get("subject") or event["id"]  # a job without a number has none
-        name = re.sub(r"[^\w.-]", "_", job)
         # Switch takes a file as soon as it sees it: so it appears under its name when it is whole
-        part = folder / f".{name}.part"
-        part.write_text(json.dumps(event["data"], ensure_ascii=False, indent=1), encoding="utf-8")
-        part.replace(folder / f"{name}.json")
-        print(f"{job}: {event['data'].get('Title') or ''}")
+        content = json.dumps(event["data"], ensure_ascii=False, indent=1).encode()
+        write_whole(folder / f"{file_name(key(event))}.json", content, by_way_of=state)
+        print(f"{key(event)}: {event['data'].get('Title') or ''}")
 
-    count = consume(queue, "CreateJobXml", drop, folder / ".handled.sqlite", once=once)
+    count = consume(queue, "CreateJobXml", drop, state, once=once)
     print(f"Jobs handed to Switch: {count}")
 
 
