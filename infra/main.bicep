@@ -1,6 +1,8 @@
 // Everything that the receiver of printIQ events needs in Azure, in one resource group.
-// What differs between UAT and production stands in environments/*.json, which Terraform reads too.
+// environments/*.json holds what differs between UAT and production; Terraform reads the same files.
 targetScope = 'subscription'
+
+import { Profile, Tags } from 'types.bicep'
 
 @minLength(1)
 @maxLength(20)
@@ -12,25 +14,44 @@ param environmentName string
 @metadata({ azd: { type: 'location' } })
 param location string
 
-@allowed(['uat', 'prod'])
 @description('Which file of environments/ applies.')
-param tier string
+param tier 'uat' | 'prod'
 
 @minLength(1)
 @description('Names the printIQ site: the source of every result event is /printiq/{site}.')
 param site string
 
 @minLength(3)
-@description('Who is told when an alert fires.')
+@description('Receives the alerts.')
 param alertEmail string
 
-var profiles = {
+type Profiles = {
+  @description('printIQ\'s test environment.')
+  uat: Profile
+  @description('Production.')
+  prod: Profile
+}
+
+var profiles Profiles = {
   uat: loadJsonContent('environments/uat.json')
   prod: loadJsonContent('environments/prod.json')
 }
 var profile = profiles[tier]
 var token = uniqueString(subscription().id, environmentName, location)
-var tags = { 'azd-env-name': environmentName, application: 'printiq-event-receiver', tier: tier }
+var tags Tags = { 'azd-env-name': environmentName, application: 'printiq-event-receiver', tier: tier }
+
+// Every name is computed here, so that what-if can say what a deployment changes.
+var names = {
+  identity: 'id-printiq-${token}'
+  workspace: 'log-printiq-${token}'
+  applicationInsights: 'appi-printiq-${token}'
+  storage: 'st${token}'
+  hotFolder: 'sthot${token}'
+  systemTopic: 'evgt-hot-folder-${token}'
+  keyVault: 'kv-${token}'
+  plan: 'plan-printiq-${token}'
+  functionApp: 'func-printiq-${token}'
+}
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
@@ -39,20 +60,19 @@ resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
 }
 
 module identity 'app/identity.bicep' = {
-  name: 'identity'
   scope: group
   params: {
-    name: 'id-printiq-${token}'
+    name: names.identity
     location: location
     tags: tags
   }
 }
 
 module monitoring 'app/monitoring.bicep' = {
-  name: 'monitoring'
   scope: group
   params: {
-    token: token
+    workspaceName: names.workspace
+    applicationInsightsName: names.applicationInsights
     location: location
     tags: tags
     retentionDays: profile.logRetentionDays
@@ -61,43 +81,32 @@ module monitoring 'app/monitoring.bicep' = {
 }
 
 module storage 'app/storage.bicep' = {
-  name: 'storage'
   scope: group
   params: {
-    name: 'st${token}'
+    name: names.storage
     location: location
     tags: tags
-    sku: profile.storageSku
-    resultQueues: profile.resultQueues
-    coolAfterDays: profile.coolAfterDays
-    retentionDays: profile.retentionDays
-    softDeleteDays: profile.softDeleteDays
-    deleteLock: profile.deleteLocks
+    profile: profile
     workspaceId: monitoring.outputs.workspaceId
   }
 }
 
 module hotFolder 'app/hot-folder.bicep' = {
-  name: 'hot-folder'
   scope: group
   params: {
-    name: 'sthot${token}'
-    systemTopicName: 'evgt-hot-folder-${token}'
+    name: names.hotFolder
+    systemTopicName: names.systemTopic
     location: location
     tags: tags
-    sku: profile.storageSku
-    softDeleteDays: profile.softDeleteDays
-    deleteLock: profile.deleteLocks
+    profile: profile
     workspaceId: monitoring.outputs.workspaceId
-    sftp: profile.sftp
   }
 }
 
 module keyVault 'app/key-vault.bicep' = {
-  name: 'key-vault'
   scope: group
   params: {
-    name: 'kv-${token}'
+    name: names.keyVault
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
@@ -105,43 +114,43 @@ module keyVault 'app/key-vault.bicep' = {
 }
 
 module roles 'app/rbac.bicep' = {
-  name: 'rbac'
   scope: group
+  dependsOn: [identity, monitoring, storage, hotFolder, keyVault]
   params: {
-    appPrincipalId: identity.outputs.principalId
-    systemTopicPrincipalId: hotFolder.outputs.systemTopicPrincipalId
-    storageAccountName: storage.outputs.name
-    hotFolderAccountName: hotFolder.outputs.name
-    applicationInsightsName: monitoring.outputs.applicationInsightsName
-    keyVaultName: keyVault.outputs.name
+    identityName: names.identity
+    systemTopicName: names.systemTopic
+    storageAccountName: names.storage
+    hotFolderAccountName: names.hotFolder
+    applicationInsightsName: names.applicationInsights
+    keyVaultName: names.keyVault
   }
 }
 
 module functionApp 'app/function-app.bicep' = {
-  name: 'function-app'
   scope: group
   dependsOn: [roles]
   params: {
-    name: 'func-printiq-${token}'
-    planName: 'plan-printiq-${token}'
+    name: names.functionApp
+    planName: names.plan
     location: location
     tags: union(tags, { 'azd-service-name': 'receiver' })
     profile: profile
     site: site
-    identityId: identity.outputs.id
-    identityClientId: identity.outputs.clientId
-    storageAccountName: storage.outputs.name
-    hotFolderAccountName: hotFolder.outputs.name
-    applicationInsightsName: monitoring.outputs.applicationInsightsName
-    keyVaultName: keyVault.outputs.name
+    identityName: names.identity
+    storageAccountName: names.storage
+    hotFolderAccountName: names.hotFolder
+    applicationInsightsName: names.applicationInsights
+    keyVaultName: names.keyVault
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 
 module alerts 'app/alerts.bicep' = {
-  name: 'alerts'
   scope: group
+  dependsOn: [hotFolder]
   params: {
     applicationInsightsId: monitoring.outputs.applicationInsightsId
+    systemTopicName: names.systemTopic
     location: location
     tags: tags
     email: alertEmail
@@ -152,12 +161,12 @@ module alerts 'app/alerts.bicep' = {
 
 output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
-output FUNCTION_APP_NAME string = functionApp.outputs.name
+output FUNCTION_APP_NAME string = names.functionApp
 output WEBHOOK_URL string = '${functionApp.outputs.url}/api/webhooks/{event}'
 output HEALTH_URL string = '${functionApp.outputs.url}/api/health'
 output CONSOLE_URL string = '${functionApp.outputs.url}/api/console'
 output HOT_FOLDER_URL string = '${hotFolder.outputs.blobEndpoint}hot-folder/{event}/'
-output HOT_FOLDER_ACCOUNT_NAME string = hotFolder.outputs.name
-output STORAGE_ACCOUNT_NAME string = storage.outputs.name
-output SYSTEM_TOPIC_NAME string = hotFolder.outputs.systemTopicName
-output KEY_VAULT_NAME string = keyVault.outputs.name
+output HOT_FOLDER_ACCOUNT_NAME string = names.hotFolder
+output STORAGE_ACCOUNT_NAME string = names.storage
+output SYSTEM_TOPIC_NAME string = names.systemTopic
+output KEY_VAULT_NAME string = names.keyVault

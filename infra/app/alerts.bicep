@@ -1,14 +1,18 @@
-// What somebody must be told of: each row of alerts.json is one rule over the app's own traces and requests.
+// What a person must hear of. Each row of alerts.json is a rule over the app's own traces and requests, each row of
+// metric-alerts.json one over Event Grid's metrics.
+import { EventHours, Tags } from '../types.bicep'
+
 param applicationInsightsId string
+param systemTopicName string
 param location string
-param tags object
+param tags Tags
 param email string
 
-@description('How old the oldest message of a result queue may be before its consumer is taken to be down.')
+@description('How old the oldest message of a result queue may be before its consumer counts as down.')
 param resultQueueMaxAgeSeconds int
 
 @description('Event name to hours: how long an event may be silent.')
-param silentAfterHours object
+param silentAfterHours EventHours
 
 var rules = loadJsonContent('../alerts.json')
 var silence = string(silentAfterHours)
@@ -25,7 +29,7 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for rule in rules: {
     name: 'alert-printiq-${rule.name}'
     location: location
@@ -45,7 +49,11 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       criteria: {
         allOf: [
           {
-            query: replace(replace(join(rule.query, '\n'), '{silentAfterHours}', silence), '{resultQueueMaxAgeSeconds}', resultAge)
+            query: replace(
+              replace(join(rule.query, '\n'), '{silentAfterHours}', silence),
+              '{resultQueueMaxAgeSeconds}',
+              resultAge
+            )
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0
@@ -54,6 +62,42 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         ]
       }
       actions: { actionGroups: [people.id] }
+    }
+  }
+]
+
+resource systemTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: systemTopicName
+}
+
+resource metricAlerts 'Microsoft.Insights/metricAlerts@2026-01-01' = [
+  for rule in loadJsonContent('../metric-alerts.json'): {
+    name: 'alert-printiq-${rule.name}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: rule.description
+      severity: rule.severity
+      enabled: true
+      scopes: [systemTopic.id]
+      evaluationFrequency: rule.every
+      windowSize: rule.window
+      autoMitigate: true
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: rule.name
+            metricNamespace: 'Microsoft.EventGrid/systemTopics'
+            metricName: rule.metric
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: rule.threshold
+          }
+        ]
+      }
+      actions: [{ actionGroupId: people.id }]
     }
   }
 ]

@@ -8,7 +8,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
-resource functionApp 'Microsoft.Web/sites@2025-05-01' existing = {
+resource functionApp 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionAppName
 }
 
@@ -18,7 +18,7 @@ resource systemTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
 
 // The name after Host.Functions. must be the function's own: a wrong one is answered 202, and the file is forgotten.
 var endpoint = 'https://${functionApp.properties.defaultHostName}/runtime/webhooks/blobs?functionName=Host.Functions.hot_folder'
-var key = listKeys('${functionApp.id}/host/default', '2025-05-01').systemKeys.blobs_extension
+var key = listKeys('${functionApp.id}/host/default', '2025-03-01').systemKeys.blobs_extension
 
 resource newFiles 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   name: 'hot-folder'

@@ -1,7 +1,9 @@
 // The vault for the credentials of FTP sources: the secret ftp-sources holds the whole setting FTP_SOURCES.
+import { Tags } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param workspaceId string
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
@@ -26,6 +28,8 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
 }
 
 // Who read a secret.
+// The version that Microsoft's documents name; the newest without a preview is from 2016.
+#disable-next-line use-recent-api-versions
 resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'audit'
   scope: vault
@@ -34,5 +38,3 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
     logs: [{ category: 'AuditEvent', enabled: true }]
   }
 }
-
-output name string = vault.name

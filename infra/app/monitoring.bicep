@@ -1,14 +1,15 @@
 // Where the app's traces go: Application Insights over a Log Analytics workspace. Neither accepts a key.
-param token string
-param location string
-param tags object
-param retentionDays int
+import { Tags } from '../types.bicep'
 
-@description('A daily limit of what is taken in; -1 is none. Over the limit traces are lost, and with them the alerts.')
+param workspaceName string
+param applicationInsightsName string
+param location string
+param tags Tags
+param retentionDays int
 param dailyCapGB int
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
-  name: 'log-printiq-${token}'
+  name: workspaceName
   location: location
   tags: tags
   properties: {
@@ -20,7 +21,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
 }
 
 resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
-  name: 'appi-printiq-${token}'
+  name: applicationInsightsName
   location: location
   tags: tags
   kind: 'web'
@@ -32,5 +33,4 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 output workspaceId string = workspace.id
-output applicationInsightsName string = applicationInsights.name
 output applicationInsightsId string = applicationInsights.id

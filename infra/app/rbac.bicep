@@ -1,6 +1,6 @@
 // The least roles that work, each with its reason. Two identities hold them: the app's, and Event Grid's for dead letters.
-param appPrincipalId string
-param systemTopicPrincipalId string
+param identityName string
+param systemTopicName string
 param storageAccountName string
 param hotFolderAccountName string
 param applicationInsightsName string
@@ -13,6 +13,14 @@ var role = {
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
+}
+
+resource app 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+resource eventGrid 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: systemTopicName
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -38,71 +46,80 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
 
 // The Functions host keeps its leases and keys in blobs, for which the platform asks for Owner.
 resource storageBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage.id, appPrincipalId, role.storageBlobDataOwner)
+  name: guid(storage.id, app.id, role.storageBlobDataOwner)
   scope: storage
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageBlobDataOwner)
   }
 }
 
 resource storageQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage.id, appPrincipalId, role.storageQueueDataContributor)
+  name: guid(storage.id, app.id, role.storageQueueDataContributor)
   scope: storage
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageQueueDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      role.storageQueueDataContributor
+    )
   }
 }
 
 resource storageTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage.id, appPrincipalId, role.storageTableDataContributor)
+  name: guid(storage.id, app.id, role.storageTableDataContributor)
   scope: storage
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageTableDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      role.storageTableDataContributor
+    )
   }
 }
 
 // The Blob trigger takes leases (Owner), and keeps its own queues in the account that it watches.
 resource hotFolderBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(hotFolder.id, appPrincipalId, role.storageBlobDataOwner)
+  name: guid(hotFolder.id, app.id, role.storageBlobDataOwner)
   scope: hotFolder
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageBlobDataOwner)
   }
 }
 
 resource hotFolderQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(hotFolder.id, appPrincipalId, role.storageQueueDataContributor)
+  name: guid(hotFolder.id, app.id, role.storageQueueDataContributor)
   scope: hotFolder
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageQueueDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      role.storageQueueDataContributor
+    )
   }
 }
 
 resource traces 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(applicationInsights.id, appPrincipalId, role.monitoringMetricsPublisher)
+  name: guid(applicationInsights.id, app.id, role.monitoringMetricsPublisher)
   scope: applicationInsights
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.monitoringMetricsPublisher)
   }
 }
 
 resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, appPrincipalId, role.keyVaultSecretsUser)
+  name: guid(vault.id, app.id, role.keyVaultSecretsUser)
   scope: vault
   properties: {
-    principalId: appPrincipalId
+    principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.keyVaultSecretsUser)
   }
@@ -110,10 +127,10 @@ resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Event Grid writes what it could not deliver, and nothing else.
 resource deadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage::blobs::deadLetter.id, systemTopicPrincipalId, role.storageBlobDataContributor)
+  name: guid(storage::blobs::deadLetter.id, eventGrid.id, role.storageBlobDataContributor)
   scope: storage::blobs::deadLetter
   properties: {
-    principalId: systemTopicPrincipalId
+    principalId: eventGrid.identity.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.storageBlobDataContributor)
   }

@@ -1,7 +1,9 @@
-# What somebody must be told of: each row of alerts.json is one rule over the app's own traces and requests.
+# What a person must hear of. Each row of alerts.json is a rule over the app's own traces and requests, each row of
+# metric-alerts.json one over Event Grid's metrics.
 
 locals {
-  alerts = { for alert in jsondecode(file("${path.module}/../alerts.json")) : alert.name => alert }
+  metric_alerts = { for alert in jsondecode(file("${path.module}/../metric-alerts.json")) : alert.name => alert }
+  alerts        = { for alert in jsondecode(file("${path.module}/../alerts.json")) : alert.name => alert }
 }
 
 resource "azurerm_monitor_action_group" "people" {
@@ -51,5 +53,30 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "alerts" {
 
   action {
     action_groups = [azurerm_monitor_action_group.people.id]
+  }
+}
+
+resource "azurerm_monitor_metric_alert" "alerts" {
+  for_each = local.metric_alerts
+
+  name                = "alert-printiq-${each.key}"
+  resource_group_name = azurerm_resource_group.main.name
+  tags                = local.tags
+  description         = each.value.description
+  severity            = each.value.severity
+  scopes              = [azurerm_eventgrid_system_topic.hot_folder.id]
+  frequency           = each.value.every
+  window_size         = each.value.window
+
+  criteria {
+    metric_namespace = "Microsoft.EventGrid/systemTopics"
+    metric_name      = each.value.metric
+    aggregation      = "Total"
+    operator         = "GreaterThan"
+    threshold        = each.value.threshold
+  }
+
+  action {
+    action_group_id = azurerm_monitor_action_group.people.id
   }
 }

@@ -30,7 +30,8 @@ locals {
   }
   subscription_settings = local.profile.subscriptions == "" ? {} : { SUBSCRIPTIONS = local.profile.subscriptions }
   ftp_sources           = { FTP_SOURCES = "@Microsoft.KeyVault(VaultName=${azurerm_key_vault.main.name};SecretName=ftp-sources)" }
-  ftp_settings          = local.profile.ftpSources ? local.ftp_sources : {}
+  # A timer that has nothing to do would wake an instance every minute.
+  ftp_settings = local.profile.ftpSources ? local.ftp_sources : { "AzureWebJobs.poll_ftp.Disabled" = "true" }
 
   # Event Grid reaches the app through its public address, so its tag is let in beside printIQ's own addresses.
   restricted = length(local.profile.allowedAddresses) > 0
@@ -40,7 +41,7 @@ locals {
       action    = "Allow"
       priority  = 100 + index
       tag       = "Default"
-      ipAddress = strcontains(address, "/") ? address : "${address}/32"
+      ipAddress = strcontains(address, "/") ? address : "${address}/${strcontains(address, ":") ? 128 : 32}"
     }
   ]
   event_grid_rule = {
@@ -53,7 +54,7 @@ locals {
 }
 
 resource "azapi_resource" "plan" {
-  type      = "Microsoft.Web/serverfarms@2025-05-01"
+  type      = "Microsoft.Web/serverfarms@2025-03-01"
   name      = "plan-printiq-${local.token}"
   location  = azurerm_resource_group.main.location
   parent_id = azurerm_resource_group.main.id
@@ -70,7 +71,7 @@ resource "azapi_resource" "plan" {
 }
 
 resource "azapi_resource" "function_app" {
-  type                   = "Microsoft.Web/sites@2025-05-01"
+  type                   = "Microsoft.Web/sites@2025-03-01"
   name                   = "func-printiq-${local.token}"
   location               = azurerm_resource_group.main.location
   parent_id              = azurerm_resource_group.main.id
@@ -105,7 +106,7 @@ resource "azapi_resource" "function_app" {
           instanceMemoryMB     = local.profile.instanceMemoryMB
           maximumInstanceCount = local.profile.maximumInstanceCount
           alwaysReady = [
-            for count in [local.profile.alwaysReadyHttp] : { name = "http", instanceCount = count } if count > 0
+            for group, count in local.profile.alwaysReady : { name = group, instanceCount = count } if count > 0
           ]
           triggers = { http = { perInstanceConcurrency = local.profile.httpConcurrency } }
         }
@@ -118,7 +119,6 @@ resource "azapi_resource" "function_app" {
             value = value
           }
         ]
-        ftpsState                           = "Disabled"
         http20Enabled                       = true
         minTlsVersion                       = "1.2"
         scmMinTlsVersion                    = "1.2"
@@ -144,9 +144,20 @@ resource "azapi_resource" "function_app" {
 resource "azapi_update_resource" "password_login" {
   for_each = toset(["ftp", "scm"])
 
-  type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-05-01"
+  type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01"
   name      = each.key
   parent_id = azapi_resource.function_app.id
 
   body = { properties = { allow = false } }
+}
+
+# What the host says of its own start: Application Insights hears of it only once the host runs.
+resource "azurerm_monitor_diagnostic_setting" "function_app" {
+  name                       = "logs"
+  target_resource_id         = azapi_resource.function_app.id
+  log_analytics_workspace_id = azurerm_log_analytics_workspace.main.id
+
+  enabled_log {
+    category = "FunctionAppLogs"
+  }
 }

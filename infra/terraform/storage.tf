@@ -28,6 +28,8 @@ resource "azurerm_storage_account" "main" {
   public_network_access            = "Enabled"
 
   blob_properties {
+    versioning_enabled = local.profile.blobVersioning
+
     delete_retention_policy {
       days = local.profile.softDeleteDays
     }
@@ -92,46 +94,14 @@ resource "azurerm_storage_queue" "results" {
   storage_account_id = azurerm_storage_account.main.id
 }
 
-resource "azurerm_storage_table" "deliveries" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "deliveries"
-  storage_account_id = azurerm_storage_account.main.id
-}
+# Through Resource Manager, as Bicep does: azurerm's own resource speaks to the tables themselves, which would need a data
+# role for the deployer (https://github.com/hashicorp/terraform-provider-azurerm/issues/30815).
+resource "azapi_resource" "tables" {
+  for_each = toset(["deliveries", "timeline", "records", "erasures", "duplicates", "lastseen", "drift"])
 
-resource "azurerm_storage_table" "timeline" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "timeline"
-  storage_account_id = azurerm_storage_account.main.id
-}
-
-resource "azurerm_storage_table" "records" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "records"
-  storage_account_id = azurerm_storage_account.main.id
-}
-
-resource "azurerm_storage_table" "erasures" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "erasures"
-  storage_account_id = azurerm_storage_account.main.id
-}
-
-resource "azurerm_storage_table" "duplicates" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "duplicates"
-  storage_account_id = azurerm_storage_account.main.id
-}
-
-resource "azurerm_storage_table" "last_seen" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "lastseen"
-  storage_account_id = azurerm_storage_account.main.id
-}
-
-resource "azurerm_storage_table" "drift" {
-  # checkov:skip=CKV2_AZURE_20: only the app reads the tables, and people only through its routes
-  name               = "drift"
-  storage_account_id = azurerm_storage_account.main.id
+  type      = "Microsoft.Storage/storageAccounts/tableServices/tables@2025-06-01"
+  name      = each.key
+  parent_id = "${azurerm_storage_account.main.id}/tableServices/default"
 }
 
 # Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.
@@ -170,6 +140,26 @@ resource "azurerm_storage_management_policy" "main" {
       }
     }
   }
+
+  # What overwrites and deletions leave behind goes when a deleted blob would.
+  dynamic "rule" {
+    for_each = local.profile.blobVersioning ? ["versions"] : []
+
+    content {
+      name    = rule.value
+      enabled = true
+
+      filters {
+        blob_types = ["blockBlob"]
+      }
+
+      actions {
+        version {
+          delete_after_days_since_creation = local.profile.softDeleteDays
+        }
+      }
+    }
+  }
 }
 
 # Who deleted a blob.
@@ -201,13 +191,7 @@ resource "azurerm_management_lock" "storage" {
     azurerm_storage_queue.inbox,
     azurerm_storage_queue.inbox_poison,
     azurerm_storage_queue.results,
-    azurerm_storage_table.deliveries,
-    azurerm_storage_table.timeline,
-    azurerm_storage_table.records,
-    azurerm_storage_table.erasures,
-    azurerm_storage_table.duplicates,
-    azurerm_storage_table.last_seen,
-    azurerm_storage_table.drift,
+    azapi_resource.tables,
     azurerm_storage_management_policy.main,
     azurerm_monitor_diagnostic_setting.storage,
     azurerm_role_assignment.storage_blobs,

@@ -1,14 +1,15 @@
 terraform {
   required_version = ">= 1.9"
 
+  # Exactly the versions that the tests read the schemas of. `terraform providers lock` adds their checksums (docs/deploy.md).
   required_providers {
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = "~> 5.10"
+      version = "5.10.0"
     }
     azapi = {
       source  = "Azure/azapi"
-      version = "~> 2.13"
+      version = "2.13.0"
     }
   }
 }

@@ -1,12 +1,10 @@
-"""The names that have to agree: what Bicep makes and what Terraform makes, each as the same sets."""
+"""What has to agree: what Bicep makes, what Terraform makes, each as the same sets of names."""
 
-import json
 import re
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from infra import bicep_source
-from infra.arm_types import Code, Value
+from infra.bicep_cli import Resource, Snapshot, address
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 BUILT_IN_ROLES = {
@@ -20,6 +18,34 @@ BUILT_IN_ROLES = {
 
 DATA = "AzureWebJobsStorage"  # the accounts go by the connection that the app has to them
 DROPS = "HOT_FOLDER"
+PLACES = {"st": DATA, "sthot": DROPS, "appi-printiq-": "applicationInsights", "kv-": "vault"}
+
+ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+STORAGE = "Microsoft.Storage/storageAccounts"
+# What each resource of azurerm is to Azure.
+TYPES = {
+    "azurerm_application_insights": "Microsoft.Insights/components",
+    "azurerm_eventgrid_system_topic": "Microsoft.EventGrid/systemTopics",
+    "azurerm_key_vault": "Microsoft.KeyVault/vaults",
+    "azurerm_log_analytics_workspace": "Microsoft.OperationalInsights/workspaces",
+    "azurerm_management_lock": "Microsoft.Authorization/locks",
+    "azurerm_monitor_action_group": "Microsoft.Insights/actionGroups",
+    "azurerm_monitor_diagnostic_setting": "Microsoft.Insights/diagnosticSettings",
+    "azurerm_monitor_metric_alert": "Microsoft.Insights/metricAlerts",
+    "azurerm_monitor_scheduled_query_rules_alert_v2": "Microsoft.Insights/scheduledQueryRules",
+    "azurerm_resource_group": "Microsoft.Resources/resourceGroups",
+    "azurerm_role_assignment": ROLE_ASSIGNMENT,
+    "azurerm_storage_account": STORAGE,
+    "azurerm_storage_account_local_user": f"{STORAGE}/localUsers",
+    "azurerm_storage_container": f"{STORAGE}/blobServices/containers",
+    "azurerm_storage_management_policy": f"{STORAGE}/managementPolicies",
+    "azurerm_storage_queue": f"{STORAGE}/queueServices/queues",
+    "azurerm_user_assigned_identity": "Microsoft.ManagedIdentity/userAssignedIdentities",
+}
+# They come with an account; azurerm has their properties on the account itself.
+SERVICES = {f"{STORAGE}/{service}Services" for service in ("blob", "queue", "table")}
+# Where a resource of Terraform names the one that it belongs to.
+PARENTS = ("storage_account_id", "target_resource_id", "scope", "parent_id")
 
 
 class Role(NamedTuple):
@@ -33,6 +59,7 @@ class Role(NamedTuple):
 class Names(NamedTuple):
     """Every name that more than one side knows. Storage names go with their account."""
 
+    resources: frozenset[tuple[str, tuple[str, ...]]]
     containers: frozenset[tuple[str, str]]
     queues: frozenset[tuple[str, str]]
     tables: frozenset[tuple[str, str]]
@@ -41,85 +68,131 @@ class Names(NamedTuple):
     outputs: frozenset[str]
 
 
-def from_bicep(infra: Path) -> Names:
-    """Read the names out of the Bicep files, with production's result queues."""
-    profile = json.loads((infra / "environments" / "prod.json").read_text("utf-8"))
-    stored: dict[str, set[tuple[str, str]]] = {"containers": set(), "queues": set(), "tables": set()}
-    for file, account in (("storage", DATA), ("hot-folder", DROPS)):
-        for resource in bicep_source.resources(infra / "app" / f"{file}.bicep"):
-            kind = resource.type.rpartition("/")[2]
-            if kind in stored:
-                name = resource.body["name"]
-                names = profile["resultQueues"] if name == Code("queue") else [name]
-                stored[kind] |= {(account, str(each)) for each in names}
-    function_app = infra / "app" / "function-app.bicep"
-    optional = [bicep_source.variable(function_app, name) for name in ("subscriptionsSetting", "ftpSetting")]
-    return Names(
-        containers=frozenset(stored["containers"]),
-        queues=frozenset(stored["queues"]),
-        tables=frozenset(stored["tables"]),
-        settings=frozenset(_names([bicep_source.variable(function_app, "settings"), optional])),
-        roles=frozenset(_bicep_roles(infra / "app" / "rbac.bicep")),
-        outputs=frozenset(bicep_source.outputs(infra / "main.bicep")),
+def from_bicep(snapshot: Snapshot) -> Names:
+    """Read the names out of what Bicep predicts."""
+    resources = snapshot["predictedResources"]
+    token = token_of(found["name"] for found in resources)
+    addresses = {
+        (found["type"], _without(token, address(found)))
+        for found in resources
+        if found["type"] not in {*SERVICES, ROLE_ASSIGNMENT}
+    }
+    assigned = [found for found in resources if found["type"] == ROLE_ASSIGNMENT]
+    return _names(
+        addresses,
+        frozenset(setting["name"] for setting in _site(resources)["siteConfig"]["appSettings"]),
+        frozenset(_bicep_role(found, token) for found in assigned),
+        frozenset(snapshot["outputs"]),
     )
 
 
-def _names(lists: list[Value]) -> set[str]:
-    return {
-        str(row["name"]) for rows in lists if isinstance(rows, list) for row in rows if isinstance(row, dict)
-    }
-
-
-def _bicep_roles(file: Path) -> set[Role]:
-    guids = bicep_source.variable(file, "role")
-    assert isinstance(guids, dict)
-    places = {"storage": DATA, "hotFolder": DROPS, "storage::blobs::deadLetter": "event-grid-dead-letter"}
-    people = {"appPrincipalId": "app", "systemTopicPrincipalId": "event grid"}
-    found = set()
-    for resource in bicep_source.resources(file):
-        if resource.type == "Microsoft.Authorization/roleAssignments":
-            properties, scope = resource.body["properties"], resource.body["scope"]
-            assert isinstance(properties, dict)
-            assert isinstance(scope, Code)
-            who, definition = properties["principalId"], properties["roleDefinitionId"]
-            assert isinstance(who, Code)
-            assert isinstance(definition, Code)
-            key = re.findall(r"\brole\.(\w+)", definition.text)[0]
-            where = places.get(scope.text, scope.text)
-            found.add(Role(people[who.text], BUILT_IN_ROLES[str(guids[key])], where))
-    return found
-
-
 def from_terraform(state: dict[str, Any]) -> Names:
-    """Read the names out of what Terraform has worked out, with everything optional switched on."""
-    resources = state["root_module"]["resources"]
-    values = {found["address"]: found["values"] for found in resources}
-    places = {
-        values["azurerm_storage_account.main"]["id"]: DATA,
-        values["azurerm_storage_account.hot_folder"]["id"]: DROPS,
-        values["azurerm_application_insights.main"]["id"]: "applicationInsights",
-        values["azurerm_key_vault.main"]["id"]: "vault",
-        values["azurerm_storage_container.dead_letter"]["id"]: "event-grid-dead-letter",
-    }
+    """Read the names out of what Terraform has worked out."""
+    resources = arm_resources(state)
+    values = {found["address"]: found["values"] for found in state["root_module"]["resources"]}
     people = {
         values["azurerm_user_assigned_identity.app"]["principal_id"]: "app",
         values["azurerm_eventgrid_system_topic.hot_folder"]["identity"][0]["principal_id"]: "event grid",
     }
-
-    def stored(kind: str) -> frozenset[tuple[str, str]]:
-        of_kind = [found["values"] for found in resources if found["type"] == f"azurerm_storage_{kind}"]
-        return frozenset((places[found["storage_account_id"]], found["name"]) for found in of_kind)
-
     site = values["azapi_resource.function_app"]["body"]["properties"]["siteConfig"]
-    assigned = [found["values"] for found in resources if found["type"] == "azurerm_role_assignment"]
-    return Names(
-        containers=stored("container"),
-        queues=stored("queue"),
-        tables=stored("table"),
-        settings=frozenset(setting["name"] for setting in site["appSettings"]),
-        roles=frozenset(
-            Role(people[each["principal_id"]], each["role_definition_name"], places[each["scope"]])
-            for each in assigned
+    return _names(
+        {(found.type, found.address) for found in resources if found.type != ROLE_ASSIGNMENT},
+        frozenset(setting["name"] for setting in site["appSettings"]),
+        frozenset(
+            Role(
+                people[found.values["principal_id"]],
+                found.values["role_definition_name"],
+                _place(found.address),  # it has no name of its own yet
+            )
+            for found in resources
+            if found.type == ROLE_ASSIGNMENT
         ),
-        outputs=frozenset(state["outputs"]),
+        frozenset(state["outputs"]),
     )
+
+
+class TerraformResource(NamedTuple):
+    """A resource of Terraform's, by the type and the address that Azure knows it by."""
+
+    type: str
+    address: tuple[str, ...]
+    values: dict[str, Any]
+
+
+def arm_resources(state: dict[str, Any]) -> list[TerraformResource]:
+    """Return Terraform's resources as Azure knows them."""
+    found = [each for each in state["root_module"]["resources"] if each["mode"] == "managed"]
+    token = token_of(str(each["values"].get("name")) for each in found)
+    by_id = {each["values"]["id"]: each for each in found}
+
+    def names(resource: dict[str, Any]) -> tuple[str, ...]:
+        values = resource["values"]
+        own = (values["name"],) if values.get("name") else ()
+        given = next((str(values[name]) for name in PARENTS if values.get(name)), "")
+        parent = next((each for each in by_id if given and given.startswith(each)), None)
+        if parent is None or by_id[parent]["type"] == "azurerm_resource_group":
+            return own
+        return (*names(by_id[parent]), *own)
+
+    return [
+        TerraformResource(
+            TYPES.get(each["type"]) or each["values"]["type"].partition("@")[0],
+            _without(token, names(each)),
+            each["values"],
+        )
+        for each in found
+    ]
+
+
+def bodies(snapshot: Snapshot) -> dict[tuple[str, tuple[str, ...]], Resource]:
+    """Return Bicep's resources by type and address, as Terraform's are."""
+    resources = snapshot["predictedResources"]
+    token = token_of(found["name"] for found in resources)
+    return {(found["type"], _without(token, address(found))): found for found in resources}
+
+
+def token_of(names: Iterable[str]) -> str:
+    """Return what makes the names of this deployment unique."""
+    return next(name.removeprefix("func-printiq-") for name in names if name.startswith("func-printiq-"))
+
+
+def _without(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.replace(token, "") for name in names)
+
+
+def _names(
+    resources: set[tuple[str, tuple[str, ...]]],
+    settings: frozenset[str],
+    roles: frozenset[Role],
+    outputs: frozenset[str],
+) -> Names:
+    def stored(kind: str) -> frozenset[tuple[str, str]]:
+        return frozenset((PLACES[names[0]], names[-1]) for type_, names in resources if type_.endswith(kind))
+
+    return Names(
+        resources=frozenset(resources),
+        containers=stored("/containers"),
+        queues=stored("/queues"),
+        tables=stored("/tables"),
+        settings=settings,
+        roles=roles,
+        outputs=outputs,
+    )
+
+
+def _site(resources: list[Resource]) -> dict[str, Any]:
+    site: dict[str, Any] = next(
+        found["properties"] for found in resources if found["type"] == "Microsoft.Web/sites"
+    )
+    return site
+
+
+def _bicep_role(assignment: Resource, token: str) -> Role:
+    properties = assignment["properties"]
+    who = "app" if "/userAssignedIdentities/" in properties["principalId"] else "event grid"
+    definition = re.findall(r"roleDefinitions/([0-9a-f-]+)", properties["roleDefinitionId"])[0]
+    return Role(who, BUILT_IN_ROLES[definition], _place(_without(token, address(assignment)[:-1])))
+
+
+def _place(scope: tuple[str, ...]) -> str:
+    return PLACES[scope[0]] if len(scope) == 1 else scope[-1]

@@ -18,7 +18,7 @@ CACHE = ROOT / ".local" / "infra"
 
 
 def wheel(requirement: str) -> zipfile.ZipFile:
-    """Open the wheel of a pinned requirement such as `azure-mgmt-web==11.0.1`."""
+    """Open the wheel of a pinned requirement such as `cdktn-provider-azapi==1.0.0`."""
     name, version = requirement.split("==")
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     folder = CACHE / "wheels"

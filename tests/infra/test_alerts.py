@@ -16,6 +16,7 @@ from handlers.ledger.write import Status
 from infra.published import INFRA, ROOT, npm_package
 
 ALERTS = json.loads((INFRA / "alerts.json").read_text("utf-8"))
+METRIC_ALERTS = json.loads((INFRA / "metric-alerts.json").read_text("utf-8"))
 PLACEHOLDERS = {"{silentAfterHours}": '{"CreateJob":96}', "{resultQueueMaxAgeSeconds}": "3600"}
 
 
@@ -59,7 +60,7 @@ def test_every_placeholder_is_filled_in() -> None:
         assert not re.search(r"\{\w+\}", _query(alert)), alert["name"]
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["name"]))
+@pytest.mark.parametrize("alert", [*ALERTS, *METRIC_ALERTS], ids=lambda alert: str(alert["name"]))
 def test_no_trace_falls_between_two_looks(alert: dict[str, str]) -> None:
     """Periods that Azure takes: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule."""
     minutes = {"PT5M": 5, "PT10M": 10, "PT15M": 15, "PT30M": 30, "PT1H": 60}
@@ -67,7 +68,17 @@ def test_no_trace_falls_between_two_looks(alert: dict[str, str]) -> None:
 
 
 def test_names_are_unique() -> None:
-    assert len({alert["name"] for alert in ALERTS}) == len(ALERTS)
+    alerts = [*ALERTS, *METRIC_ALERTS]
+    assert len({alert["name"] for alert in alerts}) == len(alerts)
+
+
+def test_what_event_grid_could_not_deliver_is_noticed() -> None:
+    """It does not retry a 401, as a cold start answers: the sweep takes the file, a person hears of it.
+
+    https://learn.microsoft.com/azure/event-grid/delivery-and-retry
+    """
+    # https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-eventgrid-systemtopics-metrics
+    assert {alert["metric"] for alert in METRIC_ALERTS} == {"DeadLetteredCount", "DeliveryAttemptFailCount"}
 
 
 def test_what_the_alerts_count_is_never_sampled() -> None:

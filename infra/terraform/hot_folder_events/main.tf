@@ -7,7 +7,11 @@ terraform {
   required_providers {
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = "~> 5.10"
+      version = "5.10.0"
+    }
+    azapi = {
+      source  = "Azure/azapi"
+      version = "2.13.0"
     }
   }
 }
@@ -18,9 +22,21 @@ provider "azurerm" {
   subscription_id = var.subscription_id
 }
 
+provider "azapi" {
+  subscription_id = var.subscription_id
+}
+
 data "azurerm_function_app_host_keys" "app" {
   name                = var.function_app_name
   resource_group_name = var.resource_group_name
+}
+
+# The address as Azure has it: a new app's host name has a random part, and sovereign clouds have other domains.
+data "azapi_resource" "app" {
+  type                   = "Microsoft.Web/sites@2025-03-01"
+  name                   = var.function_app_name
+  parent_id              = "/subscriptions/${var.subscription_id}/resourceGroups/${var.resource_group_name}"
+  response_export_values = ["properties.defaultHostName"]
 }
 
 data "azurerm_storage_account" "dead_letter" {
@@ -30,7 +46,7 @@ data "azurerm_storage_account" "dead_letter" {
 
 locals {
   # The name after Host.Functions. must be the function's own: a wrong one is answered 202, and the file is forgotten.
-  endpoint = "https://${var.function_app_name}.azurewebsites.net/runtime/webhooks/blobs?functionName=Host.Functions.hot_folder"
+  endpoint = "https://${data.azapi_resource.app.output.properties.defaultHostName}/runtime/webhooks/blobs?functionName=Host.Functions.hot_folder"
 }
 
 resource "azurerm_eventgrid_system_topic_event_subscription" "hot_folder" {

@@ -63,8 +63,19 @@ run "prod" {
   }
 
   assert {
-    condition     = one(azapi_resource.function_app.body.properties.functionAppConfig.scaleAndConcurrency.alwaysReady).instanceCount == 2
+    condition = contains(
+      azapi_resource.function_app.body.properties.functionAppConfig.scaleAndConcurrency.alwaysReady,
+      { name = "http", instanceCount = 2 },
+    )
     error_message = "Production keeps two instances ready: a cold start meets a sender whose time-out nobody knows."
+  }
+
+  assert {
+    condition = contains(
+      azapi_resource.function_app.body.properties.functionAppConfig.scaleAndConcurrency.alwaysReady,
+      { name = "function:heartbeat", instanceCount = 1 },
+    )
+    error_message = "Production keeps an instance ready for the timer that every alert depends on."
   }
 
   assert {

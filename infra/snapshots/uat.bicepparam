@@ -1,0 +1,8 @@
+// What a deployment of this tier makes, for an invented subscription: uat.snapshot.json.
+using '../main.bicep'
+
+param environmentName = 'printiq-test'
+param location = 'australiaeast'
+param tier = 'uat'
+param site = 'test'
+param alertEmail = 'operator@example.com'
