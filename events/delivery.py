@@ -18,7 +18,8 @@ class Delivery:
     """What arrived, as it came.
 
     `event` is the name the sender used, in whatever case; `id` a UUIDv7; `received_at` is aware, in UTC.
-    `content_type` is the sender's claim, which decides nothing; `file` is the path of a dropped file.
+    `content_type` and `content_encoding` are the sender's claims: the bytes decide, and these
+    only where the bytes leave a choice. `file` is the path of a dropped file.
     """
 
     id: str
@@ -27,4 +28,5 @@ class Delivery:
     channel: Channel
     received_at: datetime
     content_type: str | None = None
+    content_encoding: str | None = None
     file: str | None = None

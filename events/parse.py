@@ -4,13 +4,12 @@ from events.catalogue import EventType
 from events.delivery import Delivery
 from events.errors import BodyTooLarge, Problem
 from events.event import Event
-from events.formats import read
+from events.formats import MAX_BODY_BYTES, read
 from events.models import Payload
 from events.normalise import normalise, unread
 from events.unwrap import known_names, unwrap
 from events.values import DateOrder, Reading
 
-MAX_BODY_BYTES = 25 * 1024 * 1024
 _MAX_WARNINGS = 20
 # Each subject becomes a row of the timeline.
 _MAX_SUBJECTS = 1_000
@@ -26,7 +25,12 @@ def parse(
     event_type = EventType.named(delivery.event)
     if len(delivery.body) > max_bytes:
         raise BodyTooLarge.of(len(delivery.body), max_bytes)
-    document = read(delivery.body)
+    document = read(
+        delivery.body,
+        content_type=delivery.content_type,
+        content_encoding=delivery.content_encoding,
+        max_bytes=max_bytes,
+    )
     members, model, warnings = unwrap(document, event_type)
     reading = Reading(date_order)
     payload = model.model_validate(normalise(members, model), context=reading)

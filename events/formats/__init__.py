@@ -18,24 +18,73 @@ members like any other.
 
 from collections.abc import Callable
 
-from events.formats.document import MAX_DEPTH, MAX_VALUES, Document, Format, Json
-from events.formats.encoding import to_utf8
+from events.errors import EventError
+from events.formats.compression import decompress
+from events.formats.document import MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, Document, Format, Json
+from events.formats.encoding import charset_of, to_utf8
 from events.formats.json_reader import read_json
+from events.formats.mtom import inlined, is_mtom
 from events.formats.sniffing import format_of
+from events.formats.soap import SoapRequest, SoapVersion, read_soap
 from events.formats.xml_reader import MAX_ATTRIBUTES, read_xml
 
-__all__ = ["MAX_ATTRIBUTES", "MAX_DEPTH", "MAX_VALUES", "Document", "Format", "Json", "read", "sniff"]
+__all__ = [
+    "MAX_ATTRIBUTES",
+    "MAX_BODY_BYTES",
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "Document",
+    "Format",
+    "Json",
+    "SoapRequest",
+    "SoapVersion",
+    "read",
+    "sniff",
+    "soap_request",
+]
 
 # The format decides which reader; there is no fallback from one to the other.
 READERS: dict[Format, Callable[[bytes], Document]] = {Format.JSON: read_json, Format.XML: read_xml}
 
 
-def read(body: bytes) -> Document:
-    """Read a body of either format. Raises EmptyBody, NotJsonOrXml and Malformed."""
-    utf8 = to_utf8(body)
+def read(
+    body: bytes,
+    *,
+    content_type: str | None = None,
+    content_encoding: str | None = None,
+    max_bytes: int = MAX_BODY_BYTES,
+) -> Document:
+    """Read a body of either format.
+
+    What the sender declares counts where the bytes leave a choice. Raises EmptyBody, BodyTooLarge,
+    NotJsonOrXml and Malformed.
+    """
+    utf8 = _decoded(body, content_type, content_encoding, max_bytes)
     return READERS[format_of(utf8)](utf8)
 
 
 def sniff(body: bytes) -> Format:
-    """Find the format of a body without reading it. Raises EmptyBody, NotJsonOrXml and Malformed."""
-    return format_of(to_utf8(body))
+    """Find the format of a body without reading it. Raises what `read` does."""
+    return format_of(_decoded(body, None, None, MAX_BODY_BYTES))
+
+
+def soap_request(
+    body: bytes,
+    *,
+    content_type: str | None = None,
+    content_encoding: str | None = None,
+    max_bytes: int = MAX_BODY_BYTES,
+) -> SoapRequest | None:
+    """Return what the answer to a SOAP request depends on, None for any other body. Never raises."""
+    try:
+        return read_soap(_decoded(body, content_type, content_encoding, max_bytes))
+    except EventError:
+        return None
+
+
+def _decoded(body: bytes, content_type: str | None, content_encoding: str | None, max_bytes: int) -> bytes:
+    """Return the document alone, in UTF-8."""
+    body = decompress(body, content_encoding, max_bytes)
+    if is_mtom(body):
+        return inlined(body)
+    return to_utf8(body, charset_of(content_type))

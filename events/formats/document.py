@@ -8,6 +8,7 @@ from events.errors import Malformed
 
 type Json = dict[str, Json] | list[Json] | str | int | float | Decimal | bool | None
 
+MAX_BODY_BYTES = 25 * 1024 * 1024
 MAX_DEPTH = 100
 # Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. Any body may
 # hold this many; a large one may hold one for each BYTES_PER_VALUE bytes, which is what real ones need.

@@ -1,55 +1,127 @@
-"""The encoding of a body, decided by its bytes: a byte order mark, zeros, then UTF-8; a declaration last."""
+"""The encoding of a body, decided by its bytes; a declared one counts where they are not Unicode."""
 
 import re
+from email.message import Message
 
 from events.errors import Malformed, NotJsonOrXml
 
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+# The longer one first: UTF-32's begins as UTF-16's.
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    # UTF-8's own, read as windows-1252 and written as UTF-8 again
+    (b"\xc3\xaf\xc2\xbb\xc2\xbf", "utf-8"),
+)
 _XML_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 # What .NET on Windows may declare beside Unicode. Python has codecs that are no character encodings
 # (unicode_escape, idna, …): only these may run.
-_CODE_PAGE = re.compile(r"iso-8859-\d{1,2}|latin-?1|(windows-|cp)125\d", re.IGNORECASE)
+_CODE_PAGE = re.compile(
+    r"iso-8859-\d{1,2}|(windows-|cp)(125\d|874|932|936|949|950)|(ibm|cp)(437|85[0258]|86[0-6])|koi8-[ru]|"
+    r"shift_jis|gb2312|gbk|gb18030|big5|euc-(jp|kr)|macintosh",
+    re.IGNORECASE,
+)
+# Declared as such, windows-1252 is meant: its dashes and quotes are control characters in the others.
+_WESTERN = {"iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii", "windows-1252", "cp1252"}
+# Padding before and after a document: fixed-length records, preallocated files, the end mark of DOS.
+_PADDING = "\ufeff\x00\x1a\u00a0\u2028\u2029"
+_PADDED = re.compile(rb"[\s\x00\x1a]\Z|(\xef\xbb\xbf|\xc2\xa0|\xe2\x80[\xa8\xa9])\Z|\A\xef\xbb\xbf")
 
 
-def to_utf8(body: bytes) -> bytes:
-    """Return a body as UTF-8 without a byte order mark. Raises Malformed and NotJsonOrXml."""
+def to_utf8(body: bytes, charset: str | None = None) -> bytes:
+    """Return a body as UTF-8, without byte order marks and padding. Raises Malformed and NotJsonOrXml.
+
+    `charset` is the Content-Type's.
+    """
+    return _unpadded(_as_utf8(body, charset))
+
+
+def charset_of(content_type: str | None) -> str | None:
+    """Return the charset parameter of a Content-Type."""
+    if content_type is None:
+        return None
+    header = Message()
+    header["Content-Type"] = content_type.replace("\r", " ").replace("\n", " ")
+    charset = header.get_content_charset()
+    return charset if charset and charset.isascii() else None
+
+
+def _as_utf8(body: bytes, charset: str | None) -> bytes:
     if body.isascii() and 0 not in body[:2]:
         return body
     for bom, encoding in _BOMS:
         if body.startswith(bom):
-            return _transcode(body[len(bom) :], encoding)
+            rest = body[len(bom) :]
+            if encoding == "utf-8":
+                return _as_utf8(rest, charset) if rest.startswith(tuple(bom for bom, _ in _BOMS)) else rest
+            return _transcode(rest, encoding, charset)
     # The first character of UTF-16 without a BOM is ASCII: one of its two bytes is zero.
     if body[1:2] == b"\x00":
-        return _transcode(body, "utf-16-le")
+        return _transcode(body, "utf-16-le", charset)
     if body[:1] == b"\x00" and body[1:2]:
-        return _transcode(body, "utf-16-be")
-    return _transcode(body, "utf-8")
+        return _transcode(body, "utf-16-be", charset)
+    return _transcode(body, "utf-8", charset)
 
 
-def _transcode(body: bytes, encoding: str) -> bytes:
+def _unpadded(utf8: bytes) -> bytes:
+    if not _PADDED.search(utf8):
+        return utf8
+    text = utf8.decode(errors="surrogateescape")
+    ends = " \t\r\n" + _PADDING
+    return text.rstrip(ends).lstrip("\ufeff").encode(errors="surrogateescape")
+
+
+def _transcode(body: bytes, encoding: str, charset: str | None) -> bytes:
+    width = {"utf-8": 1, "utf-16-le": 2, "utf-16-be": 2}.get(encoding, 4)
+    if len(body) % width:  # padding need not be of whole characters
+        body = body.rstrip(b"\x00 \r\n") + b"\x00" * (-len(body.rstrip(b"\x00 \r\n")) % width)
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
-        return _by_declaration(body, encoding, error)
+        return _as_declared(body, encoding, charset, error)
     return body if encoding == "utf-8" else text.encode()
 
 
-def _by_declaration(body: bytes, encoding: str, error: UnicodeDecodeError) -> bytes:
-    """Believe an XML declaration only where the bytes are not Unicode."""
+def _as_declared(body: bytes, encoding: str, charset: str | None, error: UnicodeDecodeError) -> bytes:
+    """Decode by the Content-Type's charset, then by the XML declaration: the bytes are not Unicode."""
     declared = _XML_DECLARATION.match(body)
-    if declared and _CODE_PAGE.fullmatch(name := declared[1].decode()):
-        try:
-            return body.decode(name).encode()
-        except (LookupError, UnicodeError):
-            pass  # the declaration is wrong too; the error below says what the bytes are not
+    for name in (charset, declared[1].decode() if declared else None):
+        if name and (text := _decoded(body, name.lower())) is not None:
+            return text.encode()
     start = body[:1000].decode(encoding, errors="replace").lstrip()
     if start and start[0] not in '<{["':
         raise not_json_or_xml(start) from error
     raise Malformed(
-        f"The body is not valid {encoding.upper()}: {error.reason} at byte {error.start}. Send UTF-8."
+        f"The body is not valid {encoding.upper()}: {error.reason} at byte {error.start}. Send UTF-8, or "
+        "name the charset in the Content-Type."
     ) from error
+
+
+def _decoded(body: bytes, name: str) -> str | None:
+    names = ("windows-1252", "latin-1") if name in _WESTERN else (name,)
+    for each in names:
+        if each == "latin-1" or _CODE_PAGE.fullmatch(each):
+            try:
+                return body.decode("mac-roman" if each == "macintosh" else each)
+            except (LookupError, UnicodeError):
+                pass  # the declaration is wrong too
+    return None
+
+
+_FORM = re.compile(r"[\w.%+\[\]-]{1,100}=")
 
 
 def not_json_or_xml(start: str) -> NotJsonOrXml:
     shown = start[:40].rstrip()
+    if start.startswith("--"):
+        return NotJsonOrXml(
+            "This is a multipart form, not an event. Send the JSON or XML alone, as the body."
+        )
+    if _FORM.match(start):
+        return NotJsonOrXml(
+            f"This is a form, neither JSON nor XML: it begins with {shown!r}. Send the JSON or XML alone, as "
+            "the body."
+        )
     return NotJsonOrXml(f"The body is neither JSON nor XML: it begins with {shown!r}.")

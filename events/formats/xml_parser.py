@@ -12,7 +12,7 @@ from events.formats.sniffing import prolog_end
 
 # No DTD, no entities, no network. The encoding is ours: the bytes were made UTF-8, whatever their declaration
 # says.
-_SAFELY: dict[str, Any] = {
+SAFELY: dict[str, Any] = {
     "encoding": "utf-8",
     "resolve_entities": False,
     "load_dtd": False,
@@ -33,7 +33,7 @@ def parse_xml(utf8: bytes) -> etree._Element:
         )
     xml = utf8.lstrip()  # libxml2 allows no blanks before an XML declaration; everybody else does
     try:
-        return etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **_SAFELY))
+        return etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **SAFELY))
     except etree.XMLSyntaxError as error:
         raise _malformed(xml, utf8[: -len(xml)].count(b"\n"), error) from error
 
@@ -96,7 +96,7 @@ def _malformed(xml: bytes, lines_before: int, error: etree.XMLSyntaxError) -> Ma
 def _pointer_to_end(xml: bytes) -> str:
     """Name the element that was open when the XML stopped being well-formed."""
     path: list[str] = []
-    parsed = etree.iterparse(BytesIO(xml), events=("start", "end"), **_SAFELY)
+    parsed = etree.iterparse(BytesIO(xml), events=("start", "end"), **SAFELY)
     try:
         for event, element in parsed:
             if event == "start":
