@@ -1,4 +1,4 @@
-"""The triggers: the only file that knows Azure Functions. Each calls a handler.
+"""The triggers: the only file that imports Azure Functions. Each calls a handler.
 
 The HTTP functions are registered from the table in handlers/http/routes.py.
 """
@@ -17,27 +17,27 @@ from handlers.http.routes import ROUTES
 from handlers.http.routing import Route, respond
 from handlers.operations.maintenance import beat
 from handlers.operations.retention import retain
-from handlers.pipeline.process import bring_back, process
+from handlers.pipeline.process import process
 from handlers.responses import Request, Response
 from handlers.settings import settings
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
+from handlers.stores import INBOX_QUEUE
 from handlers.work import Message
 
-# the SDK logs every request at this level
+# the SDK logs every request at INFO
 logging.getLogger("azure").setLevel(logging.WARNING)
 
 app = func.FunctionApp()
 
 
 @cache
-def the_app() -> App:
+def services() -> App:
     return App.start(settings())
 
 
 def _register(route: Route) -> None:
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         request = Request(req.route_params, req.params, req.headers, req.get_body())
-        return _response(await respond(route.handler(request, the_app())))
+        return _response(await respond(route.handler(request, services())))
 
     level = func.AuthLevel.ANONYMOUS if route.anonymous else func.AuthLevel.FUNCTION
     serve = app.route(route=route.path, methods=[route.method], auth_level=level)
@@ -56,48 +56,43 @@ for _route in ROUTES:
     source=BlobSource(settings().hot_folder_source),
 )
 async def hot_folder(blob: func.InputStream) -> None:
-    await drops.take((blob.name or "").removeprefix("hot-folder/"), the_app())
+    await drops.take((blob.name or "").removeprefix("hot-folder/"), services())
 
 
 @app.function_name("sweep_hot_folder")
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=False)
 async def sweep_hot_folder(timer: func.TimerRequest) -> None:
-    await drops.sweep(the_app())
+    await drops.sweep(services())
 
 
 @app.function_name("poll_ftp")
 @app.timer_trigger(arg_name="timer", schedule=settings().ftp_schedule, use_monitor=False)
 async def poll_ftp(timer: func.TimerRequest) -> None:
-    await poll.poll(the_app())
+    await poll.poll(services())
 
 
 @app.function_name("inbox")
 @app.queue_trigger(arg_name="message", queue_name=INBOX_QUEUE, connection="AzureWebJobsStorage")
 async def inbox(message: func.QueueMessage) -> None:
-    await process(_message(message), the_app())
-
-
-@app.function_name("inbox_poison")
-@app.queue_trigger(arg_name="message", queue_name=INBOX_POISON_QUEUE, connection="AzureWebJobsStorage")
-async def inbox_poison(message: func.QueueMessage) -> None:
-    await bring_back(_message(message), the_app())
+    await process(_message(message), services())
 
 
 @app.function_name("heartbeat")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=False)
 async def heartbeat(timer: func.TimerRequest) -> None:
-    await beat(the_app())
+    await beat(services())
 
 
 @app.function_name("retention")
 @app.timer_trigger(arg_name="timer", schedule="0 */10 * * * *")
 async def retention(timer: func.TimerRequest) -> None:
-    await retain(the_app())
+    await retain(services())
 
 
 def _message(message: func.QueueMessage) -> Message:
     inserted = message.insertion_time or datetime.now(UTC)
-    return Message(message.id or "", inserted, message.get_body().decode("utf-8", "replace"))
+    text = message.get_body().decode("utf-8", "replace")
+    return Message(message.id or "", inserted, text, message.dequeue_count or 1)
 
 
 def _response(response: Response) -> func.HttpResponse:

@@ -1,7 +1,7 @@
-"""What every handler works with: settings, storage, subscriptions, and the state that a process keeps."""
+"""The composition root: what every handler works with."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -12,27 +12,31 @@ from handlers.ledger.stats import Stats
 from handlers.settings import Settings
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
+from handlers.timings import DEFAULTS, Timings
 
 _log = logging.getLogger("printiq.app")
 
 
 @dataclass(frozen=True)
 class App:
+    """The app: settings, storage, subscriptions, timings, and the state that a process keeps."""
+
     settings: Settings
     stores: Stores
     drift: Drift
     stats: Stats
     last_seen: LastSeen
+    timings: Timings = DEFAULTS
 
     @classmethod
-    def start(cls, settings: Settings) -> Self:
+    def start(cls, settings: Settings, timings: Timings = DEFAULTS) -> Self:
         """Connect to storage. Wrong subscriptions are logged, and do not keep the app from taking custody."""
         stores = Stores.connect(settings)
-        app = cls.on(stores, settings)
+        app = replace(cls.on(stores, settings), timings=timings)
         try:
             _ = app.subscriptions
         except SubscriptionsError as error:
-            _log.error("%s. Events are received, but not sent on until this is mended.", error)
+            _log.error("%s. Events are received, but not sent on until this is fixed.", error)
         return app
 
     @classmethod

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
-# In whole numbers: a float of seconds is a microsecond off now and then.
+# Integers: a float of seconds can be off by a microsecond.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74
@@ -14,37 +14,37 @@ _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 def new_id(now: datetime) -> str:
-    """Make an id for a delivery that arrives now."""
+    """Return a new id for a delivery that arrives now."""
     return _uuid7(now, secrets.randbits(_RANDOM_BITS))
 
 
 def derived_id(moment: datetime, *identity: str) -> str:
-    """Make the id that the same thing at the same moment always gets: a file seen twice is one delivery."""
+    """Return the same id for the same identity and time: a file seen twice is one delivery."""
     digest = blake2b("\0".join(identity).encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return _uuid7(moment, int.from_bytes(digest) >> (128 - _RANDOM_BITS))
 
 
 def time_of(delivery_id: str) -> datetime:
-    """Read the moment, to the millisecond, out of an id. Raises ValueError for text that is no UUIDv7."""
+    """Return the time in an id, to the millisecond. Raises ValueError if it is not a UUIDv7."""
     value = UUID(delivery_id)
     milliseconds = value.int >> 80
     if value.version != 7 or milliseconds >= _LAST_SECOND * 1000:  # noqa: PLR2004 - RFC 9562's number
-        raise ValueError(f"{delivery_id!r} is no UUIDv7 of a time that there is")
+        raise ValueError(f"{delivery_id!r} is not a UUIDv7 with a valid time")
     return _EPOCH + milliseconds * _MILLISECOND
 
 
 def newest_first(delivery_id: str) -> str:
-    """Return a text that sorts the other way round, so that a table lists the newest first."""
+    """Return a row key that sorts in reverse, so that a table lists the newest first."""
     return f"{_ALL_BITS - UUID(delivery_id).int:032x}"
 
 
 def just_before(moment: datetime) -> str:
-    """Return the `newest_first` text that no delivery of this moment or later sorts behind."""
+    """Return a `newest_first` key behind which only deliveries before this moment sort."""
     return f"{_ALL_BITS - (_milliseconds(moment) << 80):032x}"
 
 
 def latest_behind(text: str) -> datetime:
-    """Return the latest moment that sorts behind a `newest_first` text."""
+    """Return the latest moment that sorts behind a `newest_first` key."""
     milliseconds = _ALL_BITS - int(text, 16) - 1 >> 80
     return datetime.fromtimestamp(min(milliseconds / 1000, _LAST_SECOND), UTC)
 

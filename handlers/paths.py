@@ -1,4 +1,4 @@
-"""Where the bytes of a delivery lie: `{event}/{yyyy}/{MM}/{dd}/{id}.…`, in archive or quarantine."""
+"""The names of a delivery's blobs in archive and quarantine: `{event}/{yyyy}/{MM}/{dd}/{id}.…`."""
 
 from events import EventError, EventType, sniff
 from handlers.ids import time_of
@@ -13,7 +13,7 @@ def raw_path(event: str, delivery_id: str, extension: str) -> str:
 
 
 def raw_paths(event: str, delivery_id: str) -> list[str]:
-    """Return every place at which the bytes of a delivery may lie in a container."""
+    """Return every name that the bytes of a delivery may have in a container."""
     return [raw_path(event, delivery_id, extension) for extension in _CONTENT_TYPES]
 
 
@@ -30,7 +30,7 @@ def _stem(event: str, delivery_id: str) -> str:
 
 
 def folder(event: str) -> str:
-    """Return the event's folder, in printIQ's spelling; one for all names that are no event's."""
+    """Return the event's folder, in printIQ's spelling; unknown events share one."""
     try:
         return EventType.named(event)
     except EventError:
@@ -38,7 +38,7 @@ def folder(event: str) -> str:
 
 
 def extension(body: bytes) -> str:
-    """Tell what a body looks like, also one that could not be read."""
+    """Return the file extension for a body, even one that cannot be parsed."""
     try:
         return sniff(body)
     except EventError:
@@ -50,7 +50,7 @@ _BEYOND_ASCII = bytes(range(0x80, 0x100))
 
 
 def extension_by_start(start: bytes) -> str:
-    """Tell what a body looks like of which only the first bytes are known."""
+    """Return the file extension for a body of which only the first bytes are known."""
     return extension(start[:_START].rstrip(_BEYOND_ASCII))  # a character may be cut in two
 
 

@@ -16,7 +16,7 @@ SUBSCRIPTIONS_FILE = Path(__file__).parent.parent / "subscriptions.toml"
 
 
 class Connection(NamedTuple):
-    """Say how to reach a storage account: a connection string, or service addresses and an identity."""
+    """How to connect to a storage account: a connection string, or service URLs and an identity."""
 
     connection_string: str
     blob: str
@@ -30,7 +30,7 @@ def _named(name: str) -> Any:
 
 
 class Settings(BaseSettings):
-    """Hold every setting, as the README's table explains it."""
+    """Every setting, as in the README's table."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -54,11 +54,11 @@ class Settings(BaseSettings):
     subscriptions: str = ""
     # Event Grid is all that Flex Consumption offers; elsewhere the host polls.
     hot_folder_source: Literal["EventGrid", "LogsAndContainerScan"] = "LogsAndContainerScan"
-    # Read when the sources are polled: what is wrong in it, or in the vault that it may come from, must not
-    # keep the app from receiving what comes by other ways.
+    # Read when the sources are polled: a mistake in it, or in the vault that it may come from, must not keep
+    # the app from receiving through other channels.
     ftp_sources: SecretStr = SecretStr("")
     ftp_schedule: str = "30 * * * * *"
-    # Azure sets it; it names the app to whoever follows a link.
+    # Set by Azure: the host name in the links that the app gives out.
     website_hostname: str = "localhost:7071"
 
     @property
@@ -99,16 +99,16 @@ class Settings(BaseSettings):
         return f"{'http' if local else 'https'}://{self.website_hostname}"
 
     def subscriptions_text(self) -> str:
-        """Return the subscriptions in force, as TOML: the setting, else the shipped file."""
+        """Return the subscriptions in force as TOML: the setting, else the shipped file."""
         return self.subscriptions.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
 
 
 def named(name: str) -> str | None:
-    """Look up a setting that another one names."""
+    """Return the value of a setting that another setting names."""
     return os.environ.get(name)
 
 
 @cache
 def settings() -> Settings:
-    """Read the settings, once. Raises pydantic.ValidationError, which names each setting that is wrong."""
+    """Read the settings, once. Raises pydantic.ValidationError, which names each wrong setting."""
     return Settings()

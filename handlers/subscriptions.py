@@ -1,4 +1,4 @@
-"""Who gets what: the result queues and the events that each of them subscribes to."""
+"""Subscriptions: the result queues, and the events that each of them gets."""
 
 import tomllib
 from fnmatch import fnmatchcase
@@ -19,9 +19,9 @@ from handlers.problems import in_words
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
 
 
-def _no_queue_of_the_app(name: str) -> str:
+def _not_our_own(name: str) -> str:
     if name in {INBOX_QUEUE, INBOX_POISON_QUEUE}:
-        raise ValueError("this queue is the app's own: results would come in again, for ever")
+        raise ValueError("this queue is the app's own: results would come back in, for ever")
     return name
 
 
@@ -29,11 +29,13 @@ def _no_queue_of_the_app(name: str) -> str:
 QueueName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63),
-    AfterValidator(_no_queue_of_the_app),
+    AfterValidator(_not_our_own),
 ]
 
 
 class Subscription(BaseModel):
+    """Which events a queue gets, and in which form."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     events: tuple[str, ...]
@@ -59,7 +61,7 @@ class _File(BaseModel):
 
 
 class Subscriptions:
-    """Answer which queues an event goes to."""
+    """The subscriptions in force, by queue and by event."""
 
     def __init__(self, queues: dict[str, Subscription]) -> None:
         self.queues = queues
@@ -70,7 +72,7 @@ class Subscriptions:
 
     @classmethod
     def read(cls, text: str) -> "Subscriptions":
-        """Read the TOML text. Raises SubscriptionsError, which says what is wrong and where."""
+        """Read the TOML text. Raises SubscriptionsError, which names what is wrong and where."""
         try:
             return cls(dict(_File.model_validate(tomllib.loads(text)).queues))
         except tomllib.TOMLDecodeError as error:

@@ -1,8 +1,8 @@
 """The inbox message: a delivery on its way through the pipeline, and the message's codec.
 
 A message is the line `printiq/1` and then JSON. (A bare JSON object would have its keys copied over the
-trigger's metadata by the Functions host.) The raw bytes travel inside, compressed; bytes that do not fit lie
-in a blob already, and the message names it (claim check).
+trigger's metadata by the Functions host.) The raw bytes travel inside, compressed; bytes that do not fit are
+in a blob, which the message names (claim check).
 """
 
 import base64
@@ -38,15 +38,16 @@ _MAX_FILE = 1024
 
 
 class Message(NamedTuple):
-    """Hold a queue message as the trigger hands it over."""
+    """A queue message as the trigger delivers it, for the first time or again."""
 
     id: str
     inserted_at: datetime
     text: str
+    dequeue_count: int = 1
 
 
 class Replay(BaseModel):
-    """Say what a replay repeats: the delivery, its CloudEvents id, and the queues that get it."""
+    """What a replay sends again: the delivery, its CloudEvents id, and the queues that get it."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -56,7 +57,7 @@ class Replay(BaseModel):
 
 
 class _Compression(threading.local):
-    """Hold what compresses and unpacks, kept for the next body; neither may serve two threads at once."""
+    """A compressor and a decompressor for each thread: neither is safe to share."""
 
     def __init__(self) -> None:
         # Level 1 takes 0.1 ms for a Job XML of 58 KB; higher levels save little of what a thumbnail leaves.
@@ -79,9 +80,9 @@ def _unpack(text: object) -> object:
         size = zstandard.frame_content_size(packed)
         body = _zstd.decompressor.decompress(packed) if size <= LARGEST_BODY else None
     except (ValueError, zstandard.ZstdError) as error:
-        raise ValueError("no bytes, compressed and in base64") from error
+        raise ValueError("not zstd-compressed bytes in base64") from error
     if body is None:
-        raise ValueError(f"{size:,} bytes are more than any body has")
+        raise ValueError(f"{size:,} bytes are more than any body may have")
     return body
 
 
@@ -91,7 +92,7 @@ def _is_delivery_id(text: str) -> str:
 
 
 class Work(BaseModel):
-    """Be one message of the inbox: a delivery, why it was refused if it was, and what was tried so far."""
+    """A message of the inbox: a delivery, why it was refused if it was, and the attempts so far."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -106,7 +107,7 @@ class Work(BaseModel):
     blob: BlobRef | None = None
     refusal: ProblemDetails | None = None
     attempt: int = Field(1, ge=1)
-    # of the attempts before, those that failed for a reason that time does not mend
+    # of the earlier attempts, those that failed for a reason that time does not heal
     errors: int = Field(0, ge=0)
     settled: bool = False
     replay: Replay | None = None
@@ -114,21 +115,21 @@ class Work(BaseModel):
     @model_validator(mode="after")
     def _has_bytes(self) -> Self:
         if (self.body is None) == (self.blob is None):
-            raise ValueError("the bytes have to be either in the message or in a blob")
+            raise ValueError("the bytes must be either in the message or in a blob")
         return self
 
     @classmethod
     def of(
         cls, delivery: Delivery, *, refusal: ProblemDetails | None = None, blob: BlobRef | None = None
     ) -> Self:
-        """Make the message for a delivery, with its bytes inside unless they lie in `blob`."""
+        """Return the message for a delivery, which contains its bytes unless they are in `blob`."""
         return cls(
             id=delivery.id,
-            event=_shown(delivery.event, _MAX_NAME),
+            event=_bounded(delivery.event, _MAX_NAME),
             channel=delivery.channel,
             received_at=delivery.received_at,
             content_type=delivery.content_type[:_MAX_CONTENT_TYPE] if delivery.content_type else None,
-            file=_shown(delivery.file, _MAX_FILE) if delivery.file else None,
+            file=_bounded(delivery.file, _MAX_FILE) if delivery.file else None,
             size=len(delivery.body),
             body=delivery.body if blob is None else None,
             blob=blob,
@@ -136,14 +137,14 @@ class Work(BaseModel):
         )
 
     def encode(self) -> bytes:
-        # in ASCII: queues carry messages in XML, which has no way to write some characters
+        # ASCII: queues carry messages in XML, which cannot write some characters
         return _VERSION + self.model_dump_json(exclude_defaults=True, ensure_ascii=True).encode()
 
     @classmethod
     def read(cls, message: Message) -> Self:
-        """Read a message; one that is none of ours becomes work too: a refused delivery of its text."""
+        """Read a message; a foreign one becomes a refused delivery of its text."""
         if not message.text.startswith(_VERSION.decode()):
-            return cls._foreign(message, f"It does not begin with the line {_VERSION.decode().strip()!r}.")
+            return cls._foreign(message, f"Its first line is not {_VERSION.decode().strip()!r}.")
         try:
             return cls.model_validate_json(message.text[len(_VERSION) :])
         except ValidationError as error:
@@ -151,7 +152,7 @@ class Work(BaseModel):
 
     @classmethod
     def _foreign(cls, message: Message, why: str) -> Self:
-        problem = Problem("", f"Somebody else wrote this message to {INBOX_QUEUE}. {why}")
+        problem = Problem("", f"This message in {INBOX_QUEUE} is not from this app. {why}")
         delivery = Delivery(
             id=derived_id(message.inserted_at, INBOX_QUEUE, message.id),
             event=paths.UNKNOWN_EVENT,
@@ -164,7 +165,7 @@ class Work(BaseModel):
         )
 
     def delivery(self, body: bytes) -> Delivery:
-        """Return the delivery again, with the bytes that the message or the blob held."""
+        """Return the delivery, with the bytes from the message or the blob."""
         return Delivery(
             id=self.id,
             event=self.event,
@@ -176,6 +177,6 @@ class Work(BaseModel):
         )
 
 
-def _shown(text: str, length: int) -> str:
-    """Bound what a sender named, and replace what is no text."""
+def _bounded(text: str, length: int) -> str:
+    """Shorten a sender's text, and replace lone surrogates."""
     return text[:length].encode("utf-8", "replace").decode()

@@ -22,6 +22,7 @@ from handlers.ledger.write import OPEN, day
 from handlers.pipeline.process import process
 from handlers.settings import Settings
 from handlers.stores import INBOX_QUEUE
+from handlers.timings import DEFAULTS, Timings
 from handlers.work import Message
 
 type Json = dict[str, Any]
@@ -92,8 +93,8 @@ class Bench:
         self._queues = QueueServiceClient.from_connection_string(storage)
         self._tables = TableServiceClient.from_connection_string(storage)
 
-    def start(self, storage: str | None = None, **more: str) -> App:
-        app = App.start(settings(storage or self.storage, **more))
+    def start(self, storage: str | None = None, *, timings: Timings = DEFAULTS, **more: str) -> App:
+        app = App.start(settings(storage or self.storage, **more), timings)
         self._apps.append(app)
         return app
 

@@ -104,7 +104,7 @@ def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str
         "RowKey": newest_first(work.id),
         "id": work.id,
         "event": event.type if event else folder(work.event),
-        "eventAsNamed": work.event if event is None else None,
+        "eventAsNamed": work.event if work.event != folder(work.event) else None,
         "kind": subject.kind if subject else None,
         "key": table_key(subject.key) if subject else None,
         "subject": _shortened(subject.key) if subject else None,

@@ -16,7 +16,7 @@ from handlers import telemetry
 from handlers.app import App
 from handlers.errors import NotFound, StorageFault
 from handlers.operations.backlog import backlogs
-from handlers.pipeline.process import bring_back_stranded
+from handlers.pipeline.retry import recover_poison
 from handlers.stores import DROPS_POISON_QUEUE, ContainerName, Received
 
 _log = logging.getLogger("printiq.heartbeat")
@@ -28,7 +28,7 @@ async def beat(app: App) -> None:
     A step that fails is no hindrance to the others.
     """
     telemetry.heartbeat()
-    for step in (_tell_queues, _tell_events, bring_back_stranded, forget_drops):
+    for step in (_tell_queues, _tell_events, recover_poison, forget_drops):
         await _tried(step, app)
 
 

@@ -1,42 +1,35 @@
-"""Which deliveries are repeats: the latest one of the same event for the same subject had the same content.
+"""Which deliveries are duplicates: the latest one of the same event and subject had the same content.
 
-Messages are processed in parallel and out of order, but repeats are told by the order of receipt. So each
-pair of subject and event has one row with its recent deliveries, changed only If-Match: the verdicts of one
-subject are taken one after the other, and each is stored before the first message goes out.
+Messages are processed in parallel and out of order, but duplicates are found by the order of receipt. So each
+pair of subject and event has one row with its recent deliveries, changed only If-Match: the verdicts on one
+subject are reached one after the other, and each is stored before the first message goes out.
 
-Deliveries next to each other with the same content are a run: exactly one of each run, its head, is no
-repeat. That stays right also where an earlier delivery is processed late (A, B, A with B late): an apparent
-repeat waits a moment once, until what came before it has been seen; and if an earlier delivery turns up after
-all and parts a run, a half that is left without a head gets one: its first is freed from its mark, and sent
-again as what it is.
+Adjacent deliveries with the same content are a run: exactly one of each run, its head, is not a duplicate.
+That holds even if an earlier delivery is processed late (A, B, A with B late). An apparent duplicate waits a
+moment once, until the deliveries before it have been seen. If an earlier delivery turns up after all and
+splits a run, a half without a head gets one: its first delivery is freed from its mark, and sent again.
 """
 
-import asyncio
 import json
-import random
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from events import Event, Payload, Subject
-from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.app import App
 from handlers.ids import time_of
 from handlers.ledger.write import timeline_partition
-from handlers.stores import TableName, Tables
+from handlers.stores import Entity, Row, TableName, Tables
 
-# How long an apparent repeat waits for what came before it.
-SETTLE_SECONDS = 2
-
-_TRIES = 30
 _MAX_ENTRIES = 100
-# A verdict must be found again by a delivery that is tried again and again, while newer ones come.
+# A delivery that is retried again and again must find its verdict while newer ones come.
 _REMEMBERED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Be one delivery in a subject's recent history; `freed` are those that it freed from their marks."""
+    """A delivery in the recent history of its subject; `freed` are those that it freed from their marks."""
 
     id: str
     digest: str
@@ -49,42 +42,45 @@ class Entry:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Say what a delivery repeats, if it does; `freed` must be sent again without their marks."""
+    """What a delivery duplicates, if anything; `freed` must be sent again without their marks."""
 
     duplicate_of: str | None = None
     freed: tuple[Entry, ...] = ()
 
 
-class NotSettled(Exception):
-    """Say that this looks like a repeat, and must be looked at once more after SETTLE_SECONDS."""
+UNIQUE = Verdict()
 
 
-async def verdict(event: Event[Payload], tables: Tables, *, window_seconds: int, settled: bool) -> Verdict:
-    """Decide, or recall what was decided. Raises NotSettled."""
-    if event.subject is None or not window_seconds or not event.can_be_duplicate:
-        return Verdict()
-    window = timedelta(seconds=window_seconds)
-    partition, row = timeline_partition(event.subject), event.type.value
+async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict | None:
+    """Decide, or recall the decision. Raises StorageFault.
+
+    Returns None for an apparent duplicate that is not `settled`: ask again once others have been processed.
+    """
+    if event.subject is None or not app.settings.duplicate_window_seconds or not event.can_be_duplicate:
+        return UNIQUE
+    window = timedelta(seconds=app.settings.duplicate_window_seconds)
     me = Entry(
         event.delivery.id, event.digest, event.delivery.channel, event.format, len(event.delivery.body)
     )
-    for _ in range(_TRIES):
-        entries, etag = await _read(tables, partition, row)
+    verdict: Verdict | None = None
+
+    def decided(row: Row | None) -> Entity | None:
+        nonlocal verdict
+        entries = _entries(row)
         if any(entry.id == me.id for entry in entries):
-            return _recall(entries, me.id)
+            verdict = _recall(entries, me.id)
+            return None
         entries = insert(entries, me, window)
-        found = _recall(entries, me.id)
-        if found.duplicate_of and not settled:
-            raise NotSettled
-        try:
-            await _write(tables, partition, row, entries, etag)
-        except (Conflict, NotFound):  # another delivery of this subject was first
-            await asyncio.sleep(random.uniform(0.005, 0.05))
-            continue
-        return found
-    raise StorageFault(
-        "could not decide whether this is a repeat: too many deliveries of one subject at once"
+        verdict = _recall(entries, me.id)
+        if verdict.duplicate_of and not settled:
+            verdict = None
+            return None
+        return _columns(entries)
+
+    await app.stores.tables.update(
+        TableName.DUPLICATES, timeline_partition(event.subject), event.type, decided
     )
+    return verdict
 
 
 def _recall(entries: list[Entry], delivery_id: str) -> Verdict:
@@ -94,18 +90,17 @@ def _recall(entries: list[Entry], delivery_id: str) -> Verdict:
 
 
 async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:
-    """Remove the history of a subject if this delivery is the last in it."""
-    partition = timeline_partition(subject)
-    try:
-        entries, etag = await _read(tables, partition, event)
-        if entries and entries[-1].id == delivery_id:
-            await tables.delete(TableName.DUPLICATES, partition, event, etag=etag)
-    except Conflict:
-        return  # a newer delivery has just come
+    """Delete the history of a subject if this delivery is the last in it. Raises StorageFault."""
+
+    def is_last(row: Row) -> bool:
+        entries = _entries(row)
+        return bool(entries) and entries[-1].id == delivery_id
+
+    await tables.delete_if(TableName.DUPLICATES, timeline_partition(subject), event, is_last)
 
 
 def insert(entries: list[Entry], me: Entry, window: timedelta) -> list[Entry]:
-    """Put a delivery in its place among those that were seen, with its verdict and those that it frees."""
+    """Insert a delivery into the history, with its verdict and the deliveries that it frees."""
     everything = sorted([*entries, me], key=lambda entry: entry.id)
     ids = {entry.id for entry in entries}
     duplicate_of: str | None = None
@@ -113,7 +108,7 @@ def insert(entries: list[Entry], me: Entry, window: timedelta) -> list[Entry]:
     for number, run in enumerate(_runs(everything, window)):
         others = [entry for entry in run if entry is not me]
         head = next((entry.id for entry in others if entry.duplicate_of is None), None)
-        if head is None and number == 0:  # perhaps it came so long ago that it is no longer remembered
+        if head is None and number == 0:  # it may be too old to be remembered
             head = next((entry.duplicate_of for entry in others if entry.duplicate_of not in ids), None)
         if len(others) < len(run):
             duplicate_of = head
@@ -122,7 +117,7 @@ def insert(entries: list[Entry], me: Entry, window: timedelta) -> list[Entry]:
     me = replace(me, duplicate_of=duplicate_of, freed=tuple(freed))
     horizon = time_of(everything[-1].id) - max(2 * window, _REMEMBERED)
     kept = [entry for entry in everything if time_of(entry.id) >= horizon][-_MAX_ENTRIES:]
-    if kept[0].id > me.id:  # its verdict has to be found again if it is tried again
+    if kept[0].id > me.id:  # a retry must find its verdict
         kept = [me, *kept]
     return [
         me if entry.id == me.id else replace(entry, duplicate_of=None) if entry.id in freed else entry
@@ -131,10 +126,10 @@ def insert(entries: list[Entry], me: Entry, window: timedelta) -> list[Entry]:
 
 
 def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
-    """Part the deliveries into runs of equal content, each at most `window` after the one before.
+    """Split the deliveries into runs of equal content, each at most `window` after the one before.
 
-    Among deliveries of one moment (files tell theirs to the second) the order is unknown: where their
-    contents differ, each is a run of its own.
+    The order of deliveries with the same time is unknown (files have whole seconds): if their contents
+    differ, each is a run of its own.
     """
     contents: dict[datetime, set[str]] = defaultdict(set)
     for entry in entries:
@@ -154,22 +149,14 @@ def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
     return runs
 
 
-async def _read(tables: Tables, partition: str, row: str) -> tuple[list[Entry], str | None]:
-    try:
-        found = await tables.get(TableName.DUPLICATES, partition, row)
-    except NotFound:
-        return [], None
-    return [_entry(members) for members in json.loads(found["entries"])], found.etag
+def _entries(row: Row | None) -> list[Entry]:
+    return [_entry(members) for members in json.loads(row["entries"])] if row else []
 
 
 def _entry(members: dict[str, Any]) -> Entry:
     return Entry(**{**members, "freed": tuple(members.get("freed", ()))})
 
 
-async def _write(tables: Tables, partition: str, row: str, entries: list[Entry], etag: str | None) -> None:
-    text = json.dumps([{name: value for name, value in asdict(entry).items() if value} for entry in entries])
-    entity = {"PartitionKey": partition, "RowKey": row, "entries": text}
-    if etag is None:
-        await tables.insert(TableName.DUPLICATES, entity)
-    else:
-        await tables.replace(TableName.DUPLICATES, entity, etag=etag)
+def _columns(entries: list[Entry]) -> Entity:
+    kept = [{name: value for name, value in asdict(entry).items() if value} for entry in entries]
+    return {"entries": json.dumps(kept)}

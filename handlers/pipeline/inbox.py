@@ -13,7 +13,7 @@ _HEADROOM = 100
 
 
 async def put(stores: Stores, delivery: Delivery, *, refusal: ProblemDetails | None = None) -> None:
-    """Take custody: one storage write where the bytes fit into the message, else two. Raises StorageFault."""
+    """Take custody: one storage write if the bytes fit into the message, else two. Raises StorageFault."""
     message = Work.of(delivery, refusal=refusal).encode()
     if not fits(len(message) + _HEADROOM, "none"):
         container = ContainerName.ARCHIVE if refusal is None else ContainerName.QUARANTINE
@@ -26,28 +26,28 @@ async def put(stores: Stores, delivery: Delivery, *, refusal: ProblemDetails | N
 async def put_unread(
     stores: Stores, delivery: Delivery, content: AsyncIterator[bytes], size: int, *, refusal: ProblemDetails
 ) -> None:
-    """Take custody of what is refused unread: `content` flows to quarantine. Raises StorageFault."""
+    """Take custody of a body that is refused unread: `content` streams to quarantine. Raises StorageFault."""
     first = await anext(content, b"")
     path = paths.raw_path(delivery.event, delivery.id, paths.extension_by_start(first))
-    place = BlobRef(ContainerName.QUARANTINE, path)
-    await stores.blobs.put_stream(*place, _all(first, content), paths.content_type(path))
-    work = Work.of(delivery, refusal=refusal, blob=place).model_copy(update={"size": size})
+    blob = BlobRef(ContainerName.QUARANTINE, path)
+    await stores.blobs.put_stream(*blob, _all(first, content), paths.content_type(path))
+    work = Work.of(delivery, refusal=refusal, blob=blob).model_copy(update={"size": size})
     await stores.queues.send(INBOX_QUEUE, work.encode())
 
 
 async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    async for each in rest:
-        yield each
+    async for chunk in rest:
+        yield chunk
 
 
 async def requeue(stores: Stores, work: Work, *, delay: int) -> None:
-    """Send a message again, to be seen after `delay` seconds. Raises StorageFault."""
+    """Send a message again, to become visible after `delay` seconds. Raises StorageFault."""
     await stores.queues.send(INBOX_QUEUE, work.encode(), delay=delay)
 
 
 async def fetch(stores: Stores, work: Work) -> Delivery:
-    """Return the delivery of a message, reading its bytes where they lie in a blob. Raises NotFound."""
+    """Return the delivery of a message, with its bytes from the blob if they are in one. Raises NotFound."""
     if work.blob is not None:
         return work.delivery(await stores.blobs.get(*work.blob))
     assert work.body is not None

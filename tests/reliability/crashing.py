@@ -15,10 +15,13 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from handlers.app import App
 from handlers.settings import Settings
+from handlers.timings import Timings
 
 type Step = Callable[[App], Awaitable[object]]
 type Moment = Literal["before", "after"]
 
+# What is requeued for later becomes visible at once.
+AT_ONCE = Timings(settle=0, first_delay=0, longest_delay=0)
 _MOMENTS: tuple[Moment, ...] = ("before", "after")
 _CRASHED = 77
 
@@ -84,7 +87,7 @@ def _child(step: Step, settings: Settings, at: Crash | None, writing: int) -> No
     AioHttpTransport.send = crashing
 
     async def run() -> None:
-        app = App.start(settings)
+        app = App.start(settings, AT_ONCE)
         try:
             await step(app)
         finally:

@@ -43,7 +43,7 @@ async def look(app: App) -> Seen:
             continue
         async for row in app.stores.tables.query(table, ""):
             place = f"{table}: {row['PartitionKey']} {row['RowKey']}"
-            rows[place] = {name: value for name, value in row.items() if name not in _VOLATILE}
+            rows[place] = {name: row[name] for name in sorted(row) if name not in _VOLATILE}
     bytes_of: dict[str, bytes] = {}
     async for container in blobs.list_containers():
         client = blobs.get_container_client(container.name)
@@ -69,5 +69,7 @@ async def work_off(app: App) -> None:
             return
         for message in batch:
             assert message.inserted_on is not None
-            await process(Message(message.id, message.inserted_on, message.content), app)
+            await process(
+                Message(message.id, message.inserted_on, message.content, message.dequeue_count or 1), app
+            )
             await client.delete_message(message)

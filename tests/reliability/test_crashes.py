@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from crashing import Crash, Step, calls_of, crash, crashes_of
+from crashing import AT_ONCE, Crash, Step, calls_of, crash, crashes_of
 from looking import Seen, look, work_off
 
 from events import Channel, Delivery, EventError, Kind, Subject
@@ -20,10 +20,10 @@ from handlers.channels import hot_folder
 from handlers.ids import derived_id, newest_first, time_of
 from handlers.operations import erasure, reconcile, retention
 from handlers.operations.replay import dismiss, replay
-from handlers.pipeline.process import bring_back_stranded, process
+from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.settings import Settings
-from handlers.stores import INBOX_POISON_QUEUE, BlobRef, ContainerName
+from handlers.stores import BlobRef, ContainerName
 from handlers.work import Message, Replay, Work
 
 # The forks run one step and end: a lock that a thread of the parent holds does not matter to them.
@@ -33,13 +33,6 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 
 type NewSettings = Callable[..., Settings]
-
-
-@pytest.fixture(autouse=True)
-def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what is put back for later come at once."""
-    monkeypatch.setattr("handlers.pipeline.duplicates.SETTLE_SECONDS", 0)
-    monkeypatch.setattr("handlers.pipeline.process.delay_after", lambda _: 0)
 
 
 def delivery(event: str, sample: str, number: int = 1) -> Delivery:
@@ -53,9 +46,9 @@ def delivery(event: str, sample: str, number: int = 1) -> Delivery:
     )
 
 
-def processing(work: Work) -> Step:
-    """Make the step that the inbox trigger runs for a message."""
-    message = Message("message", MORNING, work.encode().decode())
+def processing(work: Work, *, dequeue_count: int = 1) -> Step:
+    """Return the step that the inbox trigger runs for a message."""
+    message = Message("message", MORNING, work.encode().decode(), dequeue_count)
 
     async def step(app: App) -> None:
         await process(message, app)
@@ -65,7 +58,7 @@ def processing(work: Work) -> Step:
 
 def run[T](step: Callable[[App], Awaitable[T]], settings: Settings) -> T:
     async def running() -> T:
-        app = App.start(settings)
+        app = App.start(settings, AT_ONCE)
         try:
             return await step(app)
         finally:
@@ -93,14 +86,16 @@ def interrupted_everywhere(  # noqa: PLR0913 - what is ended, where, and what ma
     new_settings: NewSettings,
     *,
     after: Step | None = None,
+    again: Step | None = None,
     findings: int = 0,
     alike: Iterable[str] = (),
     crashes: Callable[[list[str]], list[Crash]] = crashes_of,
 ) -> None:
-    """End a step at each of its calls, run it again, and compare with a run that was let alone.
+    """End a step at each of its calls, run it again, and compare with an undisturbed run.
 
-    `after` is what happened before. The account of the run that was let alone has so many `findings`. Of the
-    ids `alike` it does not matter which one it is. `crashes` tells at which of its calls the step is ended.
+    `after` is what happened before, `again` what runs the second time, if not the step itself. The account of
+    the undisturbed run has `findings` findings. The ids `alike` are interchangeable. `crashes` selects the
+    calls at which the step is ended.
     """
 
     def prepared() -> Settings:
@@ -119,7 +114,7 @@ def interrupted_everywhere(  # noqa: PLR0913 - what is ended, where, and what ma
     for each in crashes(calls):
         settings = prepared()
         crash(step, settings, each)
-        run(step, settings)
+        run(again or step, settings)
         seen = run(outcome, settings)
         assert named_alike(seen, alike) == named_alike(expected, alike), (
             f"crashed {each.moment} {calls[each.call]}"
@@ -150,8 +145,12 @@ PROCESSED = {
 
 
 @pytest.mark.parametrize("work", PROCESSED.values(), ids=PROCESSED)
-def test_processing_has_one_outcome_wherever_it_ends(work: Work, new_settings: NewSettings) -> None:
-    interrupted_everywhere(processing(work), new_settings)
+@pytest.mark.parametrize("dequeue_count", [1, 2], ids=["sent twice", "delivered again"])
+def test_processing_has_one_outcome_wherever_it_ends(
+    work: Work, dequeue_count: int, new_settings: NewSettings
+) -> None:
+    again = processing(work, dequeue_count=dequeue_count)
+    interrupted_everywhere(processing(work), new_settings, again=again)
 
 
 def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_settings: NewSettings) -> None:
@@ -159,23 +158,6 @@ def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_setti
     work = Work.of(delivery("CreateQuote", "typical.json"), blob=gone)
     # four tries fail and are put back, the fifth gives up; the bytes stay gone, and the account says so
     interrupted_everywhere(processing(work), new_settings, findings=1)
-
-
-def test_bringing_back_a_poison_message_has_one_outcome_wherever_it_ends(
-    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def poisoned(app: App) -> None:
-        await app.stores.queues.send(INBOX_POISON_QUEUE, Work.of(INVOICE).encode())
-
-    async def step(app: App) -> None:
-        while await app.stores.queues.depth(
-            INBOX_POISON_QUEUE
-        ):  # the next heartbeat goes on once a lease has ended
-            await bring_back_stranded(app)
-            await asyncio.sleep(0.1)
-
-    monkeypatch.setattr("handlers.stores.queues.LEASE_SECONDS", 1)
-    interrupted_everywhere(step, new_settings, after=poisoned)
 
 
 def test_a_repeat_has_one_outcome_wherever_its_processing_ends(new_settings: NewSettings) -> None:

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from azure.data.tables.aio import TableServiceClient
 from bench import delivery, quote, settings
+from crashing import AT_ONCE
 from faulty import FaultyStorage, answering
 from looking import look, work_off
 
@@ -15,7 +16,7 @@ from handlers.channels.webhook import webhook
 from handlers.errors import StorageFault
 from handlers.operations import reconcile
 from handlers.operations.replay import Wish, replay
-from handlers.pipeline.process import MAX_ERRORS, process
+from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.stores import INBOX_QUEUE, TableName
 from handlers.work import Message, Work
@@ -27,12 +28,6 @@ pytestmark = pytest.mark.anyio
 KEY = "dGVzdA=="
 
 
-@pytest.fixture(autouse=True)
-def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what is put back for later come at once."""
-    monkeypatch.setattr("handlers.pipeline.process.delay_after", lambda _: 0)
-
-
 @pytest.fixture
 async def storage_and_app(
     azurite: Azurite, unused_accounts: Iterator[str]
@@ -41,7 +36,7 @@ async def storage_and_app(
     account_name = next(unused_accounts)
     ports = range(first := free_port(3), first + 3)
     faulty = await FaultyStorage(account_name).start(ports, azurite.port)
-    app = App.start(settings(connection_string(first, account_name, KEY)))
+    app = App.start(settings(connection_string(first, account_name, KEY)), AT_ONCE)
     yield faulty, app
     await app.close()
     await faulty.stop()
@@ -141,7 +136,7 @@ async def test_an_outage_is_waited_out_however_many_tries_it_takes(
     # a role that is missing: the SDK itself does not try that again
     storage.fault = answering(403, "AuthorizationPermissionMismatch", only="/printiq-events/")
     waiting = message(work)
-    for _ in range(MAX_ERRORS + 2):
+    for _ in range(app.timings.max_errors + 2):
         await process(waiting, app)
         async for (received,) in app.stores.queues.receive(INBOX_QUEUE):
             waiting = Message(received.id, received.inserted_at, received.text)

@@ -18,7 +18,7 @@ from handlers.operations import erasure, reconcile, retention
 from handlers.operations import replay as replaying
 from handlers.operations.erasure import Person
 from handlers.operations.replay import Wish, dismiss, replay, replay_many
-from handlers.pipeline import process as processing
+from handlers.pipeline import results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.stores import INBOX_QUEUE, ContainerName, Row, TableName
@@ -381,7 +381,7 @@ async def test_of_what_failed_no_bytes_are_left_anywhere(
         raise KeyError("a bug")
 
     with monkeypatch.context() as broken:
-        broken.setattr(processing, "_send", send)
+        broken.setattr(results, "send", send)
         failed = delivery(quote("Q1"))
         work = Work.of(failed).model_copy(update={"attempt": 5, "errors": 4})
         await process(Message("", failed.received_at, work.encode().decode()), bench.app)

@@ -15,7 +15,7 @@ from tools.host.testing import HostProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 APPS = Path(__file__).with_name("apps")
-_QUIET = ("inbox", "inbox_poison", "hot_folder", "sweep_hot_folder", "poll_ftp", "heartbeat", "retention")
+_QUIET = ("inbox", "hot_folder", "sweep_hot_folder", "poll_ftp", "heartbeat", "retention")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, permutations
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from events import Delivery, parse
 from handlers.ids import new_id, time_of
-from handlers.pipeline.duplicates import Entry, NotSettled, insert, verdict
+from handlers.pipeline.duplicates import Entry, Verdict, decide, insert
 from handlers.pipeline.process import process
 from handlers.work import Message, Work
 
@@ -68,7 +69,7 @@ def test_what_an_earlier_one_frees_is_remembered_with_it() -> None:
     assert history[2].duplicate_of is None
 
 
-def test_deliveries_further_apart_than_the_window_are_no_repeats() -> None:
+def test_deliveries_further_apart_than_the_window_are_no_duplicates() -> None:
     entries = _entries("AA", apart=WINDOW + timedelta(milliseconds=1))
     assert [entry.duplicate_of for entry in _seen(entries, range(2))] == [None] * 2
 
@@ -88,7 +89,7 @@ async def test_a_verdict_is_still_known_when_sending_failed_for_days(bench: Benc
     assert await _verdict(bench, second) == first.id
 
 
-def test_files_of_one_second_with_different_contents_are_not_taken_for_repeats() -> None:
+def test_files_of_one_second_with_different_contents_are_not_taken_for_duplicates() -> None:
     first, *of_one_second = _entries("ABA", apart=timedelta())
     for order in permutations([first, *of_one_second]):
         history: list[Entry] = []
@@ -115,20 +116,27 @@ async def test_a_verdict_is_the_same_when_asked_for_again(bench: Bench) -> None:
     assert await _verdict(bench, first) is None
 
 
+async def _decided(
+    bench: Bench, each: Delivery, *, settled: bool = True, seconds: int = 600
+) -> Verdict | None:
+    own = bench.app.settings.model_copy(update={"duplicate_window_seconds": seconds})
+    return await decide(parse(each), replace(bench.app, settings=own), settled=settled)
+
+
 async def _verdict(bench: Bench, each: Delivery, *, settled: bool = True, seconds: int = 600) -> str | None:
-    found = await verdict(parse(each), bench.app.stores.tables, window_seconds=seconds, settled=settled)
-    return found.duplicate_of
+    verdict = await _decided(bench, each, settled=settled, seconds=seconds)
+    assert verdict is not None
+    return verdict.duplicate_of
 
 
-async def test_what_looks_like_a_repeat_waits_once(bench: Bench) -> None:
+async def test_an_apparent_duplicate_waits_once(bench: Bench) -> None:
     await _verdict(bench, delivery(quote("Q1")))
     second = delivery(quote("Q1"))
-    with pytest.raises(NotSettled):
-        await _verdict(bench, second, settled=False)
+    assert await _decided(bench, second, settled=False) is None
     assert await _verdict(bench, second) is not None
 
 
-async def test_other_events_subjects_and_contents_are_no_repeats(bench: Bench) -> None:
+async def test_other_events_subjects_and_contents_are_no_duplicates(bench: Bench) -> None:
     first = quote("Q1")
     for each in (
         delivery(first),
@@ -139,7 +147,7 @@ async def test_other_events_subjects_and_contents_are_no_repeats(bench: Bench) -
         assert await _verdict(bench, each, settled=False) is None
 
 
-async def test_without_a_window_or_a_subject_nothing_is_a_repeat(bench: Bench) -> None:
+async def test_without_a_window_or_a_subject_nothing_is_a_duplicate(bench: Bench) -> None:
     for _ in range(2):
         assert await _verdict(bench, delivery(quote("Q1")), seconds=0) is None
         assert await _verdict(bench, delivery(b'{"EditingQQAdKey": 1}'), settled=False) is None
@@ -153,7 +161,7 @@ async def test_without_a_window_or_a_subject_nothing_is_a_repeat(bench: Bench) -
         ("UpdateSalesOrderStatusLine", b'{"QuoteNo": "Q1", "Products": [{"JobNo": "J1"}]}'),
     ],
 )
-async def test_events_whose_equals_are_separate_happenings_are_never_repeats(
+async def test_events_whose_equals_are_separate_happenings_are_never_duplicates(
     bench: Bench, event: str, body: bytes
 ) -> None:
     for _ in range(2):

@@ -130,7 +130,7 @@ async def test_a_message_of_somebody_else_is_kept_in_quarantine_with_a_reason(
     await process(message(text), bench.app)
     (row,) = await bench.rows("deliveries", PartitionKey="2025-08-11")
     assert (row["status"], row["event"], row["channel"]) == ("quarantined", "_unknown", Channel.INBOX)
-    assert "Somebody else wrote this message to printiq-inbox" in row["error"]
+    assert "This message in printiq-inbox is not from this app" in row["error"]
     assert await bench.is_open(row["id"])
     if text:
         assert await bench.blob(row["raw"]) == text.encode()

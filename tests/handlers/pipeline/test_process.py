@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +12,23 @@ from bench import RESULTS, Bench, Call, delivery, quote, without
 
 from events import BodyTooLarge, Delivery, Kind
 from handlers.errors import NotReplayable, StorageFault
+from handlers.ledger import write
 from handlers.ledger.query import Filter, page
 from handlers.operations import reconcile
 from handlers.operations.replay import replay
+from handlers.pipeline import inbox, results, retry
 from handlers.pipeline import process as processing
-from handlers.pipeline.process import bring_back, bring_back_stranded, delay_after, process
+from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName, Stores
+from handlers.timings import DEFAULTS, Timings
 from handlers.work import Message, Work
 
+ROOT = Path(__file__).parents[3]
 
-def message(work: Work) -> Message:
-    return Message("1", work.received_at, work.encode().decode())
+
+def message(work: Work, *, dequeue_count: int = 1) -> Message:
+    return Message("1", work.received_at, work.encode().decode(), dequeue_count)
 
 
 def work_of(sent: Delivery, **changes: Any) -> Work:
@@ -92,7 +98,14 @@ async def test_a_subject_of_any_text_is_sent_and_accounted_for(bench: Bench, num
 
 
 async def test_delays_grow_to_an_hour() -> None:
-    assert [delay_after(attempt) for attempt in (1, 2, 3, 9, 10, 1025)] == [10, 20, 40, 2560, 3600, 3600]
+    assert [DEFAULTS.delay_after(attempt) for attempt in (1, 2, 3, 9, 10, 1025)] == [
+        10,
+        20,
+        40,
+        2560,
+        3600,
+        3600,
+    ]
 
 
 async def test_storage_faults_are_tried_again_for_ever_with_growing_delays(
@@ -108,8 +121,8 @@ async def test_storage_faults_are_tried_again_for_ever_with_growing_delays(
         assert (row["status"], row["attempts"]) == ("failing", attempt)
         assert "could not write archive/CreateQuote" in row["error"]
         assert not await bench.is_open(each.id)
-    put_back = [call for call in calls if call.path == f"{INBOX_QUEUE}/messages"]
-    assert {call.query["visibilitytimeout"][0] for call in put_back} == {"10", "40", "3600"}
+    requeued = [call for call in calls if call.path == f"{INBOX_QUEUE}/messages"]
+    assert {call.query["visibilitytimeout"][0] for call in requeued} == {"10", "40", "3600"}
     assert await bench.depth(INBOX_QUEUE) == 3
 
 
@@ -128,8 +141,8 @@ async def test_a_fault_of_the_tables_themselves_is_tried_again_too(bench: Bench)
     assert await bench.sent() == [], "the verdict has to be stored before the first send"
 
 
-async def test_where_nothing_can_be_put_back_the_platform_has_to_try_again(bench: Bench) -> None:
-    app = bench.start(without(bench.storage, "Queue"))
+async def test_where_nothing_can_be_requeued_the_platform_has_to_try_again(bench: Bench) -> None:
+    app = bench.start(without(bench.storage, "Queue"), timings=Timings(requeue=0))
     with pytest.raises(Exception, match="could not send to queue printiq-inbox"):
         await process(message(work_of(delivery(quote("Q1")))), app)
 
@@ -141,7 +154,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     async def parse_delivery(*_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(processing, "parse_delivery", parse_delivery)
+    for module in (processing, retry):
+        monkeypatch.setattr(module, "parse_delivery", parse_delivery)
 
 
 @pytest.mark.usefixtures("broken")
@@ -166,7 +180,7 @@ async def test_what_failed_is_found_by_what_it_is_about(
     async def send(*_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(processing, "_send", send)
+    monkeypatch.setattr(results, "send", send)
     sent = delivery(quote("Q1"))
     await process(message(work_of(sent, attempt=5, errors=4)), bench.app)
     for selected in (Filter(subject="Q1"), Filter(subject="Q1", open=True), Filter(kind=Kind.QUOTE)):
@@ -224,48 +238,91 @@ async def test_a_delivery_whose_blob_is_gone_is_failed_in_the_end_and_says_so(be
     assert "gone.json: it is not there" in row["error"]
 
 
-async def test_a_crash_is_counted_and_its_message_comes_back_from_the_poison_queue(bench: Bench) -> None:
-    sent = delivery(quote("Q1"))
-    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, work_of(sent).encode())
-    await bring_back_stranded(bench.app)
-    row = await bench.row(sent.id)
-    assert (row["status"], row["attempts"]) == ("failing", 1)
-    assert "The process ended while working on this" in row["error"]
-    assert await bench.depth(INBOX_QUEUE) == 1
-    assert await bench.depth(INBOX_POISON_QUEUE) == 0
+async def test_what_ended_its_process_is_requeued_before_it_is_parsed_again(
+    bench: Bench, calls: list[Call]
+) -> None:
+    sent = [delivery(quote(f"Q{number}")) for number in range(20)]
+    for each in sent:
+        await process(message(work_of(each), dequeue_count=2), bench.app)
+    assert {row["status"] for row in await bench.rows("deliveries")} == {"failing"}
+    row = await bench.row(sent[0].id)
+    assert row["error"] == "CrashedError: The process ended while working on this."
+    assert await bench.sent() == []
+    requeued = [int(call.query["visibilitytimeout"][0]) for call in calls if call.path.endswith("/messages")]
+    assert len(requeued) >= 20
+    assert min(requeued) >= 10
+    assert len(set(requeued)) > 1, "what did not end the process comes back apart from what did"
 
 
-async def test_the_trigger_of_the_poison_queue_brings_a_message_back_at_once(bench: Bench) -> None:
-    sent = delivery(quote("Q1"))
-    await bring_back(message(work_of(sent)), bench.app)
-    assert (await bench.row(sent.id))["status"] == "failing"
-    assert await bench.depth(INBOX_QUEUE) == 1
-
-
-async def test_the_trigger_of_the_poison_queue_waits_a_fault_out(
+async def test_what_ended_its_process_five_times_is_failed_unparsed_with_its_bytes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = bench.start(without(bench.storage, "Queue"))
-    monkeypatch.setattr("handlers.pipeline.process._PATIENCE_SECONDS", 0)
-    with pytest.raises(StorageFault):
-        await bring_back(message(work_of(delivery(quote("Q1")))), app)
+    async def parse_delivery(*_: object) -> None:
+        pytest.fail("it would end this process too")
 
-
-async def test_after_five_rounds_of_crashes_it_is_failed_with_its_bytes(bench: Bench) -> None:
+    monkeypatch.setattr(processing, "parse_delivery", parse_delivery)
+    monkeypatch.setattr(retry, "parse_delivery", parse_delivery)
     sent = delivery(quote("Q1"))
-    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, work_of(sent, attempt=5, errors=4).encode())
-    await bring_back_stranded(bench.app)
+    for attempt in range(1, 6):
+        work = work_of(sent, attempt=attempt, errors=attempt - 1)
+        await process(message(work, dequeue_count=2), bench.app)
     row = await bench.row(sent.id)
-    assert row["status"] == "failed"
+    assert (row["status"], row["attempts"]) == ("failed", 5)
+    assert await bench.is_open(sent.id)
     assert await bench.blob(row["raw"]) == sent.body
-    assert await bench.depth(INBOX_QUEUE) == 0
+    assert await bench.depth(INBOX_QUEUE) == 4
 
 
-async def test_a_foreign_message_in_the_poison_queue_is_no_trouble(bench: Bench) -> None:
-    await bench.app.stores.queues.send(INBOX_POISON_QUEUE, b"hello")
-    await bring_back_stranded(bench.app)
-    (row,) = await bench.rows("deliveries")
-    assert row["status"] == "failing"
+async def test_what_was_delivered_again_for_another_reason_is_sent_after_all(bench: Bench) -> None:
+    app = bench.start(timings=Timings(first_delay=0))
+    sent = delivery(quote("Q1"))
+    await process(message(work_of(sent), dequeue_count=2), app)
+    assert await bench.work_off() == 1
+    assert (await bench.row(sent.id))["status"] == "sent"
+
+
+def test_the_host_never_moves_a_message_to_the_poison_queue() -> None:
+    """What lies there expires after seven days, as the host sets no time-to-live."""
+    host = json.loads((ROOT / "host.json").read_text())
+    assert host["extensions"]["queues"]["maxDequeueCount"] == 2**31 - 1
+
+
+async def test_a_message_that_was_moved_to_the_poison_queue_returns_as_it_was(bench: Bench) -> None:
+    for number in range(40):
+        text = work_of(delivery(quote(f"Q{number}"))).encode() if number % 2 else b"hello"
+        await bench.app.stores.queues.send(INBOX_POISON_QUEUE, text)
+    await retry.recover_poison(bench.app)
+    assert await bench.depth(INBOX_POISON_QUEUE) == 0
+    assert await bench.depth(INBOX_QUEUE) == 40
+
+
+async def test_a_fault_of_the_queue_is_waited_out_before_the_platform_has_to_try_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter([StorageFault("not now"), StorageFault("not now")])
+    genuine = inbox.requeue
+
+    async def requeue(stores: Stores, work: Work, *, delay: int) -> None:
+        for fault in faults:
+            raise fault
+        await genuine(stores, work, delay=delay)
+
+    monkeypatch.setattr(inbox, "requeue", requeue)
+    await process(message(work_of(delivery(quote("Q1"))), dequeue_count=2), bench.app)
+    assert await bench.depth(INBOX_QUEUE) == 1
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize("errors", [0, 4], ids=["failing", "given up"])
+async def test_an_error_of_recording_itself_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, errors: int
+) -> None:
+    async def record(*_: object) -> None:
+        raise OverflowError("too large for a column")
+
+    monkeypatch.setattr(write, "record", record)
+    await process(message(work_of(delivery(quote("Q1")), errors=errors)), bench.app)
+    assert await bench.depth(INBOX_QUEUE) == 1
 
 
 async def test_wrong_subscriptions_keep_nothing_from_being_received_and_all_from_being_lost(
@@ -301,7 +358,7 @@ async def test_an_unreadable_delivery_is_quarantined_and_never_tried_again(bench
     assert len([name for name in await bench.blobs() if name.endswith(".problem.json")]) == 1
 
 
-async def test_queues_that_drop_repeats_get_the_first_only(bench: Bench) -> None:
+async def test_queues_that_drop_duplicates_get_the_first_only(bench: Bench) -> None:
     app = bench.start(SUBSCRIPTIONS=f'[queues.{RESULTS}]\nevents = ["*"]\nduplicates = "drop"')
     first, second = delivery(quote("Q1")), delivery(quote("Q1"))
     for each in (first, second):

@@ -1,0 +1,112 @@
+"""Retry: a failed attempt comes back later, and is given up after a few errors that time does not heal.
+
+The platform's own retries are immediate, lose the error, and end in a poison queue whose messages expire. So
+host.json never lets it move a message: the app counts. An attempt that fails records its error and requeues
+the message. One that ends its process can do neither, and is recognised when the message is delivered again.
+"""
+
+import asyncio
+import logging
+import random
+from time import monotonic
+
+from events import Event, Payload
+from handlers.app import App
+from handlers.errors import NotFound, StorageFault, SubscriptionsError
+from handlers.ledger import write
+from handlers.ledger.write import Outcome, Status
+from handlers.pipeline import archive, inbox, recording
+from handlers.pipeline.parsing import parse_delivery
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
+from handlers.work import Work
+
+_log = logging.getLogger("printiq.retry")
+
+# Retried for ever: storage recovers, and subscriptions are corrected by their author.
+_HEALED_BY_TIME = (StorageFault, SubscriptionsError)
+_LONGEST_PAUSE = 10
+# A process works on many deliveries, and only one of them ends it: the others come back at other times.
+_SPREAD = 6
+
+
+class CrashedError(Exception):
+    """The end of a process, or of its instance, while it worked on a delivery."""
+
+    def __init__(self) -> None:
+        super().__init__("The process ended while working on this.")
+
+
+async def try_again(work: Work, error: Exception, app: App) -> None:
+    """Record a failed attempt and requeue the message with a growing delay, or give the delivery up.
+
+    Raises StorageFault only if the message could not be requeued.
+    """
+    lasting = not isinstance(error, _HEALED_BY_TIME)
+    description = f"{type(error).__name__}: {error}" if lasting else str(error)
+    errors = work.errors + lasting
+    _log.error(
+        "%s attempt %d failed: %s", work.id, work.attempt, description, exc_info=error if lasting else None
+    )
+    try:
+        if errors >= app.timings.max_errors:
+            await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
+            return
+        await write.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=description))
+    except Exception as failure:  # noqa: BLE001 - the message counts attempts too, and the next one records again
+        trace = None if isinstance(failure, StorageFault) else failure
+        _log.warning("%s attempt %d was not recorded: %s", work.id, work.attempt, failure, exc_info=trace)
+    recording.emit(work, Status.FAILING, app)
+    delay = app.timings.delay_after(work.attempt)
+    if isinstance(error, CrashedError):  # what ended with it must not meet it again
+        delay = int(delay * random.uniform(1, _SPREAD))
+    again = work.model_copy(update={"attempt": work.attempt + 1, "errors": errors})
+    await _requeue(again, delay, app)
+
+
+async def _requeue(work: Work, delay: int, app: App) -> None:
+    """Requeue a message, waiting out a short storage fault: the platform's retry would count as a crash."""
+    deadline, pause = monotonic() + app.timings.requeue, 1
+    while True:
+        try:
+            await inbox.requeue(app.stores, work, delay=delay)
+        except StorageFault:
+            if monotonic() + pause > deadline:
+                raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            return
+
+
+async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> None:
+    """Record a delivery as failed and open, with its bytes in quarantine, one replay away."""
+    raw, event = work.blob, None
+    if not archive.is_set_aside(work) or work.size <= app.settings.max_body_bytes:
+        try:
+            delivery = await inbox.fetch(app.stores, work)
+        except NotFound:
+            pass  # the error says so
+        else:
+            raw = await archive.set_aside(work, delivery.body, app.stores)
+            event = await _parsed(work, delivery.body, app) if parse else None
+    await recording.record(work, Outcome(status=Status.FAILED, error=description, raw=raw), app, event)
+
+
+async def _parsed(work: Work, body: bytes, app: App) -> Event[Payload] | None:
+    """Return the event if it can be parsed, so that a failed delivery is found by its subjects."""
+    try:
+        return await parse_delivery(work.delivery(body), app.settings)
+    except Exception:  # noqa: BLE001 - perhaps the very error that it failed with
+        return None
+
+
+async def recover_poison(app: App) -> None:
+    """Move messages from the inbox's poison queue back to the inbox. Raises StorageFault.
+
+    There are none unless a setting overrides `maxDequeueCount`: they would expire after seven days.
+    """
+    queues = app.stores.queues
+    async for batch in queues.receive(INBOX_POISON_QUEUE):
+        for received in batch:
+            await queues.send(INBOX_QUEUE, received.text.encode())
+            await queues.delete(INBOX_POISON_QUEUE, received)

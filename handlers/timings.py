@@ -1,0 +1,34 @@
+"""The clock, delays and limits of the pipeline, held by the app so that tests can inject others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """The clock, delays and limits of the pipeline; durations are in seconds."""
+
+    now: Callable[[], datetime] = _now
+    # For custody as a whole, so that a sender has its response within ten seconds.
+    custody: float = 8
+    # How long an apparent duplicate waits once for deliveries received before it.
+    settle: int = 2
+    first_delay: int = 10
+    longest_delay: int = 3600
+    # How long a storage fault is waited out before a message is left to the platform's retry.
+    requeue: float = 60
+    # Give up after this many errors that time does not heal.
+    max_errors: int = 5
+
+    def delay_after(self, attempt: int) -> int:
+        """Return the seconds to wait after a failed attempt: 10, 20, 40, … up to an hour."""
+        # the power is bounded: after weeks of attempts the number would not fit anywhere
+        return min(self.first_delay << min(attempt - 1, 10), self.longest_delay)
+
+
+DEFAULTS = Timings()
