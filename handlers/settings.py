@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     date_order: DateOrder = DateOrder.DMY
     max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=LARGEST_BODY)
     quarantine_status: Literal["", "202"] = ""
+    soap_response: Literal["envelope", "empty"] = "envelope"
     duplicate_window_seconds: int = Field(600, ge=0, le=86_400)
     retention_days: int = Field(365, ge=1)
     subscriptions: str = ""

@@ -1,30 +1,30 @@
-"""Whether a file that was dropped is meant to be taken, and whole."""
+"""Whether a dropped file is meant to be taken, and complete."""
 
 import re
 from datetime import timedelta
 
-from events import EmptyBody, Malformed, NotJsonOrXml
+from events import BodyTooLarge, EmptyBody, Malformed, NotJsonOrXml
 from events.formats import read
 from handlers.pipeline.parsing import off_loop
 
-# A file that is not whole this long after its last change will not become so.
+# A file that is incomplete this long after its last change stays so.
 PATIENCE = timedelta(minutes=5)
-# Its last change must lie this far back: whoever writes it may only be taking a breath.
+# A writer may pause between two writes.
 STABLE = timedelta(seconds=5)
 
-# What file transfer programs and editors call a file while they write it.
+# The names that file transfer programs and editors give a file while they write it.
 _TEMPORARY = re.compile(r"\..*|~.*|.*~|.*\.(tmp|temp|part|partial|filepart)", re.IGNORECASE | re.DOTALL)
 
 
 def is_temporary(path: str) -> bool:
-    """Tell whether the file's own name says that it is not meant for anybody yet."""
+    """Return whether the file's own name marks it as unfinished."""
     return _TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
 
 
-async def closes(body: bytes) -> bool:
-    """Tell whether this is a document from its beginning to its end.
+async def is_complete(body: bytes) -> bool:
+    """Return whether this is a document from its beginning to its end.
 
-    Whatever else it is might still become one: empty so far, cut off, or with gaps that are yet to be filled.
+    Anything else might still become one: it is empty so far, cut off, or has gaps that are yet to be filled.
     """
     return await off_loop(lambda: _reads(body), len(body))
 
@@ -32,6 +32,8 @@ async def closes(body: bytes) -> bool:
 def _reads(body: bytes) -> bool:
     try:
         read(body)
+    except BodyTooLarge:
+        return True  # once decompressed, which only a complete body can be
     except (EmptyBody, Malformed, NotJsonOrXml):
         return False
     return True

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError, EventType, UnknownEvent
 from handlers.app import App
-from handlers.channels.completeness import PATIENCE, STABLE, closes, is_temporary
+from handlers.channels.completeness import PATIENCE, STABLE, is_complete, is_temporary
 from handlers.errors import Conflict, NoCustody, NotFound, StorageFault
 from handlers.ids import derived_id, time_of
 from handlers.ledger import write
@@ -77,7 +77,7 @@ async def _receive(opened: Opened, app: App) -> bool:
         _refused(delivery, error)
         return True
     body = await opened.read()
-    if growing and not await closes(body):
+    if growing and not await is_complete(body):
         return False
     delivery = replace(delivery, body=body)
     try:

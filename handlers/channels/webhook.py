@@ -1,18 +1,28 @@
-"""The webhook: a POST becomes a delivery, and what came of it the response."""
+"""The webhook: a POST becomes a delivery, and the outcome its response."""
 
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
 
 from events import Channel, Delivery, EmptyBody, EventError, EventType, timestamp
+from events.formats import SoapRequest, SoapVersion, soap_request
 from handlers.app import App
-from handlers.errors import MethodNotAllowed, NoCustody
+from handlers.channels import soap
+from handlers.errors import HandlerError, MethodNotAllowed, NoCustody
 from handlers.ids import new_id, time_of
+from handlers.pipeline.parsing import off_loop
 from handlers.pipeline.receive import Receipt, keep_refused, receive
 from handlers.problems import ProblemDetails
 from handlers.responses import Response, json_response, problem
+from handlers.settings import Settings
 
 _log = logging.getLogger("printiq.webhook")
+
+
+# An envelope without any SOAP header is recognised by its name, which is near its start.
+_ENVELOPE_WITHIN = 4 * 1024
 
 
 class LengthRequired(EventError):
@@ -21,29 +31,55 @@ class LengthRequired(EventError):
 
 
 async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App) -> Response:
-    """Take a delivery and answer the sender. `headers` are found without regard to case."""
+    """Take a delivery and answer its sender, in SOAP where it speaks that. `headers` ignore case."""
     delivery_id = new_id(datetime.now(UTC))
     delivery = Delivery(
         id=delivery_id,
-        event=event.encode("utf-8", "replace").decode(),  # half a surrogate pair could not be told to anybody
+        event=event.encode("utf-8", "replace").decode(),  # no response can encode a lone surrogate
         body=body,
         channel=Channel.WEBHOOK,
         received_at=time_of(delivery_id),
         content_type=headers.get("Content-Type"),
+        content_encoding=headers.get("Content-Encoding"),
     )
+    request = await _soap_request(delivery, headers, app.settings)
     try:
         if not body and headers.get("Transfer-Encoding"):
             await _refuse_without_length(delivery, app)
-        return _accepted(await receive(delivery, app))
+        return _accepted(await receive(delivery, app), request, app)
     except EmptyBody as error:
-        return problem(error)
+        return _problem(error, request)
     except LengthRequired as error:  # never confirmed: the bytes are lost
-        return problem(error, id=delivery.id)
+        return _problem(error, request, delivery.id)
     except EventError as error:
-        return _refused(delivery, error, app)
+        return _refused(delivery, error, request, app)
     except NoCustody as error:
         _log.error("%s was not received: %s", delivery.id, error)
-        return problem(error)
+        return _problem(error, request)
+
+
+async def _soap_request(
+    delivery: Delivery, headers: Mapping[str, str], settings: Settings
+) -> SoapRequest | None:
+    """Return what a SOAP response depends on, from the headers alone where the body cannot be read."""
+    declared = (delivery.content_type or "").lower()
+    if declared.startswith(SoapVersion.V1_2.media_type):
+        by_headers = SoapRequest(version=SoapVersion.V1_2)
+    elif headers.get("SOAPAction") is not None:
+        by_headers = SoapRequest(version=SoapVersion.V1_1)
+    else:
+        by_headers = None
+    start = delivery.body[:_ENVELOPE_WITHIN].replace(b"\0", b"")  # in UTF-16, too
+    if by_headers is None and "xml" not in declared and b"Envelope" not in start:
+        return None
+    read = partial(
+        soap_request,
+        delivery.body,
+        content_type=delivery.content_type,
+        content_encoding=delivery.content_encoding,
+        max_bytes=settings.max_body_bytes,
+    )
+    return await off_loop(read, len(delivery.body)) or by_headers
 
 
 async def refuse_get(event: str) -> Response:
@@ -52,8 +88,8 @@ async def refuse_get(event: str) -> Response:
 
 
 async def _refuse_without_length(delivery: Delivery, app: App) -> None:
-    # The Functions host hands on an empty body where the sender gave no Content-Length; what was sent is
-    # lost, so at least that something came stands open in the ledger.
+    # The Functions host passes on an empty body where the sender gave no Content-Length. What was sent is
+    # lost; that something was sent stays open in the ledger.
     error = LengthRequired(
         "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs "
         "the length. Send the request again with a Content-Length header."
@@ -62,9 +98,11 @@ async def _refuse_without_length(delivery: Delivery, app: App) -> None:
     raise error
 
 
-def _accepted(receipt: Receipt) -> Response:
+def _accepted(receipt: Receipt, request: SoapRequest | None, app: App) -> Response:
+    if request is not None:
+        return soap.result(request, app.settings.soap_response)
     return json_response(
-        202,
+        HTTPStatus.ACCEPTED,
         {
             "id": receipt.delivery.id,
             "event": receipt.event,
@@ -77,19 +115,27 @@ def _accepted(receipt: Receipt) -> Response:
     )
 
 
-def _refused(delivery: Delivery, error: EventError, app: App) -> Response:
-    if app.settings.quarantine_status:
-        refusal = ProblemDetails.of(error)
-        # For a sender that stops at the first answer that is no 2xx: it is in custody, if only in quarantine.
-        return json_response(
-            int(app.settings.quarantine_status),
-            {
-                "id": delivery.id,
-                "event": delivery.event,
-                "status": "quarantined",
-                "receivedAt": timestamp(delivery.received_at),
-                "detail": refusal.detail,
-                "errors": [problem._asdict() for problem in refusal.errors],
-            },
-        )
-    return problem(error, id=delivery.id)
+def _refused(delivery: Delivery, error: EventError, request: SoapRequest | None, app: App) -> Response:
+    if not app.settings.quarantine_status:
+        return _problem(error, request, delivery.id)
+    # For a sender that stops at the first response that is no 2xx: quarantine is custody, too.
+    if request is not None:
+        return soap.result(request, app.settings.soap_response)
+    details = ProblemDetails.of(error)
+    return json_response(
+        int(app.settings.quarantine_status),
+        {
+            "id": delivery.id,
+            "event": delivery.event,
+            "status": "quarantined",
+            "receivedAt": timestamp(delivery.received_at),
+            "detail": details.detail,
+            "errors": [problem._asdict() for problem in details.errors],
+        },
+    )
+
+
+def _problem(
+    error: EventError | HandlerError, request: SoapRequest | None, delivery_id: str | None = None
+) -> Response:
+    return soap.fault(request, error, delivery_id) if request is not None else problem(error, id=delivery_id)

@@ -23,6 +23,11 @@ _EVENT = Content(
         "application/xml": {"type": ["object", "string", "number", "boolean", "null"]},
     },
 )
+_SOAP = Content(
+    "A SOAP request is answered in SOAP, of its own version: an envelope with the empty result of its "
+    "operation, or a fault.",
+    {"text/xml": {}, "application/soap+xml": {}},
+)
 _SCHEMA = Content("A JSON Schema.", {"application/schema+json": {"type": "object"}})
 _OBJECT = Content("An object.", {"application/json": {"type": "object"}})
 
@@ -34,7 +39,7 @@ ROUTES: tuple[Route, ...] = (
         lambda request, app: webhook(request.path["event"], request.body, request.headers, app),
         Operation(
             "Receive an event from printIQ.",
-            {202: schemas.Accepted},
+            {200: _SOAP, 202: schemas.Accepted},
             body=_EVENT,
             problems=(400, 404, 411, 413, 415, 422),
         ),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError
 from handlers.app import App
-from handlers.channels.completeness import PATIENCE, closes, is_temporary
+from handlers.channels.completeness import PATIENCE, is_complete, is_temporary
 from handlers.channels.ftp.memory import Seen
 from handlers.channels.ftp.session import FtpRefusal, FtpSession, Listed, shown, wire
 from handlers.channels.ftp.sources import FtpSource
@@ -162,7 +162,7 @@ class Folder:
         if body is None:
             del self._files[file.name]  # it grew or shrank meanwhile: the next look begins anew
             return None
-        return body if given_up or await closes(body) else None
+        return body if given_up or await is_complete(body) else None
 
     async def _is_what_was_read(self, session: FtpSession, file: "_File", body: bytes) -> bool:
         state, seen = await session.state(file.name), file.seen

@@ -1,11 +1,11 @@
-"""What counts as a temporary name, and what as a whole document."""
+"""What counts as a temporary name, and what as a complete document."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
-from handlers.channels.completeness import closes, is_temporary
+from handlers.channels.completeness import is_complete, is_temporary
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 
@@ -48,20 +48,20 @@ def test_another_name_is_not(path: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["ExportInvoice/typical.json", "UpdateJobStatus_Xml/job-24kb-leaflets.xml"])
-def test_a_document_closes_at_its_last_byte_and_not_before(file: str) -> None:
+def test_a_document_is_complete_at_its_last_byte_and_not_before(file: str) -> None:
     body = (CORPUS / file).read_bytes().rstrip()
 
     async def story() -> None:
-        assert await closes(body)
+        assert await is_complete(body)
         for length in {*range(0, len(body), max(1, len(body) // 50)), len(body) - 1}:
-            assert not await closes(body[:length]), length
+            assert not await is_complete(body[:length]), length
 
     asyncio.run(story())
 
 
-def test_a_file_with_room_reserved_but_not_yet_filled_does_not_close() -> None:
+def test_a_file_with_room_reserved_but_not_yet_filled_is_not_complete() -> None:
     async def story() -> None:
-        assert not await closes(bytes(1000))
-        assert not await closes(b'{"QuoteNo": "Q1", ' + bytes(1000))
+        assert not await is_complete(bytes(1000))
+        assert not await is_complete(b'{"QuoteNo": "Q1", ' + bytes(1000))
 
     asyncio.run(story())
