@@ -4,6 +4,7 @@ The HTTP functions are registered from the table in handlers/http/routes.py.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
 
@@ -18,7 +19,7 @@ from handlers.http.routing import Route, respond
 from handlers.operations.maintenance import beat
 from handlers.operations.retention import retain
 from handlers.pipeline.process import process
-from handlers.responses import Request, Response
+from handlers.responses import Handle, Request, Response
 from handlers.settings import settings
 from handlers.stores import INBOX_QUEUE
 from handlers.work import Message
@@ -34,14 +35,33 @@ def services() -> App:
     return App.start(settings())
 
 
+def _whole(handle: Handle) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+    """Return the HTTP function without streams: the host reads the body, if it has a Content-Length."""
+
+    async def function(req: func.HttpRequest) -> func.HttpResponse:
+        response = await handle(Request(req.route_params, req.params, req.headers, req.get_body()))
+        return func.HttpResponse(
+            response.body,
+            status_code=response.status,
+            headers=dict(response.headers),
+            mimetype=response.content_type,
+        )
+
+    return function
+
+
+_function: Callable[[Handle], Callable[..., Awaitable[object]]] = _whole
+if settings().http_streams:
+    from handlers.http.streams import streamed as _function
+
+
 def _register(route: Route) -> None:
-    async def handle(req: func.HttpRequest) -> func.HttpResponse:
-        request = Request(req.route_params, req.params, req.headers, req.get_body())
-        return _response(await respond(route.handler(request, services())))
+    async def handle(request: Request) -> Response:
+        return await respond(route.handler(request, services()))
 
     level = func.AuthLevel.ANONYMOUS if route.anonymous else func.AuthLevel.FUNCTION
     serve = app.route(route=route.path, methods=[route.method], auth_level=level)
-    app.function_name(route.name)(serve(handle))
+    app.function_name(route.name)(serve(_function(handle)))
 
 
 for _route in ROUTES:
@@ -93,12 +113,3 @@ def _message(message: func.QueueMessage) -> Message:
     inserted = message.insertion_time or datetime.now(UTC)
     text = message.get_body().decode("utf-8", "replace")
     return Message(message.id or "", inserted, text, message.dequeue_count or 1)
-
-
-def _response(response: Response) -> func.HttpResponse:
-    return func.HttpResponse(
-        response.body,
-        status_code=response.status,
-        headers=dict(response.headers),
-        mimetype=response.content_type,
-    )

@@ -1,6 +1,6 @@
 """HTTP requests and responses as plain values, none of them Azure's."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,9 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    """All of it, or the beginning of one that came as a stream and has more than MAX_BODY_BYTES."""
+    rest: AsyncIterator[bytes] | None = None
+    """What follows `body` in the stream; None without HTTP streams, where the host reads the body."""
 
 
 class Response(NamedTuple):
@@ -30,6 +33,8 @@ class Response(NamedTuple):
     content_type: str
     headers: Mapping[str, str]
 
+
+type Handle = Callable[[Request], Awaitable[Response]]
 
 # No response is ever a page, nor kept by a cache.
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     printiq_site: str = Field("printiq", pattern=r"^[A-Za-z0-9._~-]+$")
     date_order: DateOrder = DateOrder.DMY
     max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=LARGEST_BODY)
+    # False is the way back, should a host not forward requests: a body in chunks is then a 411.
+    http_streams: bool = True
     quarantine_status: Literal["", "202"] = ""
     soap_response: Literal["envelope", "empty"] = "envelope"
     duplicate_window_seconds: int = Field(600, ge=0, le=86_400)

@@ -73,7 +73,7 @@ async def _receive(opened: Opened, app: App) -> bool:
             EventType.named(delivery.event)
             raise BodyTooLarge.of(found.size, app.settings.max_body_bytes)
     except EventError as error:
-        await keep_unread(delivery, opened.chunks(), found.size, error, app)
+        await keep_unread(delivery, opened.chunks(), error, app)
         _refused(delivery, error)
         return True
     body = await opened.read()

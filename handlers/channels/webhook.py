@@ -1,19 +1,20 @@
 """The webhook: a POST becomes a delivery, and the outcome its response."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 
-from events import Channel, Delivery, EmptyBody, EventError, EventType, timestamp
+from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError, EventType, timestamp
 from events.formats import SoapRequest, SoapVersion, soap_request
 from handlers.app import App
 from handlers.channels import soap
 from handlers.errors import HandlerError, MethodNotAllowed, NoCustody
 from handlers.ids import new_id, time_of
 from handlers.pipeline.parsing import off_loop
-from handlers.pipeline.receive import Receipt, keep_refused, receive
+from handlers.pipeline.receive import Receipt, keep_refused, keep_unread, receive
 from handlers.problems import ProblemDetails
 from handlers.responses import Response, json_response, problem
 from handlers.settings import Settings
@@ -30,8 +31,18 @@ class LengthRequired(EventError):
     title = "Length required"
 
 
-async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App) -> Response:
-    """Take a delivery and answer its sender, in SOAP where it speaks that. `headers` ignore case."""
+async def webhook(
+    event: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    app: App,
+    *,
+    rest: AsyncIterator[bytes] | None = None,
+) -> Response:
+    """Take a delivery and answer its sender, in SOAP where it speaks that. `headers` ignore case.
+
+    With HTTP streams, `rest` is what follows a body that is too large; without them it is None.
+    """
     delivery_id = new_id(datetime.now(UTC))
     delivery = Delivery(
         id=delivery_id,
@@ -44,7 +55,9 @@ async def webhook(event: str, body: bytes, headers: Mapping[str, str], app: App)
     )
     request = await _soap_request(delivery, headers, app.settings)
     try:
-        if not body and headers.get("Transfer-Encoding"):
+        if rest is not None and len(body) > app.settings.max_body_bytes:
+            await _refuse_too_large(delivery, rest, app)
+        if rest is None and not body and headers.get("Transfer-Encoding"):
             await _refuse_without_length(delivery, app)
         return _accepted(await receive(delivery, app), request, app)
     except EmptyBody as error:
@@ -87,9 +100,26 @@ async def refuse_get(event: str) -> Response:
     raise MethodNotAllowed(f"POST here: this is the receiver for {EventType.named(event)}.")
 
 
+async def _refuse_too_large(delivery: Delivery, rest: AsyncIterator[bytes], app: App) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield delivery.body
+        async for chunk in rest:
+            yield chunk
+
+    try:
+        EventType.named(delivery.event)
+        raise BodyTooLarge(
+            f"It has more than {app.settings.max_body_bytes:,} bytes, the most that are read "
+            "(setting MAX_BODY_BYTES)."
+        )
+    except EventError as error:
+        await keep_unread(replace(delivery, body=b""), content(), error, app)
+        raise
+
+
 async def _refuse_without_length(delivery: Delivery, app: App) -> None:
-    # The Functions host passes on an empty body where the sender gave no Content-Length. What was sent is
-    # lost; that something was sent stays open in the ledger.
+    # Without HTTP streams the host passes on an empty body where the sender gave no Content-Length. What was
+    # sent is lost; that something was sent stays open in the ledger.
     error = LengthRequired(
         "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs "
         "the length. Send the request again with a Content-Length header."

@@ -103,7 +103,7 @@ _PROBLEMS = {
     400: "The request is malformed.",
     404: "Not found; an accepted delivery may still be waiting.",
     409: "Conflicts with the delivery's current state.",
-    411: "The sender gave no Content-Length.",
+    411: "The app runs without HTTP streams, and the sender gave no Content-Length.",
     413: "The body is too large. It is kept.",
     415: "The body is neither JSON nor XML. It is kept.",
     422: "The body cannot be read as what the event carries. It is kept.",

@@ -36,7 +36,9 @@ ROUTES: tuple[Route, ...] = (
         "webhook",
         "POST",
         "webhooks/{event}",
-        lambda request, app: webhook(request.path["event"], request.body, request.headers, app),
+        lambda request, app: webhook(
+            request.path["event"], request.body, request.headers, app, rest=request.rest
+        ),
         Operation(
             "Receive an event from printIQ.",
             {200: _SOAP, 202: schemas.Accepted},

@@ -24,21 +24,24 @@ async def put(stores: Stores, delivery: Delivery, *, refusal: ProblemDetails | N
 
 
 async def put_unread(
-    stores: Stores, delivery: Delivery, content: AsyncIterator[bytes], size: int, *, refusal: ProblemDetails
+    stores: Stores, delivery: Delivery, content: AsyncIterator[bytes], *, refusal: ProblemDetails
 ) -> None:
     """Take custody of a body that is refused unread: `content` streams to quarantine. Raises StorageFault."""
     first = await anext(content, b"")
+    size = len(first)
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal size
+        yield first
+        async for chunk in content:
+            size += len(chunk)
+            yield chunk
+
     path = paths.raw_path(delivery.event, delivery.id, paths.extension_by_start(first))
     blob = BlobRef(ContainerName.QUARANTINE, path)
-    await stores.blobs.put_stream(*blob, _all(first, content), paths.content_type(path))
+    await stores.blobs.put_stream(*blob, counted(), paths.content_type(path))
     work = Work.of(delivery, refusal=refusal, blob=blob).model_copy(update={"size": size})
     await stores.queues.send(INBOX_QUEUE, work.encode())
-
-
-async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
 
 
 async def requeue(stores: Stores, work: Work, *, delay: int) -> None:

@@ -42,15 +42,13 @@ async def keep_refused(delivery: Delivery, error: EventError, app: App) -> None:
     await _take_custody(delivery, ProblemDetails.of(error), app)
 
 
-async def keep_unread(
-    delivery: Delivery, content: AsyncIterator[bytes], size: int, error: EventError, app: App
-) -> None:
+async def keep_unread(delivery: Delivery, content: AsyncIterator[bytes], error: EventError, app: App) -> None:
     """Take custody of a delivery refused before it was read: `content` streams to quarantine.
 
     Raises NoCustody.
     """
     try:
-        await inbox.put_unread(app.stores, delivery, content, size, refusal=ProblemDetails.of(error))
+        await inbox.put_unread(app.stores, delivery, content, refusal=ProblemDetails.of(error))
     except StorageFault as fault:
         raise NoCustody(str(fault)) from fault
 

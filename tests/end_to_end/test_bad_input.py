@@ -105,16 +105,6 @@ def test_an_empty_body_is_answered_and_leaves_nothing(receiver: Receiver) -> Non
     assert "id" not in problem
 
 
-def test_a_body_sent_in_chunks_without_a_length_is_answered_with_411_and_stays_open(
-    receiver: Receiver,
-) -> None:
-    problem = _problem(receiver.post("CreateQuote", iter([sample("CreateQuote")])), 411)
-    assert "Content-Length" in problem["detail"]
-    row = receiver.row(problem["id"], "quarantined")
-    assert receiver.written("deliveries", PartitionKey="open", id=row["id"])
-    assert "raw" not in row
-
-
 def test_a_body_that_is_too_large_is_answered_with_413_and_kept_unparsed(receiver: Receiver) -> None:
     body = b'{"QuoteNo": "' + b"x" * (25 * 1024 * 1024) + b'"}'
     problem = _problem(receiver.post("CreateQuote", body), 413)

@@ -1,7 +1,7 @@
 """The client of an app's HTTP API, and what its failures mean to a reader."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -46,8 +46,10 @@ class Api:
         with _answers(self.url):
             return self._client.get(path, params=query)
 
-    def post(self, path: str, body: bytes = b"", content_type: str | None = None) -> httpx.Response:
-        """Return the response, whatever its status."""
+    def post(
+        self, path: str, body: bytes | Iterable[bytes] = b"", content_type: str | None = None
+    ) -> httpx.Response:
+        """Return the response, whatever its status. A body that is no `bytes` is sent in chunks."""
         with _answers(self.url):
             return self._client.post(
                 path, content=body, headers={"Content-Type": content_type} if content_type else None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tools.host.errors import PortTakenError
+from tools.host.forwarding import Forwarder
 from tools.host.keys import Keys
 from tools.host.routes import Template, compile_template
 from tools.host.runtime import Function, Result, TypedData, Worker
@@ -49,7 +51,12 @@ class HttpApp:
         """Serve the worker's HTTP functions; `keys` None asks no caller for a key."""
         self._worker = worker
         self._keys = keys
+        self._forwarder = Forwarder(worker.http_uri, MAX_BODY_BYTES) if worker.http_uri else None
         self.routes = tuple(_route(f, route_prefix) for f in worker.functions if f.kind == "httpTrigger")
+
+    async def close(self) -> None:
+        if self._forwarder is not None:
+            await self._forwarder.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -73,6 +80,10 @@ class HttpApp:
         shown = request.headers.get("x-functions-key") or request.query_params.get("code")
         if self._keys and not self._keys.admit(shown, level=route.level, function=route.function.name):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
+        if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
+            return Response(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if self._forwarder is not None:
+            return await self._forward(self._forwarder, route, values, request)
         body = await _read(request)
         if body is None:
             return Response(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -92,6 +103,29 @@ class HttpApp:
             route.function, TypedData(http=message), {}, reason=f"{request.method} {path}"
         )
         return _response(result)
+
+    async def _forward(
+        self, forwarder: Forwarder, route: Route, values: dict[str, str], request: Request
+    ) -> Response:
+        """Announce an invocation to the worker and send the request to its web server."""
+        # With HTTP streams the worker asks for nothing but the route's values (RequiresRouteParameters).
+        message = SimpleNamespace(method="", url="", headers={}, query={}, params=values, body=TypedData())
+        invocation_id = str(uuid.uuid4())
+        forwarding = asyncio.create_task(forwarder.send(request, invocation_id))
+        invocation = asyncio.create_task(
+            self._worker.invoke(
+                route.function,
+                TypedData(http=message),
+                {},
+                reason=f"{request.method} {request.scope['raw_path'].decode('ascii')}",
+                invocation_id=invocation_id,
+            )
+        )
+        await asyncio.wait((forwarding, invocation), return_when=asyncio.FIRST_COMPLETED)
+        if not forwarding.done() and invocation.result().lost:
+            forwarding.cancel()
+            return Response(status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
+        return await forwarding
 
 
 class _Server(uvicorn.Server):
@@ -114,6 +148,7 @@ class HttpServer:
 
     def __init__(self, app: HttpApp, listener: socket.socket, grace: float) -> None:
         self.started = asyncio.Event()
+        self._app = app
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
@@ -130,7 +165,10 @@ class HttpServer:
         )
 
     async def run(self) -> None:
-        await self._server.serve([self._listener])
+        try:
+            await self._server.serve([self._listener])
+        finally:
+            await self._app.close()
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -170,8 +208,6 @@ def _route(function: Function, prefix: str) -> Route:
 
 async def _read(request: Request) -> bytes | None:
     """Return the body, or None where it is larger than the platform takes."""
-    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
-        return None
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -5,20 +5,22 @@ message types that it names are plain objects. It keeps its state in module glob
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import azure_functions_runtime as worker  # type: ignore[import-untyped]  # ships no types
+import azure_functions_runtime as worker
 
 from tools.host.errors import HostError
 from tools.host.settings import is_disabled
@@ -94,17 +96,23 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Tell how an invocation ended; `value` is what the function returned, None where it returned nothing."""
+    """The outcome of an invocation; `value` is what the function returned, None where it returned nothing."""
 
     succeeded: bool
     value: TypedData | None = None
+    lost: bool = False
+    """Whether it was cut off: the function ran into functionTimeout."""
 
 
 class Worker:
     """Index a function app once, then invoke its functions; make one with `Worker.start`."""
 
-    def __init__(self, functions: tuple[Function, ...], timeout: timedelta | None) -> None:
+    def __init__(
+        self, functions: tuple[Function, ...], timeout: timedelta | None, http_uri: str | None
+    ) -> None:
         self.functions = functions
+        self.http_uri = http_uri
+        """The address of the worker's own web server, where the app uses HTTP streams."""
         self._timeout = timeout.total_seconds() if timeout else None
 
     @classmethod
@@ -116,17 +124,14 @@ class Worker:
         os.chdir(app)
         sys.path.insert(0, str(app))
         worker.start_threadpool_executor()
-        answer = await worker.worker_init_request(
-            _request(worker_init_request=SimpleNamespace(capabilities={}, function_app_directory=str(app)))
-        )
+        init = SimpleNamespace(capabilities={}, function_app_directory=str(app))
+        with _signals_kept():
+            answer = await worker.worker_init_request(_request(worker_init_request=init))
+            await asyncio.sleep(0)  # the web server in the worker, if there is one, takes its first step
         if answer.result.status != _StatusResult.Success:
             exception = answer.result.exception
             raise HostError(
                 f"The function app in {app} could not be loaded.\n{exception.stack_trace.rstrip()}"
-            )
-        if "HttpUri" in answer.capabilities:
-            raise HostError(
-                "The app uses HTTP streaming (azurefunctions-extensions-http), which this host does not run."
             )
         indexed = (await worker.functions_metadata_request(_request())).function_metadata_results
         if not indexed:
@@ -135,15 +140,21 @@ class Worker:
         for function in functions:
             load = SimpleNamespace(function_id=function.id)
             await worker.function_load_request(_request(function_load_request=load))
-        return cls(functions, function_timeout)
+        return cls(functions, function_timeout, answer.capabilities.get("HttpUri"))
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, TypedData], *, reason: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, TypedData],
+        *,
+        reason: str,
+        invocation_id: str | None = None,
     ) -> Result:
         """Run a function to its end and log one line of it; `reason` says in the log what set it off."""
         binding = SimpleNamespace(name=function.trigger["name"], data=data, WhichOneof=lambda _group: "data")
         invocation = SimpleNamespace(
-            invocation_id=str(uuid.uuid4()),
+            invocation_id=invocation_id or str(uuid.uuid4()),
             function_id=function.id,
             input_data=[binding],
             trigger_metadata=metadata,
@@ -156,7 +167,7 @@ class Worker:
                 answer = await worker.invocation_request(_request(invocation_request=invocation))
         except TimeoutError:
             _log.error("%s ran into functionTimeout (%s s): %s", function.name, self._timeout, reason)
-            return Result(succeeded=False)
+            return Result(succeeded=False, lost=True)
         milliseconds = (time.perf_counter() - started) * 1000
         if answer.result.status != _StatusResult.Success:
             trace = answer.result.exception.stack_trace.rstrip()
@@ -164,6 +175,15 @@ class Worker:
             return Result(succeeded=False)
         _log.info("%s succeeded in %.0f ms: %s", function.name, milliseconds, reason)
         return Result(succeeded=True, value=answer.return_value)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo what uvicorn does in Microsoft's extension for FastAPI: it takes the signals of its process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _request(**verb: SimpleNamespace) -> SimpleNamespace:

@@ -222,7 +222,7 @@ class Folder:
     async def _take_custody(self, session: FtpSession, file: "_File", delivery: Delivery) -> None:
         if self._too_large(file.seen):
             error = BodyTooLarge.of(file.seen.size, self._app.settings.max_body_bytes)
-            await keep_unread(delivery, session.stream(file.name), file.seen.size, error, self._app)
+            await keep_unread(delivery, session.stream(file.name), error, self._app)
             raise error
         try:
             await receive(delivery, self._app)
