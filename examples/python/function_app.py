@@ -1,0 +1,102 @@
+"""Where each quote stands, in a table: a Function on a result queue of printIQ's events."""
+
+import json
+import os
+from functools import cache
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import azure.functions as func
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableClient, TableServiceClient, UpdateMode
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
+
+app = func.FunctionApp()
+
+# What each event says of a quote. Other events are not ours, and no error: new ones may come.
+STATES = {
+    "com.printiq.CreateQuote": "open",
+    "com.printiq.RequestQuoteApproval": "awaiting approval",
+    "com.printiq.AcceptQuote": "accepted",
+    "com.printiq.RejectQuote": "rejected",
+    "com.printiq.DiscardQuote": "discarded",
+    "com.printiq.ExpireQuote": "expired",
+}
+
+
+@cache
+def blobs() -> BlobServiceClient:
+    """Connect to the account of the events: by connection string locally, by identity in Azure."""
+    if local := os.environ.get("PRINTIQ_STORAGE"):
+        return BlobServiceClient.from_connection_string(local)
+    return BlobServiceClient(os.environ["PRINTIQ_STORAGE__blobServiceUri"], DefaultAzureCredential())
+
+
+@cache
+def table(name: str) -> TableClient:
+    """Connect to a table in this app's own account, and make it where it is missing."""
+    if local := os.environ.get("AzureWebJobsStorage"):
+        service = TableServiceClient.from_connection_string(local)
+    else:
+        address = os.environ["AzureWebJobsStorage__tableServiceUri"]
+        service = TableServiceClient(address, credential=DefaultAzureCredential())
+    return service.create_table_if_not_exists(name)
+
+
+@app.queue_trigger(arg_name="message", queue_name="%PRINTIQ_QUEUE%", connection="PRINTIQ_STORAGE")
+def on_event(message: func.QueueMessage) -> None:
+    """Handle one message. Where it raises, the host tries it again; after five tries it is in `…-poison`."""
+    event = json.loads(message.get_body())
+    # what a duplicate repeats was, or will be, handled itself
+    if event["type"] not in STATES or "duplicateof" in event or "subject" not in event:
+        return
+    handled = table("handled")
+    delivery = {"PartitionKey": event["delivery"], "RowKey": ""}
+    if list(handled.query_entities("PartitionKey eq @it", parameters={"it": event["delivery"]})):
+        return
+    row = {
+        "PartitionKey": "quote",
+        "RowKey": quote(event["subject"], safe=" "),  # a key may hold no / # ? or \
+        "state": STATES[event["type"]],
+        "time": event["time"],
+        "products": len(data(event)["Products"]),
+    }
+    write_unless_newer(table("quotes"), row)
+    # After the work: a crash in between repeats it, which changes nothing.
+    handled.upsert_entity(delivery)
+
+
+def data(event: dict[str, Any]) -> Any:
+    """Return the payload; a large one lies in a blob that `dataref` names.
+
+    It is read by container and name in the account that we know: our token goes to no host that a message
+    names.
+    """
+    if "data" in event:
+        return event["data"]
+    account = blobs()
+    own = urlsplit(account.url).path.lstrip("/")  # Azurite has the account's name there
+    container, _, name = unquote(urlsplit(event["dataref"]).path.lstrip("/").removeprefix(own)).partition("/")
+    return json.loads(account.get_blob_client(container, name).download_blob().readall())
+
+
+def write_unless_newer(rows: TableClient, row: dict[str, Any]) -> None:
+    """Insert a row or replace an older one. Messages come in no order, and several at once."""
+    while True:
+        try:
+            found = rows.get_entity(row["PartitionKey"], row["RowKey"])
+            if found["time"] > row["time"]:  # UTC in one form: they compare as texts
+                return
+            etag = found.metadata["etag"]
+            unchanged = MatchConditions.IfNotModified
+            rows.update_entity(row, UpdateMode.REPLACE, etag=etag, match_condition=unchanged)
+        except ResourceNotFoundError:
+            try:
+                rows.create_entity(row)
+            except ResourceExistsError:  # another message of this quote was first: look again
+                continue
+        except ResourceModifiedError:
+            continue
+        return

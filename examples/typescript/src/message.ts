@@ -1,0 +1,76 @@
+// A result message: which event it is decides `type`, and with it what `data` holds. Amounts are decimal strings.
+
+export interface InvoiceLine {
+  IDTDescription: string | null;
+  /** The amount of the whole line, without tax. */
+  IDTPrice_ForeignAmount: string | null;
+}
+
+export interface Invoice {
+  INVInvoiceNumber: string | null;
+  INVInvoiceSubTotal: string | null;
+  INVInvoiceGST: string | null;
+  INVInvoiceTotal: string | null;
+  CurCode: string | null;
+  InvoiceDetails: InvoiceLine[];
+}
+
+export interface Quote {
+  QuoteNo: string | null;
+}
+
+interface Message<Type extends string, Data> {
+  specversion: "1.0";
+  id: string;
+  /** This delivery's own id: a replay keeps `id` and `time`, and has another one. */
+  delivery: string;
+  type: `com.printiq.${Type}`;
+  time: string;
+  kind: string;
+  subject?: string;
+  duplicateof?: string;
+  replayof?: string;
+  dataref?: string;
+  /** Missing where `dataref` names it. */
+  data?: Data;
+}
+
+export type Known = Message<"ExportInvoice", Invoice> | Message<"CreateQuote", Quote>;
+
+/** A known message with its data in place. */
+type WithData<Each> = Each extends { data?: infer Data } ? Omit<Each, "data"> & { data: Data } : never;
+export type Whole = WithData<Known>;
+
+const known: readonly string[] = ["com.printiq.ExportInvoice", "com.printiq.CreateQuote"] satisfies Known["type"][];
+
+/** What can never be handled, however often it is tried. */
+export class Unreadable extends Error {}
+
+/** Returns undefined for an event that this consumer does not know, which is no error: new ones may come. */
+export function read(base64: string): Known | undefined {
+  let message: unknown;
+  try {
+    const bytes = Buffer.from(base64, "base64");
+    message = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new Unreadable("not base64 of JSON", { cause: error });
+  }
+  if (!isMessage(message)) throw new Unreadable("no event of printIQ");
+  return known.includes(message.type) ? (message as Known) : undefined;
+}
+
+function isMessage(value: unknown): value is Record<"id" | "type" | "time" | "delivery", string> {
+  const attributes = ["id", "type", "time", "delivery"];
+  return (
+    typeof value === "object" && value !== null &&
+    attributes.every((name) => typeof (value as Record<string, unknown>)[name] === "string")
+  );
+}
+
+/** Ten-thousandths of an amount such as "1284.5", exact: a number would not be. */
+export function exact(amount: string | null): bigint {
+  const found = /^(-?)([0-9]+)(?:\.([0-9]{1,4}))?$/.exec(amount ?? "");
+  if (!found) throw new Unreadable(`${amount} is no amount of at most four decimals`);
+  const [, sign, whole = "", part = ""] = found;
+  return BigInt(`${sign}${whole}${part.padEnd(4, "0")}`);
+}
