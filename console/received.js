@@ -206,7 +206,7 @@ function shown(stats) {
     figure(stats.per === "hour" ? "received in 24 hours" : "received in 30 days", number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: older ones are too many`),
     figure("open", stats.open.more ? `${number(stats.open.count)}+` : number(stats.open.count), "wait for a decision", "#/open", stats.open.count),
     ...stats.queues
-      .filter((queue) => queue.role !== "poison" || queue.messages)
+      .filter((queue) => !["notifications", "poison"].includes(queue.role) || queue.messages)
       .map((queue) => figure(queue.role === "inbox" ? "in the inbox" : queue.name, number(queue.messages), waits(queue), null, queue.role === "poison")),
   ];
 }

@@ -384,7 +384,7 @@ class QueueDepth(_Response):
     """The depth and age of a queue."""
 
     name: str
-    role: Literal["inbox", "poison", "result"]
+    role: Literal["inbox", "notifications", "poison", "result"]
     messages: Annotated[int, Field(description="Approximate; includes messages in work.")]
     oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
         None

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 from handlers.app import App
 from handlers.errors import SubscriptionsError
-from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, Queues
+from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, NOTIFICATION_QUEUES, Queues
 
-type Role = Literal["inbox", "poison", "result"]
+type Role = Literal["inbox", "notifications", "poison", "result"]
 
 
 class Backlog(NamedTuple):
@@ -30,11 +30,15 @@ async def backlogs(app: App) -> list[Backlog]:
         names = list(app.subscriptions.queues)
     except SubscriptionsError:
         names = []
+    notifications = [
+        _look(queues, name, "notifications") for name in await queues.starting_with(NOTIFICATION_QUEUES)
+    ]
     results = [_look(queues, name, "result") for name in names]
     return await asyncio.gather(
         _look(queues, INBOX_QUEUE, "inbox"),
         _look(queues, INBOX_POISON_QUEUE, "poison"),
         _look(app.stores.drop_queues, DROPS_POISON_QUEUE, "poison"),
+        *notifications,
         *results,
     )
 

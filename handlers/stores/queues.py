@@ -22,6 +22,8 @@ INBOX_QUEUE = "printiq-inbox"
 INBOX_POISON_QUEUE = "printiq-inbox-poison"
 # In the hot folder's account: the platform writes here the files on which its Blob trigger failed five times.
 DROPS_POISON_QUEUE = "webjobs-blobtrigger-poison"
+# In the host's account, followed by the host's id: the notifications that its Blob trigger has yet to handle.
+NOTIFICATION_QUEUES = "azure-webjobs-blobtrigger-"
 
 # The service's limit for a message's text, in bytes of UTF-8.
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -118,6 +120,11 @@ class Queues:
         """Delete a message, unless its lease ended and somebody else has received it."""
         with contextlib.suppress(NotFound), storage_call(f"delete a message of {queue}"):
             await self._client(queue).delete_message(received.id, received.receipt)
+
+    async def starting_with(self, prefix: str) -> list[str]:
+        """Return the names of the queues that begin so."""
+        with storage_call(f"list the queues {prefix}*"):
+            return [str(found.name) async for found in self._service.list_queues(name_starts_with=prefix)]
 
     async def depth(self, queue: str) -> int:
         """Tell about how many messages wait, those being worked on included; none if no such queue."""

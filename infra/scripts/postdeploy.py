@@ -1,12 +1,13 @@
-"""Do what can be done only once the code is deployed; to run it again is harmless.
+"""Finish a deployment: the steps that need the deployed code. Running it again is harmless.
 
-1. Wait until the app has indexed its functions and made the key of its Blob trigger.
-2. Subscribe that trigger to the hot folder's new files (app/hot-folder-events.bicep).
-3. Make the webhook's function key for printIQ, if there is none whose name begins so.
-4. Say where events go.
+1. Warn of a setting that would keep the host from starting.
+2. Wait until the app has indexed its functions and made the key of its Blob trigger.
+3. Subscribe that trigger to the hot folder's new files (app/hot-folder-events.bicep).
+4. Make the webhook's function key for printIQ, unless a key whose name begins so exists.
+5. Print the addresses, and the next command.
 
 azd runs it after `azd deploy`, with the outputs of main.bicep in the environment;
-without azd they are given as options. It needs Python 3.9 and the Azure CLI, signed in.
+without azd they are options. It needs Python 3.9 and the Azure CLI, signed in.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ OUTPUTS = (
     "WEBHOOK_URL",
     "HOT_FOLDER_URL",
     "HEALTH_URL",
+    "CONSOLE_URL",
 )
 TRIES = 6
 KEY = "printiq"
@@ -60,8 +62,23 @@ def az(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def warn_of_stray_connection(group: str, app: str) -> None:
+    """Warn of an app setting AzureWebJobsStorage, which tools and the portal sometimes add, empty.
+
+    The host reads it as a connection string and does not start, or warns for ever:
+    https://github.com/Azure/azure-functions-host/issues/11782 and 11796.
+    """
+    where = ("--resource-group", group, "--name", app)
+    query = ("--query", "length([?name=='AzureWebJobsStorage'])", "--output", "tsv")
+    if az("functionapp", "config", "appsettings", "list", *where, *query) != "0":
+        say("Warning: the app has a setting AzureWebJobsStorage beside its identity-based connection.")
+        say("The host takes it for a connection string and may not start. Remove it with:")
+        address = f"-g {group} -n {app}"
+        say(f"  az functionapp config appsettings delete {address} --setting-names AzureWebJobsStorage")
+
+
 def wake(url: str) -> None:
-    """Call the app, so that a host that has scaled to zero starts; what it answers does not matter here."""
+    """Call the app, so that a host that has scaled to zero starts. Its response does not matter here."""
     try:
         with urllib.request.urlopen(url, timeout=30):
             pass
@@ -70,7 +87,7 @@ def wake(url: str) -> None:
 
 
 def ready(group: str, app: str) -> tuple[bool, str]:
-    """Tell whether the Blob trigger can be subscribed, and what is missing. The key never leaves az."""
+    """Return whether the Blob trigger can be subscribed, and what is missing. The key never leaves az."""
     address = ("--resource-group", group, "--name", app)
     names = json.loads(
         az("functionapp", "function", "list", *address, "--query", "[].name", "--output", "json")
@@ -86,7 +103,7 @@ def ready(group: str, app: str) -> tuple[bool, str]:
 def wait_until_ready(outputs: dict[str, str], seconds: float, pause: float) -> None:
     """Wait for the app. Raise RuntimeError with what is still missing.
 
-    Azure answers questions about functions and keys with errors, too, while the host starts.
+    While the host starts, Azure answers requests for functions and keys with errors, too.
     """
     end = time.monotonic() + seconds
     while True:
@@ -107,12 +124,12 @@ def wait_until_ready(outputs: dict[str, str], seconds: float, pause: float) -> N
 
 
 def patiently(step: Callable[[], None], health_url: str, pause: float) -> None:
-    """Take a step that needs the app awake, again where it fails. Raise RuntimeError of the last try."""
+    """Run a step that needs the app awake, and retry it. Raise the RuntimeError of the last try."""
     for _ in range(TRIES - 1):
         try:
             step()
         except RuntimeError as error:
-            say(f"Trying again: {error}")
+            say(f"Retrying: {error}")
             wake(health_url)
             time.sleep(pause)
         else:
@@ -142,9 +159,9 @@ def subscribe(outputs: dict[str, str]) -> None:
 
 
 def make_key(group: str, app: str) -> None:
-    """Make the webhook's function key for printIQ, unless there is one, and say how to read it.
+    """Make the webhook's function key for printIQ, unless it exists, and print how to read it.
 
-    One under another name that begins alike, such as printiq-2, is its successor.
+    A key whose name begins alike, such as printiq-2, is its successor.
     """
     address = ("--resource-group", group, "--name", app, "--function-name", "webhook")
     listed = az("functionapp", "function", "keys", "list", *address, "--query", "keys(@)", "--output", "json")
@@ -152,8 +169,24 @@ def make_key(group: str, app: str) -> None:
     if not names:
         az("functionapp", "function", "keys", "set", *address, "--key-name", KEY, "--output", "none")
     query = f"--query '\"{names[-1] if names else KEY}\"' -o tsv"
-    say(f"The key for printIQ is {'there already' if names else 'made'}; read it with:")
+    say(f"The key for printIQ is {'already there' if names else 'made'}; read it with:")
     say(f"  az functionapp function keys list -g {group} -n {app} --function-name webhook {query}")
+
+
+def show_addresses(outputs: dict[str, str]) -> None:
+    group, app = outputs["AZURE_RESOURCE_GROUP"], outputs["FUNCTION_APP_NAME"]
+    say(f"Console      {outputs['CONSOLE_URL']}")
+    say(f"Webhook      {outputs['WEBHOOK_URL']}  (one address per event; the key goes into ?code=)")
+    say(f"Hot folder   {outputs['HOT_FOLDER_URL']}")
+    say(f"Health       {outputs['HEALTH_URL']}")
+    say("The console's page Connect writes the request to the printIQ team, with every address.")
+    say("Next, make a host key of your own, and check each part with it:")
+    say(
+        f"  az functionapp keys set -g {group} -n {app} --key-type functionKeys --key-name <your name> "
+        "--query value -o tsv"
+    )
+    url = outputs["HEALTH_URL"].rpartition("/api/")[0]
+    say(f"  python3 dev.py send --check --url {url} --key <that key>")
 
 
 def main(arguments: list[str]) -> int:
@@ -172,6 +205,7 @@ def main(arguments: list[str]) -> int:
     group, app = outputs["AZURE_RESOURCE_GROUP"], outputs["FUNCTION_APP_NAME"]
     try:
         az("account", "show", "--output", "none")  # is az there, and signed in?
+        warn_of_stray_connection(group, app)
         wait_until_ready(outputs, options.wait, options.pause)
         patiently(lambda: subscribe(outputs), outputs["HEALTH_URL"], options.pause)
         say("The hot folder's new files now wake the function hot_folder.")
@@ -179,9 +213,7 @@ def main(arguments: list[str]) -> int:
     except RuntimeError as error:
         print(f"postdeploy: {error}", file=sys.stderr)
         return 1
-    say(f"Webhook      {outputs['WEBHOOK_URL']}?code=<KEY>")
-    say(f"Hot folder   {outputs['HOT_FOLDER_URL']}")
-    say(f"Health       {outputs['HEALTH_URL']}")
+    show_addresses(outputs)
     return 0
 
 

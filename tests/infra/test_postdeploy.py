@@ -21,6 +21,7 @@ OUTPUTS = {
     "STORAGE_ACCOUNT_NAME": "stabc",
     "WEBHOOK_URL": "https://func-printiq-abc.azurewebsites.net/api/webhooks/{event}",
     "HOT_FOLDER_URL": "https://sthotabc.blob.core.windows.net/hot-folder/{event}/",
+    "CONSOLE_URL": "https://func-printiq-abc.azurewebsites.net/api/console",
     "HEALTH_URL": "http://127.0.0.1:9/api/health",  # nothing listens there: a cold app
 }
 
@@ -30,7 +31,7 @@ file = pathlib.Path(__file__).with_name("state.json")
 state = json.loads(file.read_text())
 words = sys.argv[1:]
 state["calls"].append(words)
-if state["errors"] and words[0] == "functionapp":
+if state["errors"] and words[0] == "functionapp" and words[1] != "config":  # the settings need no host
     state["errors"] -= 1
     file.write_text(json.dumps(state))
     sys.exit("Bad Request: Encountered an error (ServiceUnavailable) from host runtime.")
@@ -40,6 +41,8 @@ if words[:3] == ["functionapp", "function", "list"]:
     state["looks"] += 1
     indexed = state["looks"] > state["looks_until_indexed"]
     print(json.dumps(["func-printiq-abc/webhook", "func-printiq-abc/hot_folder"] if indexed else []))
+elif words[:4] == ["functionapp", "config", "appsettings", "list"]:
+    print(state["connections"])
 elif words[:3] == ["functionapp", "keys", "list"]:
     print("true")
 elif words[:3] == ["functionapp", "function", "keys"] and words[3] == "list":
@@ -68,7 +71,7 @@ class Cli:
         program.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} {quote(str(script))} "$@"\n', "utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         self.put(looks=0, looks_until_indexed=0, failures=0, errors=0, keys=[], deployed=[], calls=[])
-        self.put(signed_in=True)
+        self.put(signed_in=True, connections=0)
 
     def put(self, **values: object) -> None:
         known = json.loads(self.state.read_text("utf-8")) if self.state.exists() else {}
@@ -104,11 +107,30 @@ def test_it_waits_for_the_app_then_subscribes_and_makes_the_key(cli: Cli) -> Non
     assert OUTPUTS["WEBHOOK_URL"] in done.stdout
 
 
+def test_it_prints_the_addresses_and_the_next_command(cli: Cli) -> None:
+    done = cli.run()
+    for name in ("CONSOLE_URL", "WEBHOOK_URL", "HOT_FOLDER_URL", "HEALTH_URL"):
+        assert OUTPUTS[name] in done.stdout
+    assert "python3 dev.py send --check --url http://127.0.0.1:9 --key" in done.stdout
+    assert "az functionapp keys set -g rg-printiq-uat -n func-printiq-abc" in done.stdout
+
+
+def test_a_connection_string_that_has_appeared_is_warned_of(cli: Cli) -> None:
+    assert "AzureWebJobsStorage" not in cli.run().stdout
+    cli.put(connections=1)
+    done = cli.run()
+    assert done.returncode == 0, done.stderr
+    assert (
+        "appsettings delete -g rg-printiq-uat -n func-printiq-abc --setting-names AzureWebJobsStorage"
+        in done.stdout
+    )
+
+
 def test_again_is_harmless(cli: Cli) -> None:
     cli.run()
     done = cli.run()
     assert done.returncode == 0, done.stderr
-    assert "there already" in done.stdout
+    assert "already there" in done.stdout
     assert cli.get("keys") == ["printiq"]
 
 
@@ -143,7 +165,7 @@ def test_it_works_in_the_subscription_of_azd(cli: Cli) -> None:
     }
 
 
-def test_an_azure_cli_that_is_not_signed_in_is_told_at_once(cli: Cli) -> None:
+def test_an_azure_cli_that_is_not_signed_in_is_reported_at_once(cli: Cli) -> None:
     cli.put(signed_in=False)
     done = cli.run()
     assert done.returncode == 1
@@ -159,7 +181,7 @@ def test_an_app_that_never_starts_is_an_error_that_says_what_is_missing(cli: Cli
     assert cli.get("deployed") == []
 
 
-def test_a_failure_of_az_is_told_in_its_own_words(cli: Cli) -> None:
+def test_a_failure_of_az_is_reported_in_its_own_words(cli: Cli) -> None:
     cli.put(failures=1000)
     done = cli.run()
     assert done.returncode == 1
@@ -174,7 +196,7 @@ def test_no_key_is_ever_asked_for_in_clear(cli: Cli) -> None:
             assert query == "keys(@)" or query.endswith("!= null")
 
 
-def test_outputs_that_are_not_given_are_named(cli: Cli) -> None:
+def test_missing_outputs_are_named(cli: Cli) -> None:
     done = cli.run(outputs={**OUTPUTS, "SYSTEM_TOPIC_NAME": "", "HEALTH_URL": ""})
     assert done.returncode == 2
     assert "SYSTEM_TOPIC_NAME, HEALTH_URL" in done.stderr

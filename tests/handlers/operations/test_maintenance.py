@@ -14,7 +14,13 @@ from bench import Bench, Call, delivery, quote, without
 
 from handlers.operations.maintenance import beat
 from handlers.pipeline.receive import receive
-from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
+from handlers.stores import (
+    DROPS_POISON_QUEUE,
+    INBOX_POISON_QUEUE,
+    INBOX_QUEUE,
+    NOTIFICATION_QUEUES,
+    ContainerName,
+)
 from handlers.work import Replay, Work
 from tools.host.testing import StartHost, wait_until
 
@@ -67,6 +73,16 @@ async def test_the_queues_of_both_accounts_are_told_with_depth_and_age(bench: Be
         "printiq-events": ("result", 1),
     }
     assert all(line["oldestSeconds"] >= 0 for line in lines)
+
+
+async def test_notifications_that_the_blob_trigger_does_not_handle_are_reported(
+    bench: Bench, told: Told
+) -> None:
+    queue = f"{NOTIFICATION_QUEUES}func-printiq-host"
+    await bench.app.stores.queues.send(queue, b"{}")
+    await beat(bench.app)
+    (line,) = [line for line in told("printiq.queue") if line["role"] == "notifications"]
+    assert (line["queue"], line["depth"]) == (queue, 1)
 
 
 async def test_wrong_subscriptions_leave_the_inbox_that_fills_up_told(bench: Bench, told: Told) -> None:
