@@ -4,6 +4,7 @@ Pure: no I/O, no clock, no environment, nothing of Azure.
 """
 
 from events.catalogue import EventType
+from events.contract import DIALECT, data_schema, envelope_schema, message_schema
 from events.delivery import Channel, Delivery
 from events.differences import Differences, differences, fields
 from events.errors import (
@@ -25,6 +26,7 @@ from events.parse import parse
 from events.values import DateOrder
 
 __all__ = [
+    "DIALECT",
     "BodyTooLarge",
     "Channel",
     "DateOrder",
@@ -47,8 +49,11 @@ __all__ = [
     "Unprocessable",
     "WrongObject",
     "cloud_event",
+    "data_schema",
     "differences",
+    "envelope_schema",
     "fields",
+    "message_schema",
     "parse",
     "sniff",
     "timestamp",

@@ -93,6 +93,11 @@ class EventType(StrEnum):
     UPDATE_SALES_ORDER_STATUS_LINE = "UpdateSalesOrderStatusLine", AcceptanceDetails, Kind.ORDER, Format.JSON, "a sales order item's status is updated; one event per affected item", False
     # fmt: on
 
+    @property
+    def message_type(self) -> str:
+        """The CloudEvents `type` of its messages."""
+        return f"com.printiq.{self}"
+
     @classmethod
     def named(cls, name: str) -> "EventType":
         """Find an event by name, without regard to case. Raises UnknownEvent with the nearest names."""

@@ -85,7 +85,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "specversion": "1.0",
         "id": envelope.id,
         "source": envelope.source,
-        "type": f"com.printiq.{event.type}",
+        "type": event.type.message_type,
         "subject": event.subject.key if event.subject else None,
         "time": timestamp(envelope.time),
         "datacontenttype": "application/json",

@@ -7,15 +7,14 @@ everywhere.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
-from pydantic.json_schema import JsonSchemaValue
+from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -223,12 +222,15 @@ def write_number(value: object) -> object:
 
 
 class Leaf(NamedTuple):
-    """The annotation of a scalar: what is read natively, what reads the rest, and a read value's types."""
+    """The annotation of a scalar: what is read natively, what reads the rest, and a read value's types.
+
+    `json_schema` describes a value as it is published.
+    """
 
     native: tuple[CoreSchema, ...]
     otherwise: Callable[[Any, ValidationInfo], Any]
     types: tuple[type, ...]
-    json_schema: JsonSchemaValue
+    json_schema: Mapping[str, str]
     # by the value's own type: a value that stayed text is written as text
     written: core_schema.SerSchema = core_schema.simple_ser_schema("any")
 
@@ -241,16 +243,6 @@ class Leaf(NamedTuple):
             serialization=self.written,
         )
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return dict(self.json_schema)
-
-
-def _schema(form: JsonSchemaValue, description: str) -> JsonSchemaValue:
-    # A value that could not be read stays what it was, of whatever type: the true branch says so.
-    return {"anyOf": [form, {"type": "null"}, True], "description": description}
-
 
 def _written(pattern: str, then: CoreSchema) -> CoreSchema:
     """Read a text of this pattern: XML, and senders that quote, write other types so."""
@@ -261,7 +253,7 @@ _TEXT = core_schema.str_schema(strict=True, pattern=r"\S")
 
 Text = Annotated[
     str | None,
-    Leaf((_TEXT,), read_text, (str,), _schema({"type": "string"}, "Text.")),
+    Leaf((_TEXT,), read_text, (str,), {"type": "string"}),
 ]
 Boolean = Annotated[
     bool | str | None,
@@ -272,7 +264,7 @@ Boolean = Annotated[
         ),
         read_boolean,
         (bool,),
-        _schema({"type": "boolean"}, "A boolean; text where it could not be read."),
+        {"type": "boolean"},
     ),
 ]
 Number = Annotated[
@@ -285,10 +277,11 @@ Number = Annotated[
         ),
         read_number,
         (Decimal,),
-        _schema(
-            {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
-            "An exact decimal, as a string; other text where it could not be read.",
-        ),
+        {
+            "type": "string",
+            "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+            "description": "An exact decimal, at most 28 digits. Do not read it into a binary float.",
+        },
         core_schema.plain_serializer_function_ser_schema(write_number, when_used="json-unless-none"),
     ),
 ]
@@ -301,7 +294,11 @@ Integer = Annotated[
         ),
         read_integer,
         (int,),
-        _schema({"type": "integer"}, "A whole number; text where it could not be read."),
+        {
+            "type": "integer",
+            "format": "int64",
+            "description": "JavaScript loses digits beyond 2^53.",
+        },
     ),
 ]
 DateOrDateTime = Annotated[
@@ -316,10 +313,12 @@ DateOrDateTime = Annotated[
         ),
         read_date_or_datetime,
         (datetime, date),
-        _schema(
-            {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}"},
-            "An ISO 8601 date or time, offset only where one came; other text where it could not be read.",
-        ),
+        {
+            "type": "string",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+            r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$",
+            "description": "A date, or a date and time; an offset only where one came.",
+        },
     ),
 ]
 
@@ -339,11 +338,6 @@ class _AnythingInNormalForm:
             mode="left_to_right",
             serialization=core_schema.simple_ser_schema("any"),
         )
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return True  # type: ignore[return-value] # JSON Schema's own word for anything
 
 
 Unknown = Annotated[Any, _AnythingInNormalForm()]

@@ -25,7 +25,7 @@ class JobAccountManager(Part):
     Phone: Text = None
 
 
-class CustomerAddress(Part):
+class JobCustomerAddress(Part):
     Name: Text = None
     Address1: Text = also("Line1", "AddressLine1")
     Address2: Text = also("Line2", "AddressLine2")
@@ -38,7 +38,7 @@ class CustomerAddress(Part):
     InternalNote: Text = None
 
 
-class CustomerContact(Part):
+class JobCustomerContact(Part):
     Name: Text = None
     Phone: Text = None
     Mobile: Text = None
@@ -49,8 +49,8 @@ class CustomerContact(Part):
 class JobCustomer(Part):
     Number: Text = None
     Name: Text = None
-    Address: One[CustomerAddress] = None
-    Contact: One[CustomerContact] = None
+    Address: One[JobCustomerAddress] = None
+    Contact: One[JobCustomerContact] = None
 
 
 class DeliveryAddress(Part):

@@ -1,6 +1,5 @@
-"""The contracts as documents, generated from the models: JSON Schemas of events' data, OpenAPI of the API."""
+"""The OpenAPI document of the API, generated from its routes and their models."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -8,16 +7,14 @@ from typing import Any, override
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
 
 from events import EventType, Kind
 from handlers.app import App
 from handlers.http import schemas
 from handlers.http.routing import Content, Operation, Route
-from handlers.responses import Response, document, json_response
+from handlers.responses import Response, json_response
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SCHEMA_JSON = "application/schema+json"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PROBLEM_JSON = "application/problem+json"
 
 
@@ -28,68 +25,10 @@ class _Generate(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
-    @override
-    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
-        # the last resort of a field that holds structure: a wrong structure is kept as received
-        return {}
-
-
-async def event_schemas(app: App) -> Response:
-    """Return the list of events, each with the address of its schema."""
-    listed = [
-        {
-            "event": event,
-            "kind": event.kind,
-            "object": " or ".join(payload.OBJECT for payload in event.payloads),
-            "format": event.wire_format.upper(),
-            "trigger": event.trigger,
-            "schema": _address(event, app),
-        }
-        for event in EventType
-    ]
-    return json_response(200, {"schemas": listed})
-
-
-async def event_schema(event: str, app: App) -> Response:
-    """Return the JSON Schema of an event's data. Raises UnknownEvent."""
-    found = EventType.named(event)
-    return document(200, json.dumps(data_schema(found, _address(found, app))).encode(), _SCHEMA_JSON)
-
 
 async def openapi(routes: tuple[Route, ...], app: App) -> Response:
     """Return the OpenAPI document of the routes."""
     return json_response(200, openapi_document(routes, f"{app.settings.url}/api"))
-
-
-def _address(event: EventType, app: App) -> str:
-    return f"{app.settings.url}/api/schemas/{event}"
-
-
-def data_schema(event: EventType, address: str) -> dict[str, Any]:
-    """Return the JSON Schema of the `data` in an event's CloudEvents, as served at `address`."""
-    return {
-        "$schema": DIALECT,
-        "$id": address,
-        "title": event,
-        "description": f"The data of com.printiq.{event}, which printIQ sends when {event.trigger}.",
-        **_payload_schema(event),
-    }
-
-
-@cache
-def _payload_schema(event: EventType) -> Mapping[str, Any]:
-    by_model, defs = _written(event.payloads, "serialization", "#/$defs/{model}")
-    choices = list(by_model.values())
-    return {**(choices[0] if len(choices) == 1 else {"anyOf": choices}), "$defs": defs}
-
-
-def _written(
-    models: tuple[type[BaseModel], ...], mode: JsonSchemaMode, template: str
-) -> tuple[dict[type[BaseModel], JsonSchemaValue], dict[str, Any]]:
-    by_model, defs = models_json_schema(
-        [(model, mode) for model in models], schema_generator=_Generate, ref_template=template
-    )
-    return {model: by_model[model, mode] for model in models}, defs.get("$defs", {})
 
 
 _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -123,7 +62,7 @@ def openapi_document(routes: tuple[Route, ...], server: str) -> Mapping[str, Any
             paths.setdefault(path, {})[route.method.lower()] = _operation(route, route.operation, components)
     return {
         "openapi": "3.1.1",
-        "jsonSchemaDialect": DIALECT,
+        "jsonSchemaDialect": _DIALECT,
         "info": {
             "title": "printIQ event receiver",
             "version": "1",
@@ -150,9 +89,11 @@ class _Components:
         self.schemas: dict[str, Any] = {}
 
     def of(self, model: type[BaseModel], mode: JsonSchemaMode) -> JsonSchemaValue:
-        by_model, defs = _written((model,), mode, "#/components/schemas/{model}")
-        self.schemas.update(defs)
-        return by_model[model]
+        by_model, definitions = models_json_schema(
+            [(model, mode)], schema_generator=_Generate, ref_template="#/components/schemas/{model}"
+        )
+        self.schemas.update(definitions.get("$defs", {}))
+        return by_model[model, mode]
 
     def inline(self, model: type[BaseModel]) -> JsonSchemaValue:
         reference = self.of(model, "validation")["$ref"]

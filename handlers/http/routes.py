@@ -4,10 +4,11 @@ The order counts: the Functions host tries routes in order of registration.
 """
 
 from handlers.channels.webhook import refuse_get, webhook
-from handlers.http import endpoints, schemas
+from handlers.http import endpoints, event_schemas, schemas
+from handlers.http.asyncapi import asyncapi
 from handlers.http.console import console
 from handlers.http.health import health
-from handlers.http.openapi import event_schema, event_schemas, openapi
+from handlers.http.openapi import openapi
 from handlers.http.problem_types import documented, problem_types
 from handlers.http.routing import Content, Operation, Route
 
@@ -184,15 +185,31 @@ ROUTES: tuple[Route, ...] = (
         "schemas",
         "GET",
         "schemas",
-        lambda _, app: event_schemas(app),
+        lambda _, app: event_schemas.listed(app),
         Operation("List the events.", {200: schemas.EventSchemas}),
+        anonymous=True,
+    ),
+    Route(
+        "envelope",
+        "GET",
+        "schemas/envelope",
+        lambda _, app: event_schemas.envelope(app),
+        Operation("Return the JSON Schema of any event's message.", {200: _SCHEMA}),
+        anonymous=True,
+    ),
+    Route(
+        "message_schema",
+        "GET",
+        "schemas/{event}/message",
+        lambda request, app: event_schemas.message(request.path["event"], app),
+        Operation("Return the JSON Schema of an event's whole message.", {200: _SCHEMA}, problems=(404,)),
         anonymous=True,
     ),
     Route(
         "schema",
         "GET",
         "schemas/{event}",
-        lambda request, app: event_schema(request.path["event"], app),
+        lambda request, app: event_schemas.data(request.path["event"], app),
         Operation("Return the JSON Schema of an event's data.", {200: _SCHEMA}, problems=(404,)),
         anonymous=True,
     ),
@@ -219,6 +236,13 @@ ROUTES: tuple[Route, ...] = (
         lambda _, app: openapi(ROUTES, app),
         Operation("Return this document.", {200: _OBJECT}),
         anonymous=True,
+    ),
+    Route(
+        "asyncapi",
+        "GET",
+        "asyncapi.json",
+        lambda _, app: asyncapi(app),
+        Operation("Return the AsyncAPI document of the result queues.", {200: _OBJECT}, problems=(409,)),
     ),
     Route(
         "console",

@@ -448,13 +448,16 @@ class EventSchema(_Response):
     object: Annotated[str, Field(description="printIQ's name of what it carries.")]
     format: Annotated[str, Field(description="The format that printIQ sends; JSON and XML are both read.")]
     trigger: Annotated[str, Field(description='Completes "sent when …".')]
-    schema_: Annotated[str, Field(alias="schema", description="The address of its JSON Schema.")]
+    type: Annotated[str, Field(description="The CloudEvents `type` of its messages.")]
+    schema_: Annotated[str, Field(alias="schema", description="The address of its data's JSON Schema.")]
+    message_schema: Annotated[str, Field(description="The address of its whole message's JSON Schema.")]
 
 
 class EventSchemas(_Response):
     """All events."""
 
     schemas: list[EventSchema]
+    envelope: Annotated[str, Field(description="The address of the JSON Schema of any event's message.")]
 
 
 class Health(_Response):

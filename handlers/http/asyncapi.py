@@ -1,0 +1,100 @@
+"""The AsyncAPI document of the result queues, generated from the subscriptions and the messages' schemas."""
+
+import json
+from typing import Any
+
+from events import EventType, message_schema
+from handlers.app import App
+from handlers.responses import Response, json_response
+from handlers.subscriptions import Subscription
+
+_DESCRIPTION = """\
+CloudEvents of everything that printIQ sends, one Azure Storage queue per subscription.
+
+Delivery is at least once: drop a known `delivery`, update by `subject`, and never let an older `time`
+overwrite a newer one. Where an event is too large for a message, `data` is absent and `dataref` names its
+blob (claim check): read it by container and name from the account that you know, with your own identity."""
+_ENCODINGS = {
+    "base64": "Each message is base64 of the JSON's UTF-8 bytes, as a Functions queue trigger expects.",
+    "none": "Each message is the JSON itself.",
+}
+
+
+async def asyncapi(app: App) -> Response:
+    """Return the AsyncAPI document. Raises SubscriptionsError."""
+    return json_response(200, asyncapi_document(app))
+
+
+def asyncapi_document(app: App) -> dict[str, Any]:
+    """Return the AsyncAPI 3.0 document of the subscriptions in force. Raises SubscriptionsError."""
+    queues = app.subscriptions.queues
+    events = [event for event in EventType if any(queue.wants(event) for queue in queues.values())]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "printIQ events",
+            "version": "1",
+            "description": _DESCRIPTION,
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "servers": {
+            "storage": {
+                "host": "{account}.queue.core.windows.net",
+                "protocol": "https",
+                "description": "Azure Queue Storage.",
+                "variables": {"account": {"description": "The storage account of the app."}},
+            }
+        },
+        "channels": {name: _channel(name, queue) for name, queue in queues.items()},
+        "operations": {f"send.{name}": _operation(name, queue) for name, queue in queues.items()},
+        "components": {
+            "messages": {event: _message(event) for event in events},
+            "schemas": _schemas(events),
+        },
+    }
+
+
+def _channel(name: str, queue: Subscription) -> dict[str, Any]:
+    return {
+        "address": name,
+        "description": _ENCODINGS[queue.encoding],
+        "messages": {
+            event: {"$ref": f"#/components/messages/{event}"} for event in EventType if queue.wants(event)
+        },
+    }
+
+
+def _operation(name: str, queue: Subscription) -> dict[str, Any]:
+    duplicates = "are left out" if queue.duplicates == "drop" else "carry `duplicateof`"
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{name}"},
+        "summary": f"Send the subscribed events. Duplicates {duplicates}.",
+        "messages": [
+            {"$ref": f"#/channels/{name}/messages/{event}"} for event in EventType if queue.wants(event)
+        ],
+    }
+
+
+def _message(event: EventType) -> dict[str, Any]:
+    return {
+        "name": event.message_type,
+        "title": event,
+        "summary": f"Sent when {event.trigger}.",
+        "contentType": "application/cloudevents+json",
+        "payload": {"$ref": f"#/components/schemas/{event}Message"},
+    }
+
+
+def _schemas(events: list[EventType]) -> dict[str, Any]:
+    """Return the schemas of the messages and all that they refer to, side by side."""
+    found: dict[str, Any] = {}
+    for event in events:
+        schema = message_schema(event, "")
+        found |= schema.pop("definitions")
+        # an $id would be the base of the references
+        found[f"{event}Message"] = {
+            name: value for name, value in schema.items() if name not in {"$schema", "$id"}
+        }
+    rebased = json.dumps(found).replace('"#/definitions/', '"#/components/schemas/')
+    return dict(json.loads(rebased))
