@@ -75,6 +75,12 @@ type Profile = {
   @description('Larger bodies are refused.')
   maxBodyBytes: int
 
+  @description('false: HTTP without streams; bodies in chunks are then refused with 411.')
+  httpStreams: bool
+
+  @description('empty confirms a SOAP request by an empty 202, for a one-way operation.')
+  soapResponse: 'envelope' | 'empty'
+
   @description('202 confirms refused bodies too, for a sender that stops at an error.')
   quarantineStatus: '' | '202'
 

@@ -53,6 +53,8 @@ var settings = [
   { name: 'DATE_ORDER', value: profile.dateOrder }
   { name: 'DUPLICATE_WINDOW_SECONDS', value: string(profile.duplicateWindowSeconds) }
   { name: 'MAX_BODY_BYTES', value: string(profile.maxBodyBytes) }
+  { name: 'HTTP_STREAMS', value: toLower(string(profile.httpStreams)) }
+  { name: 'SOAP_RESPONSE', value: profile.soapResponse }
   { name: 'QUARANTINE_STATUS', value: profile.quarantineStatus }
   { name: 'RETENTION_DAYS', value: string(profile.retentionDays) }
 ]

@@ -25,6 +25,8 @@ locals {
     DATE_ORDER                                = local.profile.dateOrder
     DUPLICATE_WINDOW_SECONDS                  = tostring(local.profile.duplicateWindowSeconds)
     MAX_BODY_BYTES                            = tostring(local.profile.maxBodyBytes)
+    HTTP_STREAMS                              = tostring(local.profile.httpStreams)
+    SOAP_RESPONSE                             = local.profile.soapResponse
     QUARANTINE_STATUS                         = local.profile.quarantineStatus
     RETENTION_DAYS                            = tostring(local.profile.retentionDays)
   }

@@ -34,7 +34,7 @@ READ_BY_THE_HOST = {
 # Settings that the code reads and Azure sets by itself.
 SET_BY_AZURE = {"WEBSITE_HOSTNAME"}
 # Settings whose default is right in Azure: on a laptop one waits less.
-LEFT_ALONE = {"FTP_SCHEDULE", "HTTP_STREAMS"}
+LEFT_ALONE = {"FTP_SCHEDULE"}
 # Connection strings: for a laptop only. In Azure they must not be there, not even empty.
 LOCAL = {"AzureWebJobsStorage", "HOT_FOLDER"}
 # What an identity needs to use a service of an account. A blob trigger and the host take leases: Owner.
