@@ -16,7 +16,7 @@ from handlers.channels import hot_folder as drops
 from handlers.channels.ftp import poll
 from handlers.http.routes import ROUTES
 from handlers.http.routing import Route, respond
-from handlers.operations.maintenance import beat
+from handlers.operations.maintenance import maintain
 from handlers.operations.retention import retain
 from handlers.pipeline.process import process
 from handlers.responses import Handle, Request, Response
@@ -100,7 +100,7 @@ async def inbox(message: func.QueueMessage) -> None:
 @app.function_name("heartbeat")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=False)
 async def heartbeat(timer: func.TimerRequest) -> None:
-    await beat(services())
+    await maintain(services())
 
 
 @app.function_name("retention")

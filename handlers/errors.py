@@ -14,6 +14,7 @@
     │   ├── UnknownDelivery       404  no delivery has this id, so far
     │   └── NothingKept           404  the bytes of a delivery are not kept anywhere
     └── NotPossible               409  the current state does not allow it
+        ├── Erased                409  the delivery was erased: nothing more may be done with it
         ├── NotReplayable         409  the delivery can be neither replayed nor dismissed
         └── SubscriptionsError    409  subscriptions.toml or the setting SUBSCRIPTIONS is wrong
 
@@ -110,6 +111,10 @@ class NothingKept(Missing):
 class NotPossible(HandlerError):
     status = 409
     title = "Not possible"
+
+
+class Erased(NotPossible):
+    """A delivery that was erased: whatever is still done with it must leave nothing of it behind."""
 
 
 class NotReplayable(NotPossible):

@@ -1,11 +1,41 @@
 """The names of a delivery's blobs in archive and quarantine: `{event}/{yyyy}/{MM}/{dd}/{id}.…`."""
 
+import re
+from typing import NamedTuple, Self
+
 from events import EventError, EventType, sniff
 from handlers.ids import time_of
 
 UNKNOWN_EVENT = "_unknown"
 
 _CONTENT_TYPES = {"json": "application/json", "xml": "application/xml", "bin": "application/octet-stream"}
+
+
+class Stored(NamedTuple):
+    """What the name of a blob in archive or quarantine says; `day` is YYYY-MM-DD."""
+
+    event: str
+    day: str
+    id: str
+    extension: str
+
+    @classmethod
+    def read(cls, name: str) -> Self:
+        """Read a name that this app made. Raises ValueError for any other."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"{name[:100]!r} is not the name of a blob of this app's")
+        stored = cls(match["event"], match["day"].replace("/", "-"), match["id"], match["extension"])
+        if folder(stored.event) != stored.event or f"{time_of(stored.id):%Y-%m-%d}" != stored.day:
+            raise ValueError(f"{name[:100]!r} names an event or a day that its delivery does not have")
+        return stored
+
+
+_NAME = re.compile(
+    r"(?P<event>\w+)/(?P<day>\d{4}/\d{2}/\d{2})/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"\.(?P<extension>json|xml|bin|data\.json|problem\.json)",
+    re.ASCII,
+)
 
 
 def raw_path(event: str, delivery_id: str, extension: str) -> str:

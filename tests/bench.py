@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple, Self
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.pipeline.transport import HttpRequest
+from azure.data.tables import EntityProperty
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
@@ -18,7 +19,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from events import Channel, Delivery
 from handlers.app import App
 from handlers.ids import new_id, newest_first, time_of
-from handlers.ledger.write import OPEN, day
+from handlers.ledger.rows import OPEN, day
 from handlers.pipeline.process import process
 from handlers.settings import Settings
 from handlers.stores import INBOX_QUEUE
@@ -82,6 +83,13 @@ def without(storage: str, service: str) -> str:
     )
 
 
+def _plain(entity: Mapping[str, Any]) -> Json:
+    """Return the columns without the SDK's wrapping of 64-bit numbers."""
+    return {
+        name: value.value if isinstance(value, EntityProperty) else value for name, value in entity.items()
+    }
+
+
 class Bench:
     """Hold the app, start others on the same storage, and look into it with the SDK's own clients."""
 
@@ -140,13 +148,13 @@ class Bench:
         client = self._tables.get_table_client(table)
         condition = " and ".join(f"{name} eq @{name}" for name in columns)
         with contextlib.suppress(ResourceNotFoundError):
-            return [dict(row) async for row in client.query_entities(condition, parameters=columns)]
+            return [_plain(row) async for row in client.query_entities(condition, parameters=columns)]
         return []
 
     async def row(self, delivery_id: str, partition: str | None = None) -> Json:
         """Return a delivery's row in the ledger."""
         client = self._tables.get_table_client("deliveries")
-        return dict(await client.get_entity(partition or day(delivery_id), newest_first(delivery_id)))
+        return _plain(await client.get_entity(partition or day(delivery_id), newest_first(delivery_id)))
 
     async def is_open(self, delivery_id: str) -> bool:
         try:

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueServiceClient
 
 from events import Channel
 from handlers.ids import newest_first
-from handlers.ledger.write import day
+from handlers.ledger.rows import day
 from tools.host.testing import HostProcess, wait_until
 
 type Json = dict[str, Any]

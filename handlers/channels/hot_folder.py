@@ -17,7 +17,7 @@ from handlers.app import App
 from handlers.channels.completeness import PATIENCE, STABLE, is_complete, is_temporary
 from handlers.errors import Conflict, NoCustody, NotFound, StorageFault
 from handlers.ids import derived_id, time_of
-from handlers.ledger import write
+from handlers.ledger import query
 from handlers.pipeline.receive import keep_refused, keep_unread, receive
 from handlers.stores import ContainerName, Found, Opened
 
@@ -64,7 +64,7 @@ async def _receive(opened: Opened, app: App) -> bool:
     if growing and (unchanged_for < STABLE or too_large or not found.size):
         return False
     delivery = _delivery(found)
-    if unchanged_for > _UNANNOUNCED_AFTER and await write.knows(app.stores.tables, delivery.id):
+    if unchanged_for > _UNANNOUNCED_AFTER and await query.exists(app.stores.tables, delivery.id):
         return True  # taken before, though it could not be removed then
     try:
         if "/" not in found.name:

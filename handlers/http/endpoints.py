@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,14 +20,14 @@ from handlers.errors import BadRequest, Missing, NotFound, NotPossible
 from handlers.http import schemas
 from handlers.ids import time_of
 from handlers.ledger import query, stats
-from handlers.ledger.query import Filter, quoted
-from handlers.ledger.write import Status
+from handlers.ledger.query import Filter
+from handlers.ledger.rows import DeliveryRow, Status, TimelineRow
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
 from handlers.pipeline.parsing import parse_delivery
 from handlers.problems import in_plain_words
 from handlers.responses import Response, attachment, document
-from handlers.stores import ContainerName, Row, TableName, table_key
+from handlers.stores import ContainerName
 
 _SUBJECTS_OF_A_KIND = 10
 
@@ -45,8 +44,10 @@ async def deliveries(params: Mapping[str, str], app: App) -> Response:
 async def delivery(delivery_id: str, app: App) -> Response:
     """Return the details of a delivery."""
     row = await query.find(app.stores.tables, delivery_id)
-    errors = await _refused_for(row, app) if row["status"] == Status.QUARANTINED else []
-    return document(200, schemas.DeliveryDetail.model_validate({**row, "errors": errors}).document())
+    detail = schemas.DeliveryDetail.model_validate(row)
+    if row.status is Status.QUARANTINED:
+        detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
+    return document(200, detail.document())
 
 
 async def raw(delivery_id: str, app: App) -> Response:
@@ -54,27 +55,27 @@ async def raw(delivery_id: str, app: App) -> Response:
     row = await query.find(app.stores.tables, delivery_id)
     place = query.kept(row)
     # The declared type is not vouched for: UTF-16 is no application/json, nor is half an object.
-    name = f"{row['event']}-{row['id']}.{place.name.rpartition('.')[2]}"
+    name = f"{row.event}-{row.id}.{place.name.rpartition('.')[2]}"
     return attachment(await _bytes(row, app), "application/octet-stream", name)
 
 
 async def data(delivery_id: str, app: App) -> Response:
     """Return a delivery's payload, normalised by the current models."""
     row = await query.find(app.stores.tables, delivery_id)
-    if row["status"] == Status.QUARANTINED:
-        raise Missing(f"There is no data: the delivery could not be read. {row.get('error', '')}".rstrip())
+    if row.status is Status.QUARANTINED:
+        raise Missing(f"There is no data: the delivery could not be read. {row.error or ''}".rstrip())
     received = Delivery(
-        id=row["id"],
-        event=row["event"],
+        id=row.id,
+        event=row.event,
         body=await _bytes(row, app),
-        channel=row["channel"],
-        received_at=time_of(row["id"]),
+        channel=row.channel,
+        received_at=time_of(row.id),
     )
     try:
         event = await parse_delivery(received, app.settings)
     except EventError as error:
         raise Missing(f"There is no data: the delivery cannot be read. {error.message}") from error
-    return attachment(event.data, "application/json", f"{row['event']}-{row['id']}.data.json")
+    return attachment(event.data, "application/json", f"{row.event}-{row.id}.data.json")
 
 
 async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> Response:
@@ -85,7 +86,7 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
     found = await query.page(
         tables, Filter(kind=about.kind, subject=about.key), size=asked.size, cursor=asked.cursor
     )
-    latest = await _latest(about, app) if asked.cursor is None else None
+    latest = await query.latest(tables, about) if asked.cursor is None else None
     if asked.cursor is None and latest is None and not found.rows:
         raise Missing(
             f"No accepted delivery is about {about.kind} {about.key!r}. Keys match exactly as printIQ writes "
@@ -93,14 +94,18 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
             "GET /api/deliveries?open=true lists the refused ones."
         )
     timeline = schemas.Timeline(
-        kind=about.kind, key=about.key, latest=latest, deliveries=_summaries(found.rows), cursor=found.cursor
+        kind=about.kind,
+        key=about.key,
+        latest=schemas.Record.model_validate(latest) if latest is not None else None,
+        deliveries=_summaries(found.rows),
+        cursor=found.cursor,
     )
     return document(200, timeline.document())
 
 
 async def subjects(params: Mapping[str, str], app: App) -> Response:
     """Return the subjects that start with a text: a range of `records` for each kind, ten rows at most."""
-    prefix = table_key(_from_query(schemas.SubjectQuery, params).prefix)
+    prefix = _from_query(schemas.SubjectQuery, params).prefix
     found = await asyncio.gather(*(_starting_with(prefix, kind, app) for kind in Kind))
     return document(
         200, schemas.SubjectMatches(subjects=[each for some in found for each in some]).document()
@@ -108,17 +113,11 @@ async def subjects(params: Mapping[str, str], app: App) -> Response:
 
 
 async def _starting_with(prefix: str, kind: Kind, app: App) -> list[schemas.SubjectMatch]:
-    # U+FFFF sorts behind every character
-    condition = (
-        f"PartitionKey eq '{kind}' and RowKey ge {quoted(prefix)} and RowKey lt {quoted(prefix + '\uffff')}"
-    )
-    rows, _ = await app.stores.tables.page(
-        TableName.RECORDS,
-        condition,
-        size=_SUBJECTS_OF_A_KIND,
-        columns=["subject", "event", "receivedAt"],
-    )
-    return [schemas.SubjectMatch.model_validate({**row, "kind": kind, "key": row["subject"]}) for row in rows]
+    rows = await query.subjects_beginning(app.stores.tables, kind, prefix, _SUBJECTS_OF_A_KIND)
+    return [
+        schemas.SubjectMatch(kind=kind, key=row.subject, event=row.event, received_at=row.received_at)
+        for row in rows
+    ]
 
 
 async def statistics(params: Mapping[str, str], app: App) -> Response:
@@ -239,28 +238,23 @@ def _bad_request(problems: Iterable[Problem]) -> BadRequest:
     return BadRequest(found[0].message, problems=found)
 
 
-def _summaries(rows: Iterable[Row]) -> list[schemas.DeliverySummary]:
+def _summaries(rows: Iterable[DeliveryRow | TimelineRow]) -> list[schemas.DeliverySummary]:
     return [schemas.DeliverySummary.model_validate(row) for row in rows]
 
 
-async def _refused_for(row: Row, app: App) -> list[Any]:
+async def _refused_for(row: DeliveryRow, app: App) -> list[schemas.ProblemItem]:
     """Return why a delivery was quarantined, from the document beside its bytes."""
     try:
-        found = await app.stores.blobs.get(
-            ContainerName.QUARANTINE, paths.problem_path(row["event"], row["id"])
-        )
+        found = await app.stores.blobs.get(ContainerName.QUARANTINE, paths.problem_path(row.event, row.id))
     except NotFound:
-        return [{"pointer": "", "message": row.get("error", "")}]
-    errors: list[Any] = json.loads(found)["errors"]
-    return errors
+        return [schemas.ProblemItem(pointer="", message=row.error or "")]
+    return [schemas.ProblemItem.model_validate(each) for each in json.loads(found)["errors"]]
 
 
-async def _bytes(row: Row, app: App) -> bytes:
+async def _bytes(row: DeliveryRow, app: App) -> bytes:
     place = query.kept(row)
-    if row["size"] > app.settings.max_body_bytes:
-        raise NotPossible(
-            f"The body has {row['size']:,} bytes, too many to show here. It is kept in {place}."
-        )
+    if row.size > app.settings.max_body_bytes:
+        raise NotPossible(f"The body has {row.size:,} bytes, too many to show here. It is kept in {place}.")
     try:
         return await app.stores.blobs.get(*place)
     except NotFound as error:
@@ -276,11 +270,3 @@ def _subject(kind: str, key: str) -> Subject:
         raise Missing(f"Unknown kind {kind[:60]!r}. The kinds are {', '.join(Kind)}.") from None
     # ASP.NET decodes a path, but leaves an encoded slash as it is
     return Subject(found, re.sub("%2f", "/", key, flags=re.IGNORECASE))
-
-
-async def _latest(about: Subject, app: App) -> schemas.Record | None:
-    try:
-        row = await app.stores.tables.get(TableName.RECORDS, about.kind, table_key(about.key))
-    except NotFound:
-        return None
-    return schemas.Record.of(row)

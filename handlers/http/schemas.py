@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,13 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
 from events import Channel, EventError, EventType, Kind
 from handlers.ledger.query import CURSOR, Filter
-from handlers.ledger.write import Status, subjects_of
+from handlers.ledger.rows import Status
 from handlers.paths import UNKNOWN_EVENT
 
 MAX_PAGE = 500
@@ -29,6 +28,7 @@ class _Response(BaseModel):
 
     model_config = ConfigDict(
         alias_generator=to_camel,
+        from_attributes=True,
         validate_by_name=True,
         serialize_by_alias=True,
         extra="ignore",
@@ -228,18 +228,14 @@ class DeliverySummary(_Response):
     channel: Channel
     received_at: Timestamp
     processed_at: Timestamp | None = None
-    error: Annotated[str | None, Field(description="Why it was not sent on.")] = None
+    error: Annotated[
+        str | None, BeforeValidator(lambda error: error or None), Field(description="Why it was not sent on.")
+    ] = None
     duplicate_of: Id | None = None
     replay_of: Id | None = None
     replayed_by: Id | None = None
     dismissed: Annotated[str | None, Field(description="The reason given when it was dismissed.")] = None
     dismissed_at: Timestamp | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_blanks(cls, row: Any) -> Any:
-        # a merge cannot remove a column: "" means none
-        return {name: value for name, value in row.items() if value != ""} if isinstance(row, dict) else row
 
 
 class DeliveryPage(_Response):
@@ -278,19 +274,16 @@ class DeliveryDetail(DeliverySummary):
     errors: Annotated[list[ProblemItem], Field(description="Why it was refused.")] = []
     warnings: list[ProblemItem] = []
     steps: Annotated[
-        dict[str, Timestamp] | None, Field(description="When each processing step was done.")
+        dict[str, Timestamp] | None,
+        BeforeValidator(lambda steps: steps or None),
+        Field(description="When each processing step was done."),
     ] = None
-    raw: Annotated[str | None, Field(description="Where its bytes are kept: container/name.")] = None
+    raw: Annotated[
+        str | None,
+        BeforeValidator(lambda raw: raw and str(raw)),
+        Field(description="Where its bytes are kept: container/name."),
+    ] = None
     data_ref: Annotated[str | None, Field(description="The blob with its data, if that is large.")] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unpacked(cls, row: Any) -> Any:
-        if not isinstance(row, dict):
-            return row
-        lists = ("queues", "warnings", "steps")
-        read = {name: json.loads(row[name]) for name in lists if isinstance(row.get(name), str)}
-        return {**row, **read, "subjects": [each._asdict() for each in subjects_of(row)]}
 
 
 class Replayable(_Response):
@@ -323,12 +316,12 @@ class Record(_Response):
     event: str
     delivery: Id
     received_at: Timestamp
-    data: Annotated[Any, Field(description="The payload, normalised.")] = None
+    data: Annotated[
+        Any,
+        BeforeValidator(lambda data: json.loads(data) if isinstance(data, str) else data),
+        Field(description="The payload, normalised."),
+    ] = None
     data_ref: Annotated[str | None, Field(description="The blob with the data, if that is large.")] = None
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> Self:
-        return cls.model_validate({**row, "data": json.loads(row["data"]) if row.get("data") else None})
 
 
 class Timeline(_Response):

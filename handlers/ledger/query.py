@@ -1,32 +1,42 @@
-"""Reading the ledger: one delivery by its id, and pages of what a filter selects, the newest first.
+"""Reading the ledger: one delivery by its id, pages of what a filter selects, and what operations go through.
 
-Nothing here scans a table: every request names one partition (one, on the way to older days, asks for the
-first row of all). What each costs:
+No page scans a table: every request names one partition (one, on the way to older days, asks for the first
+row of all). What each costs:
 
 - `find`: one point lookup.
-- `page` of an open filter: the partition `open`, which holds what waits for a decision.
+- `page` of an open filter: the partition OPEN, which holds what waits for a decision.
 - `page` with a subject: the subject's partition of `timeline`; without its kind, one for each kind, at once.
-- `page` of anything else: the days, walked backwards, each a partition of `deliveries`. What the filter asks
-  beside the time is matched by the service within the day. A call walks at most MAX_DAYS, then returns what
-  it found so far with a cursor: a page may be short, or empty, and still have one that follows.
+- `page` of anything else: the days, walked backwards, each a partition of `deliveries`. The service matches
+  the rest of the filter within the day. A call walks at most MAX_DAYS, then returns what it found so far with
+  a cursor: a page may be short, or empty, and still have one that follows.
 
 A page begins where the one before ended, in the order of ids: what arrives meanwhile is never shown twice and
-moves nothing. What is processed late stands where it was received, which may be on a page seen already.
+moves nothing. A delivery that is processed late has the place of its receipt, which may be on a page seen
+already. Rows that are not this app's are passed over and logged.
 """
 
 import asyncio
 import heapq
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from events import Channel, Kind, Subject
 from handlers.errors import BadCursor, NotFound, NothingKept, UnknownDelivery
 from handlers.ids import just_before, latest_behind, newest_first
-from handlers.ledger.write import OPEN, Status, day, timeline_partition
-from handlers.stores import BlobRef, Row, TableName, Tables
+from handlers.ledger.rows import (
+    OPEN,
+    DeliveryRow,
+    ForeignRow,
+    RecordRow,
+    Status,
+    TimelineRow,
+    day,
+    timeline_partition,
+)
+from handlers.stores import BlobRef, Continuation, Row, TableName, Tables, table_key
 
 # Days that one call walks.
 MAX_DAYS = 31
@@ -36,15 +46,18 @@ CURSOR = "[0-9a-f]{32}"
 
 # An id may be ahead of this clock: a drop's is stamped by storage.
 _AHEAD = timedelta(minutes=5)
+# Days are the partitions that begin with a digit.
+_IS_DAY = "PartitionKey ge '0' and PartitionKey lt ':'"
+_FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Select deliveries: what is None selects all.
+    """A selection of deliveries; None selects all.
 
     `subject` is a business key, exactly as printIQ writes it; `kind` alone selects by what the delivery is
-    about. `event` is in printIQ's own spelling, or archive.UNKNOWN_EVENT. `start` is included, `end` is not;
-    both are aware. `open` selects those that are quarantined or failed and not yet decided on.
+    about. `event` is in printIQ's own spelling, or paths.UNKNOWN_EVENT. `start` is included, `end` is not;
+    both are aware. `open` selects what is quarantined or failed and not yet decided on.
     """
 
     status: Status | None = None
@@ -58,50 +71,134 @@ class Filter:
 
 
 class Page(NamedTuple):
-    """Hold rows, newest first, and the cursor of the page that follows, None after the last."""
+    """Rows, newest first, and the cursor of the page that follows, None after the last."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[DeliveryRow | TimelineRow, ...]
     cursor: str | None
 
 
-async def find(tables: Tables, delivery_id: str) -> Row:
+async def find(tables: Tables, delivery_id: str) -> DeliveryRow:
     """Return a delivery's row. Raises UnknownDelivery."""
     try:
-        partition, row = day(delivery_id), newest_first(delivery_id)
+        partition, row_key = day(delivery_id), newest_first(delivery_id)
     except ValueError:
         raise UnknownDelivery(
-            f"{delivery_id[:60]!r} is no id of a delivery, such as 01989765-1d49-7000-8000-000000000001. "
-            "A job, a quote or an order is found by its number under /subjects."
+            f"{delivery_id[:60]!r} is not a delivery's id, such as 01989765-1d49-7000-8000-000000000001. "
+            "Find a job, a quote or an order by its number under /subjects."
         ) from None
     try:
-        return await tables.get(TableName.DELIVERIES, partition, row)
+        return DeliveryRow.read(await tables.get(TableName.DELIVERIES, partition, row_key))
     except NotFound:
         raise UnknownDelivery(
             f"No delivery has the id {delivery_id!r}. One that was accepted moments ago may still be waiting "
-            "in the inbox: ask again in a few seconds."
+            "in the inbox: try again in a few seconds."
         ) from None
+    except ForeignRow as error:
+        raise UnknownDelivery(f"{error} Remove it from the table, or run `dev.py verify`.") from error
 
 
-def kept(row: Mapping[str, Any]) -> BlobRef:
-    """Return where the bytes of a delivery lie. Raises NothingKept."""
-    if row.get("raw"):
-        return BlobRef.read(str(row["raw"]))
-    if row["status"] == Status.FAILING:
-        raise NothingKept("It is still being tried; its bytes are in the inbox until then.")
-    if row.get("erased"):
+async def exists(tables: Tables, delivery_id: str) -> bool:
+    """Return whether a delivery has been processed before."""
+    return await tables.exists(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
+
+
+async def is_open(tables: Tables, row: DeliveryRow) -> bool:
+    """Return whether a delivery waits for a decision."""
+    return await tables.exists(TableName.DELIVERIES, OPEN, row.row_key)
+
+
+async def is_in_timeline(tables: Tables, row: DeliveryRow, subject: Subject) -> bool:
+    """Return whether the timeline of a subject has a delivery."""
+    return await tables.exists(TableName.TIMELINE, timeline_partition(subject), row.row_key)
+
+
+async def latest(tables: Tables, subject: Subject) -> RecordRow | None:
+    """Return the latest state of a subject, None if none is known."""
+    try:
+        row = await tables.get(TableName.RECORDS, subject.kind, table_key(subject.key))
+    except NotFound:
+        return None
+    return RecordRow.read_ours(row)
+
+
+async def subjects_beginning(tables: Tables, kind: Kind, prefix: str, size: int) -> list[RecordRow]:
+    """Return the latest states of the first subjects whose keys begin with a text, without their data."""
+    start = table_key(prefix)
+    # U+FFFF sorts after every character
+    condition = (
+        f"PartitionKey eq '{kind}' and RowKey ge {quoted(start)} and RowKey lt {quoted(start + '\uffff')}"
+    )
+    rows, _ = await tables.page(
+        TableName.RECORDS,
+        condition,
+        size=size,
+        columns=["PartitionKey", "RowKey", "subject", "event", "delivery", "order", "receivedAt"],
+    )
+    return [row for row in map(RecordRow.read_ours, rows) if row is not None]
+
+
+def kept(row: DeliveryRow) -> BlobRef:
+    """Return where the bytes of a delivery are. Raises NothingKept."""
+    if row.raw is not None:
+        return row.raw
+    if row.status is Status.FAILING:
+        raise NothingKept("It is still being retried; its bytes are in the inbox until then.")
+    if row.erased:
         raise NothingKept("Its bytes were erased.")
     raise NothingKept("Nothing of it was kept: its bytes never arrived.")
+
+
+async def days(tables: Tables, since: date | None) -> AsyncIterator[tuple[str, DeliveryRow | ForeignRow]]:
+    """Yield each row of the ledger with its day, from the first day on, the newest of each day first."""
+    first = f" and PartitionKey ge '{since:%Y-%m-%d}'" if since else ""
+    async for row in tables.query(TableName.DELIVERIES, _IS_DAY + first):
+        try:
+            yield str(row["PartitionKey"]), DeliveryRow.read(row)
+        except ForeignRow as error:
+            yield str(row["PartitionKey"]), error
+
+
+async def open_rows(tables: Tables) -> AsyncIterator[DeliveryRow]:
+    """Yield the copies of what waits for a decision."""
+    async for row in tables.query(TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'"):
+        if (ours := DeliveryRow.read_ours(row)) is not None:
+            yield ours
+
+
+async def past(tables: Tables, until: date, size: int) -> AsyncIterator[list[Row]]:
+    """Yield the rows from before a day, the oldest day first, `size` at a time, but not what is open."""
+    after: Continuation | None = None
+    while True:
+        rows, after = await tables.page(
+            TableName.DELIVERIES,
+            f"{_IS_DAY} and PartitionKey lt '{until:%Y-%m-%d}'",
+            size=size,
+            after=after,
+        )
+        if rows:
+            still_open = await _open_among(tables, rows)
+            yield [row for row in rows if row["RowKey"] not in still_open]
+        if after is None:
+            return
+
+
+async def _open_among(tables: Tables, rows: Sequence[Row]) -> set[str]:
+    """Return the row keys of those that are still open."""
+    keys = [str(row["RowKey"]) for row in rows]
+    condition = (
+        f"PartitionKey eq '{OPEN}' and RowKey ge {quoted(min(keys))} and RowKey le {quoted(max(keys))}"
+    )
+    found = tables.query(TableName.DELIVERIES, condition, columns=["RowKey"])
+    return {str(row["RowKey"]) async for row in found}
 
 
 async def page(tables: Tables, selected: Filter, *, size: int, cursor: str | None = None) -> Page:
     """Return up to `size` rows (1 to MAX_SIZE), from `cursor` on. Raises BadCursor.
 
-    With a subject, the rows are those of the timeline: what a delivery was, but not its queues and bytes.
+    With a subject, the rows are those of its timeline, which lack queues and bytes.
     """
     if cursor is not None and not re.fullmatch(CURSOR, cursor):
-        raise BadCursor(
-            "The cursor is none that this API gave out. Pass it on as it came, or begin without one."
-        )
+        raise BadCursor("This API did not issue that cursor. Pass one on as it came, or start without one.")
     after = cursor or (just_before(selected.end) if selected.end is not None else None)
     if selected.open:
         return await _open(tables, selected, size, after)
@@ -112,7 +209,7 @@ async def page(tables: Tables, selected: Filter, *, size: int, cursor: str | Non
 
 async def _open(tables: Tables, selected: Filter, size: int, after: str | None) -> Page:
     rows = await _in_partition(tables, TableName.DELIVERIES, _condition(OPEN, selected, after), size)
-    return _page(rows, more=len(rows) == size)
+    return _page(rows, DeliveryRow, more=len(rows) == size)
 
 
 async def _days(tables: Tables, selected: Filter, size: int, after: str | None) -> Page:
@@ -122,24 +219,29 @@ async def _days(tables: Tables, selected: Filter, size: int, after: str | None) 
         condition = _condition(f"{today:%Y-%m-%d}", selected, after)
         rows += await _in_partition(tables, TableName.DELIVERIES, condition, size - len(rows))
         if len(rows) == size:
-            return _page(rows, more=True)
+            return _page(rows, DeliveryRow, more=True)
         oldest = oldest or await _oldest_day(tables, selected)
         if today <= oldest:
-            return _page(rows, more=False)
+            return _page(rows, DeliveryRow, more=False)
         after = just_before(datetime.combine(today, time.min, UTC))
         today -= timedelta(days=1)
-    return Page(tuple(rows), after)
+    return _page(rows, DeliveryRow, more=False)._replace(cursor=after)
 
 
 async def _oldest_day(tables: Tables, selected: Filter) -> date:
-    """Return the last day worth a look: the filter's first, or the first in the ledger (one row is read)."""
-    first, _ = await tables.page(
-        TableName.DELIVERIES, f"PartitionKey lt {quoted(OPEN)}", size=1, columns=["PartitionKey"]
-    )
-    days = [date.fromisoformat(row["PartitionKey"]) for row in first] or [date.max]
+    """Return the last day to read: the filter's first, or the first in the ledger (one row is read)."""
+    first, _ = await tables.page(TableName.DELIVERIES, _IS_DAY, size=1, columns=["PartitionKey"])
+    days = [_day_of(row) for row in first] or [date.max]
     if selected.start is not None:
         days.append(selected.start.astimezone(UTC).date())
     return max(days)
+
+
+def _day_of(row: Row) -> date:
+    try:
+        return date.fromisoformat(row["PartitionKey"])
+    except ValueError:  # a row that is not ours
+        return _FIRST_DAY
 
 
 async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int, after: str | None) -> Page:
@@ -151,16 +253,16 @@ async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int,
             for partition in partitions
         )
     )
-    # a failed job is told under `failure` and under `job`: one delivery, shown once
+    # a failed job is in the timelines of `failure` and `job`: one delivery, shown once
     merged: dict[str, Row] = {}
     for row in heapq.merge(*found, key=lambda row: str(row["RowKey"])):
         merged.setdefault(row["RowKey"], row)
     more = len(merged) > size or any(len(each) == size for each in found)
-    return _page(list(merged.values())[:size], more=more)
+    return _page(list(merged.values())[:size], TimelineRow, more=more)
 
 
 async def _in_partition(tables: Tables, table: TableName, condition: str, size: int) -> list[Row]:
-    """Return the first `size` rows; the service may break off before it found them, and is then asked on."""
+    """Return the first `size` rows; a response of the service may stop short of them."""
     rows, rest = await tables.page(table, condition, size=size)
     while rest and len(rows) < size:
         more, rest = await tables.page(table, condition, size=size - len(rows), after=rest)
@@ -168,8 +270,9 @@ async def _in_partition(tables: Tables, table: TableName, condition: str, size: 
     return rows
 
 
-def _page(rows: Sequence[Row], *, more: bool) -> Page:
-    return Page(tuple(rows), str(rows[-1]["RowKey"]) if more else None)
+def _page(rows: Sequence[Row], kind: type[DeliveryRow | TimelineRow], *, more: bool) -> Page:
+    ours = tuple(row for row in map(kind.read_ours, rows) if row is not None)
+    return Page(ours, str(rows[-1]["RowKey"]) if more else None)
 
 
 def _condition(partition: str, selected: Filter, after: str | None) -> str:
@@ -199,6 +302,6 @@ def quoted(text: str) -> str:
 
 
 def _day_behind(after: str | None) -> date:
-    """Return the day of the newest row that can stand behind a row key."""
+    """Return the day of the newest row that can follow a row key."""
     newest = datetime.now(UTC) + _AHEAD
     return (newest if after is None else min(newest, latest_behind(after))).date()

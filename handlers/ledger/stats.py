@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from handlers.ids import just_before
-from handlers.ledger.write import OPEN
+from handlers.ledger.rows import OPEN
 from handlers.stores import Continuation, Row, TableName, Tables
 
 type Per = Literal["hour", "day"]

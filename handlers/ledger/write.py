@@ -1,240 +1,222 @@
-"""The account of every delivery: the only writer of the tables deliveries, timeline and records.
+"""Every write to the ledger: the only writer of the tables deliveries, timeline, records and erasures.
 
 `deliveries` is the truth, `timeline` its index by subject, `records` a view of the latest state. Every write
-can be done again with the same outcome.
+can be repeated with the same outcome. A row of `deliveries` is replaced only in the state that was read, so
+that no operator's decision is overwritten, nothing that retention removed comes back in part, and nothing
+that was erased comes back at all.
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
-from itertools import accumulate
 
-from events import Event, Kind, Payload, Problem, Subject, timestamp
-from handlers.errors import NotFound
-from handlers.ids import newest_first, time_of
-from handlers.paths import folder
-from handlers.stores import BlobRef, Entity, Row, TableName, Tables, Value, table_key
+from events import Event, Payload, Subject, timestamp
+from handlers.errors import Conflict, Erased, NotFound
+from handlers.ids import newest_first
+from handlers.ledger.rows import (
+    OPEN,
+    UNSENT,
+    DeliveryRow,
+    ErasureRow,
+    Outcome,
+    RecordRow,
+    Status,
+    TimelineRow,
+    day,
+    shortened,
+    timeline_partition,
+)
+from handlers.stores import Entity, Row, TableName, Tables, table_key
 from handlers.work import Work
 
-OPEN = "open"
-# A text column holds 64 KiB in UTF-16; this counts bytes of UTF-8, which are never fewer than its units.
-MAX_TEXT = 32_000
 _AT_ONCE = 16
 
 
-class Status(StrEnum):
-    SENT = "sent"
-    DUPLICATE = "duplicate"
-    QUARANTINED = "quarantined"
-    FAILING = "failing"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Say what came of a delivery."""
-
-    status: Status
-    error: str = ""
-    duplicate_of: str | None = None
-    queues: tuple[str, ...] = ()
-    raw: BlobRef | None = None
-    data_ref: str | None = None
-    # when each step was done
-    steps: Mapping[str, str] = field(default_factory=dict)
-
-
-def day(delivery_id: str) -> str:
-    """Return the partition of `deliveries` in which a delivery stands."""
-    return f"{time_of(delivery_id):%Y-%m-%d}"
-
-
 async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payload] | None = None) -> None:
-    """Write what came of a delivery to every table. Raises StorageFault."""
-    row = _row(work, outcome, event)
-    writes = [tables.merge(TableName.DELIVERIES, row)]
-    if outcome.status in {Status.QUARANTINED, Status.FAILED}:
-        if not await _is_closed(tables, work.id):
-            writes.append(tables.merge(TableName.DELIVERIES, {**row, "PartitionKey": OPEN}))
-    elif work.attempt > 1:  # an attempt that came after this one may have been given up
-        writes.append(tables.delete(TableName.DELIVERIES, OPEN, newest_first(work.id)))
-    if event is not None and outcome.status is not Status.FAILING:
-        writes += [tables.merge(TableName.TIMELINE, each) for each in _timeline(row, event)]
-        if event.subject is not None and outcome.status in {Status.SENT, Status.DUPLICATE}:
-            writes.append(_record(tables, work, outcome, event, event.subject))
-    await _some_at_once(writes)
+    """Write the outcome of a delivery to every table.
+
+    Raises StorageFault, and Erased, after removing what was written of it, if the delivery was erased.
+    """
+    row = DeliveryRow.of(work, outcome, event)
+    before = await _before(tables, row.id)
+    await _some_at_once(_index(tables, row, before, event, is_retry=work.attempt > 1))
+    try:
+        # last: whoever finds the row finds the rest, and an erasure meanwhile is noticed
+        before = await _put(tables, row, before)
+    except Erased:
+        await forget(tables, row)
+        raise
+    if before is not None and before.is_closed:
+        await tables.delete(TableName.DELIVERIES, OPEN, row.row_key)
 
 
-async def _some_at_once(writes: Sequence[Awaitable[None]]) -> None:
-    """Write all of it: an event may be about hundreds of jobs, and a call that waits too long times out."""
+async def refuse_erased(tables: Tables, delivery_id: str) -> None:
+    """Raise Erased if a delivery was erased."""
+    await _before(tables, delivery_id)
+
+
+async def _before(tables: Tables, delivery_id: str) -> DeliveryRow | None:
+    """Return a delivery's row as it is. Raises Erased."""
+    try:
+        found = await tables.get(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
+    except NotFound:
+        return None
+    return _not_erased(found)
+
+
+def _not_erased(found: Row | None) -> DeliveryRow | None:
+    row = DeliveryRow.read_ours(found) if found is not None else None
+    if row is not None and row.erased:
+        raise Erased(f"The delivery {row.id} was erased on {row.erased}.")
+    return row
+
+
+def _index(
+    tables: Tables,
+    row: DeliveryRow,
+    before: DeliveryRow | None,
+    event: Event[Payload] | None,
+    *,
+    is_retry: bool,
+) -> list[Awaitable[object]]:
+    """Return the writes beside the row itself."""
+    writes: list[Awaitable[object]] = []
+    if row.status in UNSENT:
+        if before is None or not before.is_closed:
+            entity = {**row.over(before).columns(), "PartitionKey": OPEN, "RowKey": row.row_key}
+            writes.append(tables.put(TableName.DELIVERIES, entity))
+    elif is_retry:  # a later attempt than this one may have been given up
+        writes.append(tables.delete(TableName.DELIVERIES, OPEN, row.row_key))
+    for subject in row.subjects:
+        keys = {"PartitionKey": timeline_partition(subject), "RowKey": row.row_key}
+        entity = {**TimelineRow.of(row, subject).columns(), **keys}
+        writes.append(tables.put(TableName.TIMELINE, entity))
+    if event is not None and event.subject is not None and row.status in {Status.SENT, Status.DUPLICATE}:
+        writes.append(_put_record(tables, RecordRow.of(row, event, event.subject), event.subject))
+    return writes
+
+
+async def _some_at_once(writes: Sequence[Awaitable[object]]) -> None:
+    """Do all the writes: an event may name hundreds of jobs, and a call that waits too long times out."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def in_turn(write: Awaitable[None]) -> None:
+    async def in_turn(write: Awaitable[object]) -> None:
         async with gate:
             await write
 
     await asyncio.gather(*map(in_turn, writes))
 
 
-async def knows(tables: Tables, delivery_id: str) -> bool:
-    """Tell whether a delivery was received and worked on before."""
-    try:
-        await tables.get(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
-    except NotFound:
-        return False
-    return True
-
-
-async def _is_closed(tables: Tables, delivery_id: str) -> bool:
-    """Tell whether somebody dealt with it already: a message can come twice, the second time late."""
-    try:
-        row = await tables.get(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
-    except NotFound:
-        return False
-    return bool(row.get("replayedBy") or row.get("dismissed"))
-
-
-def _row(work: Work, outcome: Outcome, event: Event[Payload] | None) -> dict[str, Value]:
-    subject = event.subject if event else None
-    columns: dict[str, Value | None] = {
-        "PartitionKey": day(work.id),
-        "RowKey": newest_first(work.id),
-        "id": work.id,
-        "event": event.type if event else folder(work.event),
-        "eventAsNamed": work.event if work.event != folder(work.event) else None,
-        "kind": subject.kind if subject else None,
-        "key": table_key(subject.key) if subject else None,
-        "subject": _shortened(subject.key) if subject else None,
-        "status": outcome.status,
-        "channel": work.channel,
-        "receivedAt": timestamp(work.received_at),
-        "processedAt": timestamp(datetime.now(UTC)),
-        "attempts": work.attempt,
-        "error": _shortened(outcome.error),
-        # emptied where it was freed from its mark
-        "duplicateOf": outcome.duplicate_of or ("" if outcome.status is Status.SENT else None),
-        "replayOf": work.replay.of if work.replay else None,
-        "origin": work.replay.origin if work.replay else None,
-        "queues": json.dumps(outcome.queues) if outcome.queues else None,
-        "raw": str(outcome.raw) if outcome.raw else None,
-        "dataRef": outcome.data_ref,
-        "steps": json.dumps(outcome.steps) if outcome.steps else None,
-        "size": work.size,
-        "contentType": work.content_type,
-        "file": work.file,
-        "subjects": _pairs(named_subjects(event)) if event and event.subjects else None,
-        "warnings": _bounded_list(event.warnings) if event and event.warnings else None,
-    }
-    return {name: value for name, value in columns.items() if value is not None}
-
-
-def _shortened(text: str) -> str:
-    encoded = text.encode("utf-8", "replace")
-    return text if len(encoded) <= MAX_TEXT else encoded[:MAX_TEXT].decode(errors="ignore") + "…"
-
-
-def timeline_partition(subject: Subject) -> str:
-    """Return the partition of `timeline` that tells of a subject."""
-    return table_key(f"{subject.kind}|{subject.key}")
-
-
-def subjects_of(row: Entity) -> list[Subject]:
-    """Return the subjects that a row of `deliveries` names."""
-    return [Subject(Kind(kind), key) for kind, key in json.loads(str(row.get("subjects") or "[]"))]
-
-
-def named_subjects(event: Event[Payload]) -> Sequence[Subject]:
-    """Return the subjects that the row names, as many as it holds: a row of `timeline` is written for each.
-
-    What is not named here could not be found again to be removed.
-    """
-    sizes = accumulate(len(_pairs([subject]).encode()) for subject in event.subjects)
-    return [subject for subject, size in zip(event.subjects, sizes, strict=True) if size <= MAX_TEXT]
-
-
-def _pairs(subjects: Sequence[Subject]) -> str:
-    return json.dumps(subjects, ensure_ascii=False, separators=(",", ":"))
-
-
-def _bounded_list(items: Sequence[Problem]) -> str:
-    """Write a list as JSON, as much of it as a column holds."""
-    shown = list(items)
-    while len(text := json.dumps([item._asdict() for item in shown])) > MAX_TEXT:
-        shown = shown[: len(shown) // 2]
-    return text
-
-
-_IN_TIMELINE = (
-    "RowKey", "id", "event", "status", "channel", "receivedAt", "processedAt", "error", "duplicateOf",
-    "replayOf",
-)  # fmt: skip
-
-
-def _timeline(row: Entity, event: Event[Payload]) -> list[Entity]:
-    shared = {name: row[name] for name in _IN_TIMELINE if name in row}
-    return [
-        {
-            **shared,
-            "PartitionKey": timeline_partition(subject),
-            "kind": subject.kind,
-            "subject": _shortened(subject.key),
-            "primary": subject == event.subject,
-        }
-        for subject in named_subjects(event)
-    ]
-
-
-async def _record(
-    tables: Tables, work: Work, outcome: Outcome, event: Event[Payload], subject: Subject
-) -> None:
-    """Write the latest state of the subject, unless a later delivery has."""
-    order = work.replay.origin if work.replay else work.id
-    in_row = len(event.data) <= MAX_TEXT
-    columns: dict[str, Value | None] = {
-        "PartitionKey": subject.kind,
-        "RowKey": table_key(subject.key),
-        "subject": _shortened(subject.key),
-        "event": event.type,
-        "delivery": work.id,
-        "order": order,
-        "receivedAt": timestamp(time_of(order)),
-        "data": event.data.decode() if in_row else None,
-        "dataRef": None if in_row else outcome.data_ref,
-    }
-    row = {name: value for name, value in columns.items() if value is not None}
+async def _put_record(tables: Tables, record: RecordRow, subject: Subject) -> None:
+    """Write the latest state of a subject, unless a later delivery has."""
 
     def unless_later(found: Row | None) -> Entity | None:
-        return None if found is not None and found["order"] > order else row
+        is_later = found is not None and str(found.get("order", "")) > record.order
+        return None if is_later else record.columns()
 
     await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), unless_later)
 
 
-async def intend_replay(tables: Tables, delivery_id: str, intention: str) -> None:
-    """Note which delivery a replay will be, before it is sent: after an interruption it is the same one."""
-    await tables.merge(TableName.DELIVERIES, {**_keys(delivery_id), "replaying": intention})
+async def _put(tables: Tables, row: DeliveryRow, before: DeliveryRow | None) -> DeliveryRow | None:
+    """Write a delivery's row, and return the one that it replaces. Raises Erased."""
+    if before is None:
+        try:
+            await tables.insert(TableName.DELIVERIES, _entity(row))
+        except Conflict:
+            pass  # the message is processed twice at once
+        else:
+            return None
+    found = await tables.update(
+        TableName.DELIVERIES, row.partition, row.row_key, lambda found: row.over(_not_erased(found)).columns()
+    )
+    return _not_erased(found)
+
+
+def _entity(row: DeliveryRow) -> Entity:
+    return {**row.columns(), "PartitionKey": row.partition, "RowKey": row.row_key}
+
+
+async def intend_replay(tables: Tables, row: DeliveryRow, intention: str) -> None:
+    """Note which delivery a replay will be, before it is sent: after an interruption it is the same one.
+
+    Raises Conflict if the row was changed since it was read, NotFound if it is gone.
+    """
+    await tables.replace(
+        TableName.DELIVERIES, _entity(row.model_copy(update={"replaying": intention})), etag=row.etag
+    )
 
 
 async def replayed(tables: Tables, delivery_id: str, replay_id: str) -> None:
-    """Note that the replay is in custody; what it repeats is open no longer."""
-    await tables.merge(TableName.DELIVERIES, {**_keys(delivery_id), "replaying": "", "replayedBy": replay_id})
-    await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
-
-
-async def dismissed(tables: Tables, delivery_id: str, reason: str) -> None:
-    """Note why nothing more is to be done about a delivery; it is open no longer."""
-    await tables.merge(
-        TableName.DELIVERIES,
-        {
-            **_keys(delivery_id),
-            "dismissed": _shortened(reason),
-            "dismissedAt": timestamp(datetime.now(UTC)),
-        },
+    """Note that a replay is in custody; the delivery is open no longer."""
+    await _close(
+        tables,
+        delivery_id,
+        lambda row: row.model_copy(update={"replaying": None, "replayed_by": replay_id}),
     )
-    await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
 
 
-def _keys(delivery_id: str) -> dict[str, Value]:
-    return {"PartitionKey": day(delivery_id), "RowKey": newest_first(delivery_id)}
+async def dismiss(
+    tables: Tables, delivery_id: str, reason: str, check: Callable[[DeliveryRow], object]
+) -> None:
+    """Note why a delivery needs nothing more; it is open no longer. Raises what `check` does."""
+
+    def dismissed(row: DeliveryRow) -> DeliveryRow:
+        check(row)
+        now = timestamp(datetime.now(UTC))
+        return row.model_copy(update={"dismissed": shortened(reason), "dismissed_at": now})
+
+    await _close(tables, delivery_id, dismissed)
+
+
+async def _close(tables: Tables, delivery_id: str, change: Callable[[DeliveryRow], DeliveryRow]) -> None:
+    """Change a delivery's row, if there is one still and it was not erased, and remove its copy in OPEN."""
+
+    def changed(found: Row | None) -> Entity | None:
+        row = DeliveryRow.read_ours(found) if found is not None else None
+        return change(row).columns() if row is not None and not row.erased else None
+
+    row_key = newest_first(delivery_id)
+    await tables.update(TableName.DELIVERIES, day(delivery_id), row_key, changed)
+    await tables.delete(TableName.DELIVERIES, OPEN, row_key)
+
+
+async def forget(tables: Tables, row: DeliveryRow, *, but: Subject | None = None) -> None:
+    """Remove a delivery from the other tables of the ledger; it stays in the timeline of `but`."""
+    for subject in row.subjects:
+        await tables.delete_if(
+            TableName.RECORDS,
+            subject.kind,
+            table_key(subject.key),
+            lambda record: record.get("delivery") == row.id,
+        )
+        if subject != but:
+            await forget_in_timeline(tables, row.id, subject)
+    await tables.delete(TableName.DELIVERIES, OPEN, row.row_key)
+
+
+async def forget_in_timeline(tables: Tables, delivery_id: str, subject: Subject) -> None:
+    """Remove a delivery from the timeline of a subject."""
+    await tables.delete(TableName.TIMELINE, timeline_partition(subject), newest_first(delivery_id))
+
+
+async def remove(tables: Tables, row: Row) -> None:
+    """Remove a row of `deliveries`, whatever it holds."""
+    await tables.delete(TableName.DELIVERIES, str(row["PartitionKey"]), str(row["RowKey"]))
+
+
+async def erase(tables: Tables, row: DeliveryRow, reason: str) -> bool:
+    """Reduce a row to that it came and was erased; return False if it changed since it was read."""
+    try:
+        await tables.replace(
+            TableName.DELIVERIES, _entity(row.erased_at(datetime.now(UTC), reason)), etag=row.etag
+        )
+    except Conflict:
+        return False
+    except NotFound:
+        return True  # retention was first
+    return True
+
+
+async def record_erasure(tables: Tables, ids: Sequence[str], reason: str) -> None:
+    """Write that an erasure was done: when, why, and of which deliveries; not of whom."""
+    await tables.insert(TableName.ERASURES, ErasureRow.of(ids, reason, datetime.now(UTC)).entity())

@@ -12,7 +12,7 @@ type Role = Literal["inbox", "notifications", "poison", "result"]
 
 
 class Backlog(NamedTuple):
-    """Tell how full a queue is; `oldest_seconds` is None where no message can be seen."""
+    """How full a queue is; `oldest_seconds` is None if no message is visible."""
 
     queue: str
     role: Role
@@ -21,9 +21,9 @@ class Backlog(NamedTuple):
 
 
 async def backlogs(app: App) -> list[Backlog]:
-    """Look at every queue that the app writes to or is responsible for. Raises StorageFault.
+    """Measure every queue that the app writes to or is responsible for. Raises StorageFault.
 
-    Where the subscriptions are wrong, nobody knows the result queues: the others are told all the same.
+    If the subscriptions are wrong, the result queues are unknown, and only the others are measured.
     """
     queues = app.stores.queues
     try:
@@ -31,19 +31,19 @@ async def backlogs(app: App) -> list[Backlog]:
     except SubscriptionsError:
         names = []
     notifications = [
-        _look(queues, name, "notifications") for name in await queues.starting_with(NOTIFICATION_QUEUES)
+        _measure(queues, name, "notifications") for name in await queues.starting_with(NOTIFICATION_QUEUES)
     ]
-    results = [_look(queues, name, "result") for name in names]
+    results = [_measure(queues, name, "result") for name in names]
     return await asyncio.gather(
-        _look(queues, INBOX_QUEUE, "inbox"),
-        _look(queues, INBOX_POISON_QUEUE, "poison"),
-        _look(app.stores.drop_queues, DROPS_POISON_QUEUE, "poison"),
+        _measure(queues, INBOX_QUEUE, "inbox"),
+        _measure(queues, INBOX_POISON_QUEUE, "poison"),
+        _measure(app.stores.drop_queues, DROPS_POISON_QUEUE, "poison"),
         *notifications,
         *results,
     )
 
 
-async def _look(queues: Queues, name: str, role: Role) -> Backlog:
+async def _measure(queues: Queues, name: str, role: Role) -> Backlog:
     messages, oldest = await asyncio.gather(queues.depth(name), queues.oldest(name))
     age = max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else None
     return Backlog(name, role, messages, age)

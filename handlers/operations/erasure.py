@@ -1,52 +1,36 @@
-"""Erase what is held of one person, and keep a record that it was done.
+"""Erases what is held of one person, and keeps a record that it was done.
 
-The bytes, the normalised data and every row that names a subject go; of the ledger's row remains that
-something came, when, and that it was erased. Messages that consumers have taken are theirs to erase.
+The bytes, the normalised data and every row that names a subject go. What remains of the ledger's row is that
+something came, when, and that it was erased; a message of it that is still in the inbox is then dropped.
+Messages that consumers have taken are theirs to erase.
 """
 
 import codecs
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from events import Delivery, EventError, Subject, timestamp
+from events import Delivery, EventError, Subject
 from handlers.app import App
-from handlers.errors import NotFound
-from handlers.ids import new_id, newest_first
+from handlers.errors import NotFound, UnknownDelivery
+from handlers.ledger import write
 from handlers.ledger.query import Filter, find, page
-from handlers.ledger.write import OPEN, timeline_partition
-from handlers.operations.retention import remove_traces
-from handlers.paths import data_path, raw_paths
+from handlers.ledger.rows import DeliveryRow
+from handlers.pipeline import removal
 from handlers.pipeline.parsing import parse_delivery
-from handlers.stores import BlobRef, ContainerName, Opened, Row, TableName
-
-ERASURES = "erasures"
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, Opened
 
 _PAGE = 200
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
-_KEPT = (
-    "PartitionKey",
-    "RowKey",
-    "id",
-    "event",
-    "channel",
-    "receivedAt",
-    "processedAt",
-    "status",
-    "size",
-    "attempts",
-)
-_MAX_IDS = 800
 # A shorter text is in nearly every body, and none is in all of them.
 _SHORTEST_TEXT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Say whom to erase: by a subject (a customer, a contact), by a text in a delivery, or by both.
+    """The person to erase: by a subject (a customer, a contact), by a text in a delivery, or by both.
 
-    Raises ValueError where nothing is said, or so little that it would tell everybody.
+    Raises ValueError if neither is given, or so little that it would match everybody.
     """
 
     subject: Subject | None = None
@@ -54,9 +38,9 @@ class Person:
 
     def __post_init__(self) -> None:
         if self.subject is None and self.text is None:
-            raise ValueError("Say whom to erase: by a subject, by a text, or by both.")
+            raise ValueError("Name the person to erase: by a subject, by a text, or by both.")
         if self.subject is not None and not self.subject.key.strip():
-            raise ValueError(f"A subject needs its key: {self.subject.kind}/ alone tells nobody.")
+            raise ValueError(f"A subject needs its key: {self.subject.kind}/ alone names nobody.")
         if self.text is not None and len(self.text.strip()) < _SHORTEST_TEXT:
             raise ValueError(
                 f"The text {self.text!r} is in nearly everything: give at least {_SHORTEST_TEXT} characters, "
@@ -64,8 +48,11 @@ class Person:
             )
 
 
-async def deliveries_of(person: Person, app: App) -> AsyncIterator[Row]:
-    """Yield the deliveries that hold something of the person; a text is looked for in every kept body."""
+async def deliveries_of(person: Person, app: App) -> AsyncIterator[DeliveryRow]:
+    """Yield the deliveries that hold something of the person; a text is searched for in every kept body.
+
+    What is still in the inbox and was never tried is not among them: see `unsearched`.
+    """
     cursor: str | None = None
     selected = Filter()
     if person.subject is not None:
@@ -73,7 +60,10 @@ async def deliveries_of(person: Person, app: App) -> AsyncIterator[Row]:
     while True:
         found = await page(app.stores.tables, selected, size=_PAGE, cursor=cursor)
         for each in found.rows:
-            row = await find(app.stores.tables, str(each["id"]))
+            try:
+                row = await find(app.stores.tables, each.id)
+            except UnknownDelivery:
+                continue  # removed by retention just now, or its first row is about to be written
             if person.text is None or await _holds(row, person.text.lower(), app):
                 yield row
         cursor = found.cursor
@@ -81,34 +71,47 @@ async def deliveries_of(person: Person, app: App) -> AsyncIterator[Row]:
             return
 
 
-async def _holds(row: Row, text: str, app: App) -> bool:
-    if not row.get("raw"):
-        return False
-    place = BlobRef.read(str(row["raw"]))
-    try:
-        if await _is_in(await app.stores.blobs.open(*place), text):
-            return True
-        if row["size"] > app.settings.max_body_bytes:
-            return False
-        body = await app.stores.blobs.get(*place)
-    except NotFound:
+async def unsearched(app: App) -> int:
+    """Return about how many messages wait to be processed: what they hold could not be searched."""
+    queues = app.stores.queues
+    return await queues.depth(INBOX_QUEUE) + await queues.depth(INBOX_POISON_QUEUE)
+
+
+async def _holds(row: DeliveryRow, text: str, app: App) -> bool:
+    if any(text in value.lower() for value in row.columns().values() if isinstance(value, str)):
+        return True
+    # of what is being retried, or came back after an erasure, the row does not name the place
+    for place in [row.raw] if row.raw else removal.places(row.event, row.id):
+        try:
+            if await _is_in_blob(place, row, text, app):
+                return True
+        except NotFound:
+            continue
+    return False
+
+
+async def _is_in_blob(place: BlobRef, row: DeliveryRow, text: str, app: App) -> bool:
+    """Search bytes, then the event that they are. Raises NotFound."""
+    if await _is_in(await app.stores.blobs.open(*place), text):
+        return True
+    if row.size > app.settings.max_body_bytes:
         return False
     delivery = Delivery(
-        id=str(row["id"]),
-        event=str(row["event"]),
-        body=body,
-        channel=row["channel"],
+        id=row.id,
+        event=row.event,
+        body=await app.stores.blobs.get(*place),
+        channel=row.channel,
         received_at=datetime.now(UTC),
     )
     try:
-        # written with escapes it is found only when it is read
+        # a text written with escapes is found only in what was parsed
         return text in (await parse_delivery(delivery, app.settings)).data.decode().lower()
     except EventError:
         return False
 
 
 async def _is_in(opened: Opened, text: str) -> bool:
-    """Look for a text in bytes of any number, in each of the encodings that they may have."""
+    """Search bytes of any length for a text, in each of the encodings that they may have."""
     readers = [codecs.getincrementaldecoder(encoding)("ignore") for encoding in _ENCODINGS]
     seen = ["" for _ in readers]
     async for chunk in opened.chunks():
@@ -119,40 +122,20 @@ async def _is_in(opened: Opened, text: str) -> bool:
     return False
 
 
-async def erase(row: Row, reason: str, person: Person, app: App) -> None:
-    """Erase one delivery. Can be interrupted and done again: what leads to it goes last."""
-    tables, delivery_id = app.stores.tables, str(row["id"])
-    if not row.get("erased"):
-        if row.get("raw"):
-            await app.stores.blobs.delete(*BlobRef.read(str(row["raw"])))
-        for container in (ContainerName.ARCHIVE, ContainerName.QUARANTINE):
-            # what failed was archived before, and lies in both
-            for path in raw_paths(str(row["event"]), delivery_id):
-                await app.stores.blobs.delete(container, path)
-        await app.stores.blobs.delete(ContainerName.ARCHIVE, data_path(str(row["event"]), delivery_id))
-        await remove_traces(app, row, but=person.subject)
-        await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
-        skeleton = {name: row[name] for name in _KEPT if name in row}
-        await tables.replace(
-            TableName.DELIVERIES,
-            {**skeleton, "erased": timestamp(datetime.now(UTC)), "erasedBecause": reason},
-            etag=row.etag,
-        )
+async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None:
+    """Erase one delivery. Can be interrupted and repeated: what leads to it goes last."""
+    stores = app.stores
+    while True:
+        await removal.remove_bytes(stores, row.event, row.id, row.raw)
+        await removal.forget(stores, row, but=person.subject)
+        if row.erased or await write.erase(stores.tables, row, reason):
+            break
+        row = await find(stores.tables, row.id)  # it was processed meanwhile
     if person.subject is not None:
-        await tables.delete(TableName.TIMELINE, timeline_partition(person.subject), newest_first(delivery_id))
+        named = row.model_copy(update={"subjects": (person.subject,)})
+        await removal.forget(stores, named)
 
 
-async def record(ids: list[str], reason: str, app: App) -> None:
-    """Write down that an erasure was done: when, why, and of how many deliveries; not of whom."""
-    now = datetime.now(UTC)
-    await app.stores.tables.insert(
-        TableName.DELIVERIES,
-        {
-            "PartitionKey": ERASURES,
-            "RowKey": newest_first(new_id(now)),
-            "erasedAt": timestamp(now),
-            "reason": reason,
-            "deliveries": len(ids),
-            "ids": json.dumps(ids[:_MAX_IDS]),
-        },
-    )
+async def record(ids: Sequence[str], reason: str, app: App) -> None:
+    """Record that an erasure was done: when, why, and of which deliveries; not of whom."""
+    await write.record_erasure(app.stores.tables, ids, reason)

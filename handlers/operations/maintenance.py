@@ -1,7 +1,7 @@
-"""The heartbeat: every five minutes the alerts are told what they ask for, and what crashed is brought back.
+"""Maintenance: every five minutes, write what the alerts read, and recover what crashed.
 
-Azure's own metrics of a queue are hourly and know no age. A message that its trigger fails on five times in a
-poison queue is never handed out again, since that queue has no poison queue itself: a timer can always try.
+Azure's own metrics of a queue are hourly and have no age. A message on which the poison queue's trigger fails
+five times is not handed out again soon, since that queue has no poison queue itself: a timer can always try.
 """
 
 import base64
@@ -19,34 +19,34 @@ from handlers.operations.backlog import backlogs
 from handlers.pipeline.retry import recover_poison
 from handlers.stores import DROPS_POISON_QUEUE, ContainerName, Received
 
-_log = logging.getLogger("printiq.heartbeat")
+_log = logging.getLogger("printiq.maintenance")
 
 
-async def beat(app: App) -> None:
-    """Tell that the app runs, how full its queues are and which events are silent; bring back what crashed.
+async def maintain(app: App) -> None:
+    """Log that the app runs, how full its queues are and which events are silent; recover what crashed.
 
-    A step that fails is no hindrance to the others.
+    A step that fails does not keep the others from running.
     """
     telemetry.heartbeat()
-    for step in (_tell_queues, _tell_events, recover_poison, forget_drops):
-        await _tried(step, app)
+    for step in (_log_queues, _log_events, recover_poison, forget_drops):
+        await _try(step, app)
 
 
-async def _tried(step: Callable[[App], Awaitable[object]], app: App) -> None:
+async def _try(step: Callable[[App], Awaitable[object]], app: App) -> None:
     try:
         await step(app)
     except StorageFault as fault:
-        _log.error("The heartbeat could not do all: %s. It tries again in five minutes.", fault)
+        _log.error("Maintenance is incomplete: %s. It tries again in five minutes.", fault)
     except Exception:  # noqa: BLE001 - the other steps go on
-        _log.exception("The heartbeat could not do all, by an error of the app itself.")
+        _log.exception("Maintenance is incomplete because of a bug.")
 
 
-async def _tell_queues(app: App) -> None:
+async def _log_queues(app: App) -> None:
     for each in await backlogs(app):
         telemetry.queue(each.queue, each.role, depth=each.messages, oldest_seconds=each.oldest_seconds or 0)
 
 
-async def _tell_events(app: App) -> None:
+async def _log_events(app: App) -> None:
     now = datetime.now(UTC)
     for event, received_at in sorted((await app.last_seen.all()).items()):
         silence = now - received_at
@@ -54,7 +54,7 @@ async def _tell_events(app: App) -> None:
 
 
 async def forget_drops(app: App) -> None:
-    """Remove what the platform wrote of files that are gone from the hot folder: the sweep has taken them."""
+    """Delete the platform's messages about files that have left the hot folder: the sweep took them."""
     queues = app.stores.drop_queues
     async for batch in queues.receive(DROPS_POISON_QUEUE):
         for received in batch:
@@ -68,15 +68,15 @@ async def _is_gone(received: Received, app: App) -> bool:
     except NotFound:
         return True
     except ValueError:
-        _log.warning("A message in %s names no file: %s", DROPS_POISON_QUEUE, received.id)
+        _log.warning("A message in %s does not name a file: %s", DROPS_POISON_QUEUE, received.id)
     return False
 
 
 def _blob_name(text: str) -> str:
-    """Read which file a message of the platform's is about. Raises ValueError."""
+    """Return the file that a message of the platform's is about. Raises ValueError."""
     with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-        text = base64.b64decode(text, validate=True).decode()  # that depends on queues.messageEncoding
+        text = base64.b64decode(text, validate=True).decode()  # as queues.messageEncoding says
     match json.loads(text):
         case {"BlobName": str(name)}:
             return name
-    raise ValueError("no message of the Blob trigger")
+    raise ValueError("not a message of the Blob trigger")

@@ -1,39 +1,32 @@
-"""The account: archive, quarantine and ledger against each other, to show that nothing is lost."""
+"""Reconciles archive, quarantine and ledger with each other, to show that nothing is lost."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from events import Channel, EventType
-from handlers.errors import NotFound
-from handlers.ids import newest_first, time_of
-from handlers.ledger.write import OPEN, Status, day, subjects_of, timeline_partition
-from handlers.paths import UNKNOWN_EVENT
+from handlers.app import App
+from handlers.errors import NotPossible, UnknownDelivery
+from handlers.ids import time_of
+from handlers.ledger import query
+from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, Status
+from handlers.operations.retention import kept_since
+from handlers.paths import UNKNOWN_EVENT, Stored
 from handlers.pipeline import inbox
-from handlers.stores import (
-    INBOX_POISON_QUEUE,
-    INBOX_QUEUE,
-    BlobRef,
-    ContainerName,
-    Row,
-    Stores,
-    TableName,
-    table_key,
-)
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName
 from handlers.work import Work
 
 _AT_ONCE = 16
-_COLUMNS = [
-    "PartitionKey", "RowKey", "id", "event", "kind", "subject", "status", "raw", "dataRef", "subjects",
-    "origin", "replaying", "replayedBy", "dismissed", "erased",
-]  # fmt: skip
+
+type _Row = DeliveryRow | ForeignRow
 
 
 class Finding(NamedTuple):
-    """Name a delivery that does not add up, and what is wrong with it; `unknown` is a blob without a row."""
+    """A delivery that does not add up, and what is wrong with it; `unknown` is a blob without a row."""
 
     id: str
     what: str
@@ -41,10 +34,10 @@ class Finding(NamedTuple):
 
 
 @dataclass
-class Account:
-    """Sum up what was found; `waiting` messages make it inexact until they are handled.
+class Reconciliation:
+    """What was found; it is inexact while messages are `waiting`.
 
-    `failing` are the ids of those that are to be tried again.
+    `failing` are the ids of those that are to be retried, `foreign` the blobs that this app did not write.
     """
 
     days: int = 0
@@ -53,6 +46,7 @@ class Account:
     waiting: int = 0
     poison: int = 0
     failing: list[str] = field(default_factory=list)
+    foreign: list[BlobRef] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -61,76 +55,98 @@ class Account:
 
 
 # Called after each day, with its date as YYYY-MM-DD.
-type Progress = Callable[[str, Account], None]
+type Progress = Callable[[str, Reconciliation], None]
 
 
-async def verify(stores: Stores, *, since: date | None = None, progress: Progress | None = None) -> Account:
-    """Reconcile archive, quarantine and ledger, from a day on (default: from the first).
+async def reconcile(
+    app: App, *, since: date | None = None, progress: Progress | None = None
+) -> Reconciliation:
+    """Compare archive, quarantine and ledger, from a day on (default: from the first).
 
     Reads each container and the ledger once, day by day, and looks up three rows a delivery.
     Raises StorageFault.
     """
-    account = Account()
-    rows = _ByDay(_rows(stores, since))
+    found = Reconciliation()
+    oldest_kept = kept_since(app).date()
+    rows = _ByDay(query.days(app.stores.tables, since))
     blobs = [
-        _ByDay(_blobs(stores, container, event, since))
+        _ByDay(_blobs(app, container, event, since, found))
         for container in (ContainerName.ARCHIVE, ContainerName.QUARANTINE)
         for event in _folders()
     ]
     while when := await _first_day(rows, *blobs):
-        await _verify_day(stores, await rows.take(when), [await each.take(when) for each in blobs], account)
-        account.days += 1
+        day = _Day(await rows.take(when), _sorted([each for some in blobs for each in await some.take(when)]))
+        await _reconcile_day(app, day, found, is_kept=when > f"{oldest_kept:%Y-%m-%d}")
+        found.days += 1
         if progress is not None:
-            progress(when, account)
-    account.findings += [finding async for finding in _open_rows(stores, account)]
-    account.waiting = await stores.queues.depth(INBOX_QUEUE)
-    account.poison = await stores.queues.depth(INBOX_POISON_QUEUE)
-    if not account.waiting:
-        nowhere = "it is to be tried again, but no message of it waits in the inbox"
-        account.findings += [Finding(delivery_id, nowhere) for delivery_id in account.failing]
-    return account
+            progress(when, found)
+    async for row in query.open_rows(app.stores.tables):
+        found.open += 1
+        found.findings += [finding async for finding in _wrong_with_open(app, row)]
+    found.waiting = await app.stores.queues.depth(INBOX_QUEUE)
+    found.poison = await app.stores.queues.depth(INBOX_POISON_QUEUE)
+    if not found.waiting:
+        nowhere = "it is to be retried, but the inbox has no message of it"
+        found.findings += [Finding(delivery_id, nowhere) for delivery_id in found.failing]
+    return found
 
 
-async def adopt(stores: Stores, place: BlobRef) -> None:
-    """Put bytes that no row tells of into the inbox: they came whole, though their sender was never told.
+async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
+    """Adopt all bytes that have no row, and return where they are.
+
+    Raises NotPossible while messages wait, since the bytes may be theirs, and StorageFault.
+    """
+    unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
+    waiting = found.waiting + found.poison
+    if unknown and waiting:
+        raise NotPossible(
+            f"{waiting:,} messages wait, and what has no row may be theirs. Repair once the inbox is empty."
+        )
+    for place in unknown:
+        await adopt(app, place)
+    return unknown
+
+
+async def adopt(app: App, place: BlobRef) -> None:
+    """Put bytes that have no row into the inbox: they arrived whole, but the sender got no confirmation.
 
     They stem from a crash between the two writes of a large body. If it was sent again since, this one is a
-    repeat, and is marked as such. Raises StorageFault.
+    duplicate, and is marked as one. Raises NotFound and StorageFault.
     """
-    found = await stores.blobs.find(*place)
-    event, _, delivery_id = place.name.partition(".")[0].partition("/")
-    delivery_id = delivery_id.rpartition("/")[2]
+    blob, stored = await app.stores.blobs.find(*place), Stored.read(place.name)
+    file = blob.metadata.get(inbox.FILE)
     work = Work(
-        id=delivery_id,
-        event=event,
-        channel=Channel.WEBHOOK,
-        received_at=time_of(delivery_id),
-        size=found.size,
+        id=stored.id,
+        event=stored.event,
+        channel=Channel(blob.metadata.get(inbox.CHANNEL, Channel.WEBHOOK)),
+        received_at=time_of(stored.id),
+        file=unquote(file) if file else None,
+        size=blob.size,
         blob=place,
     )
-    await inbox.requeue(stores, work, delay=0)
+    await inbox.requeue(app.stores, work, delay=0)
 
 
-async def _first_day(*streams: "_ByDay[Row] | _ByDay[str]") -> str | None:
+async def _first_day(*streams: "_ByDay[_Row] | _ByDay[BlobRef]") -> str | None:
     days = [await each.day() for each in streams]
     return min((day for day in days if day is not None), default=None)
 
 
 class _ByDay[T]:
-    """Read a stream that is in the order of days, a day at a time."""
+    """A stream in the order of days, read a day at a time."""
 
     def __init__(self, stream: AsyncIterator[tuple[str, T]]) -> None:
         self._stream = stream
         self._next: tuple[str, T] | None = None
 
     async def day(self) -> str | None:
-        """Return the next day that has something, None at the end."""
+        """Return the next day that has anything, None at the end."""
         if self._next is None:
             self._next = await anext(self._stream, None)
         return self._next[0] if self._next else None
 
     async def take(self, day: str) -> list[T]:
-        """Return what the stream has of this day."""
+        """Return what the stream has of a day."""
         taken: list[T] = []
         while await self.day() == day and self._next is not None:
             taken.append(self._next[1])
@@ -138,21 +154,19 @@ class _ByDay[T]:
         return taken
 
 
-async def _rows(stores: Stores, since: date | None) -> AsyncIterator[tuple[str, Row]]:
-    # days begin with a digit; the other partitions of the table with a letter
-    first = f"{since:%Y-%m-%d}" if since else "0"
-    condition = f"PartitionKey ge '{first}' and PartitionKey lt 'a'"
-    async for row in stores.tables.query(TableName.DELIVERIES, condition, columns=_COLUMNS):
-        yield str(row["PartitionKey"]), row
-
-
 async def _blobs(
-    stores: Stores, container: ContainerName, event: str, since: date | None
-) -> AsyncIterator[tuple[str, str]]:
-    async for blob in stores.blobs.list(container, f"{event}/"):
-        when = "-".join(blob.name.split("/")[1:4])
+    app: App, container: ContainerName, event: str, since: date | None, found: Reconciliation
+) -> AsyncIterator[tuple[str, BlobRef]]:
+    """Yield the blobs that this app wrote, with their days; others are noted as foreign."""
+    async for blob in app.stores.blobs.list(container, f"{event}/"):
+        place = BlobRef(container, blob.name)
+        try:
+            when = Stored.read(blob.name).day
+        except ValueError:
+            found.foreign.append(place)
+            continue
         if since is None or when >= f"{since:%Y-%m-%d}":
-            yield when, f"{container}/{blob.name}"
+            yield when, place
 
 
 def _folders() -> Iterator[str]:
@@ -161,122 +175,106 @@ def _folders() -> Iterator[str]:
 
 
 class _Blobs(NamedTuple):
-    """Hold the places of a day's blobs, by what they are."""
+    """A day's blobs: bytes by delivery, data by name, problem documents by delivery."""
 
-    raw: dict[str, list[str]]
+    raw: dict[str, list[BlobRef]]
     data: set[str]
     problems: set[str]
 
 
-async def _verify_day(stores: Stores, rows: list[Row], places: list[list[str]], account: Account) -> None:
-    blobs = _sorted(place for each in places for place in each)
-    known = {str(row["id"]) for row in rows}
-    account.by_status.update(str(row.get("status")) for row in rows)
-    account.failing += [str(row["id"]) for row in rows if row.get("status") == Status.FAILING]
-    for delivery_id, names in blobs.raw.items():
-        if delivery_id not in known:
-            container, _, name = names[0].partition("/")
-            unknown = BlobRef(ContainerName(container), name)
-            account.findings.append(Finding(delivery_id, f"{unknown} is not in the ledger", unknown))
+class _Day(NamedTuple):
+    rows: Sequence[_Row]
+    blobs: _Blobs
+
+
+async def _reconcile_day(app: App, day: _Day, found: Reconciliation, *, is_kept: bool) -> None:
+    """Compare a day's blobs and rows. A day past RETENTION_DAYS has bytes without rows, and rightly so."""
+    rows = [row for row in day.rows if isinstance(row, DeliveryRow)]
+    found.findings += [Finding("", str(row)) for row in day.rows if isinstance(row, ForeignRow)]
+    found.by_status.update(str(row.status) for row in rows)
+    found.failing += [row.id for row in rows if row.status is Status.FAILING and not row.erased]
+    known = {row.id for row in rows}
+    if is_kept:
+        found.findings += [
+            Finding(delivery_id, f"{places[0]} is not in the ledger", places[0])
+            for delivery_id, places in day.blobs.raw.items()
+            if delivery_id not in known
+        ]
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def checked(row: Row) -> list[Finding]:
+    async def checked(row: DeliveryRow) -> list[Finding]:
         async with gate:
-            return [Finding(str(row["id"]), what) async for what in _wrong_with(stores, row, blobs)]
+            return [Finding(row.id, what) async for what in _wrong_with(app, row, day.blobs)]
 
-    for found in await asyncio.gather(*(checked(row) for row in rows)):
-        account.findings += found
+    for findings in await asyncio.gather(*map(checked, rows)):
+        found.findings += findings
 
 
-def _sorted(places: Iterable[str]) -> _Blobs:
+def _sorted(places: Iterable[BlobRef]) -> _Blobs:
     found = _Blobs({}, set(), set())
     for place in places:
-        delivery_id, _, extension = place.rpartition("/")[2].partition(".")
-        if extension == "data.json":
-            found.data.add(place)
-        elif extension == "problem.json":
-            found.problems.add(delivery_id)
+        stored = Stored.read(place.name)
+        if stored.extension == "data.json":
+            found.data.add(str(place))
+        elif stored.extension == "problem.json":
+            found.problems.add(stored.id)
         else:
-            found.raw.setdefault(delivery_id, []).append(place)
+            found.raw.setdefault(stored.id, []).append(place)
     return found
 
 
-async def _wrong_with(stores: Stores, row: Row, blobs: _Blobs) -> AsyncIterator[str]:
-    if row.get("erased"):
+async def _wrong_with(app: App, row: DeliveryRow, blobs: _Blobs) -> AsyncIterator[str]:
+    if row.erased:
+        if row.id in blobs.raw:
+            yield f"it was erased, but its bytes are at {blobs.raw[row.id][0]}: erase it again"
         return
-    if row.get("status") is None:
-        yield "its row has no status"
-    else:
-        async for what in _wrong_with_row(stores, row, blobs):
-            yield what
-        async for what in _wrong_with_outcome(stores, row, blobs):
-            yield what
+    async for what in _wrong_with_row(app, row, blobs):
+        yield what
+    async for what in _wrong_with_outcome(app, row, blobs):
+        yield what
 
 
-async def _wrong_with_row(stores: Stores, row: Row, blobs: _Blobs) -> AsyncIterator[str]:
-    if row.get("raw") and row["raw"] not in blobs.raw.get(str(row["id"]), ()):
-        yield f"its bytes are not at {row['raw']}"
-    if row.get("replaying"):
+async def _wrong_with_row(app: App, row: DeliveryRow, blobs: _Blobs) -> AsyncIterator[str]:
+    if row.raw is not None and row.raw not in blobs.raw.get(row.id, ()):
+        yield f"its bytes are not at {row.raw}"
+    if row.replaying:
         yield "its replay was begun and not finished: ask for it again"
-    if row.get("replayedBy") and not await _exists(stores, str(row["replayedBy"])):
-        yield f"its replay {row['replayedBy']} is not in the ledger"
+    if row.replayed_by and not await query.exists(app.stores.tables, row.replayed_by):
+        yield f"its replay {row.replayed_by} is not in the ledger"
 
 
-async def _wrong_with_outcome(stores: Stores, row: Row, blobs: _Blobs) -> AsyncIterator[str]:
-    delivery_id, status = str(row["id"]), row["status"]
-    if status in {Status.QUARANTINED, Status.FAILED}:
-        if status == Status.QUARANTINED and delivery_id not in blobs.problems:
+async def _wrong_with_outcome(app: App, row: DeliveryRow, blobs: _Blobs) -> AsyncIterator[str]:
+    if row.status in UNSENT:
+        if row.status is Status.QUARANTINED and row.id not in blobs.problems:
             yield "its .problem.json is not in quarantine"
-        closed = row.get("replayedBy") or row.get("dismissed")
-        if not closed and not await _has(stores, TableName.DELIVERIES, OPEN, newest_first(delivery_id)):
-            yield "it was neither replayed nor dismissed, and yet is not open"
-    elif status != Status.FAILING:
-        async for what in _wrong_with_sent(stores, row, blobs):
+        if not row.is_closed and not await query.is_open(app.stores.tables, row):
+            yield "it was neither replayed nor dismissed, but is not open"
+    elif row.status is not Status.FAILING:
+        async for what in _wrong_with_sent(app, row, blobs):
             yield what
 
 
-async def _wrong_with_sent(stores: Stores, row: Row, blobs: _Blobs) -> AsyncIterator[str]:
-    if row.get("dataRef") and not any(str(row["dataRef"]).endswith(place) for place in blobs.data):
-        yield f"its data is not at {row['dataRef']}"
-    for subject in subjects_of(row):
-        if not await _has(stores, TableName.TIMELINE, timeline_partition(subject), str(row["RowKey"])):
-            yield f"the timeline of {subject.kind} {subject.key} does not tell of it"
-    if row.get("subject"):
-        try:
-            record = await stores.tables.get(
-                TableName.RECORDS, str(row["kind"]), table_key(str(row["subject"]))
-            )
-        except NotFound:
-            yield f"there is no record of {row['kind']} {row['subject']}"
-        else:
-            if record["order"] < (row.get("origin") or row["id"]):
-                yield f"the record of {row['kind']} {row['subject']} is older than it"
+async def _wrong_with_sent(app: App, row: DeliveryRow, blobs: _Blobs) -> AsyncIterator[str]:
+    tables = app.stores.tables
+    if row.data_ref and not any(row.data_ref.endswith(place) for place in blobs.data):
+        yield f"its data is not at {row.data_ref}"
+    for subject in row.subjects:
+        if not await query.is_in_timeline(tables, row, subject):
+            yield f"the timeline of {subject.kind} {subject.key} lacks it"
+    if row.subjects:
+        subject = row.subjects[0]
+        record = await query.latest(tables, subject)
+        if record is None:
+            yield f"there is no record of {subject.kind} {subject.key}"
+        elif record.order < row.order:
+            yield f"the record of {subject.kind} {subject.key} is older than it"
 
 
-async def _open_rows(stores: Stores, account: Account) -> AsyncIterator[Finding]:
-    async for row in stores.tables.query(TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'", columns=["id"]):
-        account.open += 1
-        delivery_id = str(row["id"])
-        try:
-            told = await stores.tables.get(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
-        except NotFound:
-            yield Finding(delivery_id, "it is open, but the ledger does not tell of it")
-            continue
-        if (
-            told.get("replayedBy")
-            or told.get("dismissed")
-            or told["status"] in {Status.SENT, Status.DUPLICATE}
-        ):
-            yield Finding(delivery_id, "it is dealt with, and yet open")
-
-
-async def _exists(stores: Stores, delivery_id: str) -> bool:
-    return await _has(stores, TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id))
-
-
-async def _has(stores: Stores, table: TableName, partition: str, row: str) -> bool:
+async def _wrong_with_open(app: App, copy: DeliveryRow) -> AsyncIterator[Finding]:
     try:
-        await stores.tables.get(table, partition, row)
-    except NotFound:
-        return False
-    return True
+        row = await query.find(app.stores.tables, copy.id)
+    except UnknownDelivery:
+        yield Finding(copy.id, "it is open, but not in the ledger")
+        return
+    if row.is_closed or row.erased or row.status in {Status.SENT, Status.DUPLICATE}:
+        yield Finding(copy.id, "it is dealt with, but still open")

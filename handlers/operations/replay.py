@@ -1,24 +1,24 @@
-"""Send a delivery through again from its kept bytes, or say that nothing more is to be done about it.
+"""Sends a delivery through again from its kept bytes, or records that nothing more is to be done about it.
 
-A replay is a new delivery: it keeps the CloudEvents id and ordering time of what it repeats, and names it.
-Its id is noted on the old row before it is sent, with the event and the queues, so that a replay that was
-interrupted and is asked for again is the same one.
+A replay is a new delivery: it keeps the original's CloudEvents id and ordering time, and names the original.
+Its id is noted on the original's row before it is sent, with the event and the queues, so that a replay that
+was interrupted and is asked for again is the same one. The note is written only in the state of the row that
+was read: of replays asked for at once, one is begun, and the others join it.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from events import BodyTooLarge, Channel, EventType
+from events import BodyTooLarge, EventType, UnknownEvent
 from handlers.app import App
-from handlers.errors import NotFound, NothingKept, NotReplayable
+from handlers.errors import Conflict, NotFound, NothingKept, NotReplayable, UnknownDelivery
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
 from handlers.ledger.query import Filter, find, kept, page
-from handlers.ledger.write import Status
+from handlers.ledger.rows import UNSENT, DeliveryRow
 from handlers.paths import UNKNOWN_EVENT
 from handlers.pipeline import inbox
 from handlers.stores import BlobRef
@@ -32,12 +32,10 @@ _MOST_AT_ONCE = 500
 _PAGE = 100
 # Well before the platform ends a request, after 230 seconds.
 _SECONDS = 150
-# What can be dismissed: nothing came of it so far.
-_OPEN = {Status.QUARANTINED, Status.FAILED}
 
 
 class Wish(NamedTuple):
-    """Say how to replay: as another event if the sender had the wrong one, to all its queues or to some."""
+    """How to replay: as another event if the sender had the wrong one, to all its queues or to some."""
 
     event: str | None = None
     queues: tuple[str, ...] | None = None
@@ -53,7 +51,7 @@ _AS_IT_WAS = Wish()
 
 
 class ManyReplayed(NamedTuple):
-    """Say how many were found and replayed; `cursor` goes on where this call stopped, None at the end."""
+    """How many were found and replayed; `cursor` resumes where this call stopped, None at the end."""
 
     matched: int
     replayed: tuple[Replayed, ...]
@@ -68,47 +66,73 @@ async def check(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> EventTyp
 
 
 async def replay(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> Replayed:
-    """Replay one delivery. Raises UnknownDelivery, UnknownEvent, NotReplayable and StorageFault."""
+    """Replay one delivery. Raises UnknownDelivery, NotReplayable and StorageFault."""
     return await _replay(await find(app.stores.tables, delivery_id), app, wish)
 
 
-async def _check(row: Mapping[str, Any], app: App, wish: Wish) -> tuple[EventType, BlobRef]:
+async def _check(row: DeliveryRow, app: App, wish: Wish) -> tuple[EventType, BlobRef]:
     """Return the event to replay it as, and where its bytes are kept."""
     event = _event(row, wish.event)
     _check_queues(wish.queues, event, app)
     raw = await _kept_bytes(row, app)
-    if row["size"] > app.settings.max_body_bytes:
-        said = BodyTooLarge.of(row["size"], app.settings.max_body_bytes).message
-        raise NotReplayable(f"{said} Raise that setting first, or dismiss it.")
+    if row.size > app.settings.max_body_bytes:
+        problem = BodyTooLarge.of(row.size, app.settings.max_body_bytes).message
+        raise NotReplayable(f"{problem} Raise that setting first, or dismiss the delivery.")
     return event, raw
 
 
-async def _replay(row: Mapping[str, Any], app: App, wish: Wish) -> Replayed:
-    delivery_id = str(row["id"])
+async def _replay(row: DeliveryRow, app: App, wish: Wish) -> Replayed:
     as_event, raw = await _check(row, app, wish)
-    how = f"as {as_event} to {'all' if wish.queues is None else ','.join(wish.queues)}"
-    begun, _, begun_how = str(row.get("replaying") or "").partition(" ")
-    replay_id = begun if begun_how == how else new_id(datetime.now(UTC))
-    await write.intend_replay(app.stores.tables, delivery_id, f"{replay_id} {how}")
+    replay_id = await _intended(row, f"as {as_event} to {_names(wish.queues)}", app)
     work = Work(
         id=replay_id,
         event=as_event,
-        channel=Channel(row["channel"]),
+        channel=row.channel,
         received_at=time_of(replay_id),
-        content_type=row.get("contentType"),
-        size=row["size"],
+        content_type=row.content_type,
+        size=row.size,
         blob=raw,
-        replay=Replay(of=delivery_id, origin=str(row.get("origin") or delivery_id), queues=wish.queues),
+        replay=Replay(of=row.id, origin=row.order, queues=wish.queues),
     )
     await inbox.requeue(app.stores, work, delay=0)
-    await write.replayed(app.stores.tables, delivery_id, replay_id)
-    return Replayed(replay_id, delivery_id, as_event)
+    await write.replayed(app.stores.tables, row.id, replay_id)
+    return Replayed(replay_id, row.id, as_event)
 
 
-def _event(row: Mapping[str, Any], event: str | None) -> EventType:
-    if event is None and row["event"] == UNKNOWN_EVENT:
-        raise NotReplayable("It came under a name that is no event's. Say which event it is (replay as …).")
-    return EventType.named(event or row["event"])
+def _names(queues: tuple[str, ...] | None) -> str:
+    return "all" if queues is None else ",".join(queues)
+
+
+async def _intended(row: DeliveryRow, how: str, app: App) -> str:
+    """Note that a replay begins, and return its id: that of one that was begun the same way, if any."""
+    if (begun := _begun(row, how)) is not None:
+        return begun
+    replay_id = new_id(datetime.now(UTC))
+    try:
+        await write.intend_replay(app.stores.tables, row, f"{replay_id} {how}")
+    except NotFound as error:
+        raise UnknownDelivery(f"The delivery {row.id} is past RETENTION_DAYS and was removed.") from error
+    except Conflict as error:
+        if (begun := _begun(await find(app.stores.tables, row.id), how)) is not None:
+            return begun
+        raise NotReplayable(
+            "It was replayed, dismissed or processed at this moment. Ask again if a replay is still needed."
+        ) from error
+    return replay_id
+
+
+def _begun(row: DeliveryRow, how: str) -> str | None:
+    replay_id, _, begun_how = (row.replaying or "").partition(" ")
+    return replay_id if begun_how == how else None
+
+
+def _event(row: DeliveryRow, event: str | None) -> EventType:
+    if event is None and row.event == UNKNOWN_EVENT:
+        raise NotReplayable("It came under a name that is not an event's. Name the event (replay as …).")
+    try:
+        return EventType.named(event or row.event)
+    except UnknownEvent as error:
+        raise NotReplayable(f"{error.message} Replay it as another event, or dismiss it.") from error
 
 
 def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) -> None:
@@ -123,7 +147,7 @@ def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) ->
         )
 
 
-async def _kept_bytes(row: Mapping[str, Any], app: App) -> BlobRef:
+async def _kept_bytes(row: DeliveryRow, app: App) -> BlobRef:
     try:
         place = kept(row)
     except NothingKept as error:
@@ -132,7 +156,7 @@ async def _kept_bytes(row: Mapping[str, Any], app: App) -> BlobRef:
         await app.stores.blobs.find(*place)
     except NotFound as error:
         raise NotReplayable(
-            f"Its bytes are gone from {place}: they are kept for as long as RETENTION_DAYS says."
+            f"Its bytes are no longer at {place}: they are kept for RETENTION_DAYS."
         ) from error
     return place
 
@@ -148,8 +172,8 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
 ) -> ManyReplayed:
     """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
 
-    Can be interrupted and asked for again: what was replayed is passed over. A dry run counts what could be
-    replayed. After _SECONDS it stops, and its cursor goes on.
+    Can be interrupted and repeated: what was replayed is passed over, and so is what vanishes meanwhile. A
+    dry run counts what could be replayed. After _SECONDS the call ends with a cursor to resume from.
     """
     matched = skipped = 0
     done: list[Replayed] = []
@@ -158,54 +182,60 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
         found = await page(app.stores.tables, selection, size=min(_PAGE, limit - matched), cursor=cursor)
         cursor = found.cursor
         for each in found.rows:
-            row = await find(app.stores.tables, str(each["id"]))
-            if _is_done(row, selection):
-                skipped += 1
-                if not dry_run and row.get("replayedBy"):  # an interruption may have left it open
-                    await write.replayed(app.stores.tables, str(row["id"]), str(row["replayedBy"]))
-                continue
             try:
+                row = await find(app.stores.tables, each.id)
+                if _is_done(row, selection):
+                    skipped += 1
+                    if not dry_run and row.replayed_by:  # an interruption may have left it open
+                        await write.replayed(app.stores.tables, row.id, row.replayed_by)
+                    continue
                 if dry_run:
                     await _check(row, app, wish)
                 else:
                     done.append(await _replay(row, app, wish))
                     await asyncio.sleep(1 / _PER_SECOND)
                 matched += 1
-            except NotReplayable as error:
+            except (NotReplayable, UnknownDelivery) as error:
                 skipped += 1
-                _log.warning("%s was passed over: %s", row["id"], error)
+                _log.warning("%s was passed over: %s", each.id, error)
         if cursor is None:
             break
     return ManyReplayed(matched, tuple(done), skipped, cursor)
 
 
-def _is_done(row: Mapping[str, Any], selection: Filter) -> bool:
-    """Tell whether it was replayed or dismissed, or is a replay itself.
+def _is_done(row: DeliveryRow, selection: Filter) -> bool:
+    """Return whether it was replayed, dismissed or erased, or is a replay itself.
 
-    A replay that came to nothing is replayed where what is open was asked for: perhaps it is mended now.
+    A replay that was not sent is replayed if what is open was selected: its cause may be fixed by now.
     """
-    if row.get("replayedBy") or row.get("dismissed"):
+    if row.is_closed or row.erased:
         return True
-    return bool(row.get("replayOf")) and not (selection.open and row["status"] in _OPEN)
+    return bool(row.replay_of) and not (selection.open and row.status in UNSENT)
 
 
-def _can_be_dismissed(row: Mapping[str, Any]) -> bool:
-    return row["status"] in _OPEN and not row.get("replayedBy")
+def _can_be_dismissed(row: DeliveryRow) -> bool:
+    return row.status in UNSENT and not row.replayed_by and not row.erased
 
 
 async def dismiss(delivery_id: str, reason: str, app: App) -> None:
-    """Say that nothing more is to be done about a quarantined or failed delivery, and why.
+    """Record that nothing more is to be done about a quarantined or failed delivery, and why.
 
-    Can be interrupted and done again: the same reason may be given twice. Raises UnknownDelivery,
-    NotReplayable where there is nothing to dismiss, and StorageFault.
+    Can be interrupted and repeated: the same reason may be given twice. Raises UnknownDelivery,
+    NotReplayable if there is nothing to dismiss, and StorageFault.
     """
-    row = await find(app.stores.tables, delivery_id)
-    if not reason.strip():
-        raise NotReplayable("Give a reason: whoever looks later must know why it was dismissed.")
-    if row["status"] not in _OPEN:
-        raise NotReplayable(f"It is {row['status']}: there is nothing to dismiss.")
-    if row.get("replayedBy"):
-        raise NotReplayable(f"It was replayed already, as {row['replayedBy']}.")
-    if row.get("dismissed") and row["dismissed"] != reason.strip():
-        raise NotReplayable(f"It was dismissed already: {row['dismissed']}")
-    await write.dismissed(app.stores.tables, delivery_id, reason.strip())
+    reason = reason.strip()
+    if not reason:
+        raise NotReplayable("Give a reason: a later reader must know why it was dismissed.")
+
+    def check(row: DeliveryRow) -> None:
+        if row.status not in UNSENT or row.erased:
+            raise NotReplayable(
+                f"It is {'erased' if row.erased else row.status}: there is nothing to dismiss."
+            )
+        if row.replayed_by:
+            raise NotReplayable(f"It was replayed already, as {row.replayed_by}.")
+        if row.dismissed and row.dismissed != reason:
+            raise NotReplayable(f"It was dismissed already: {row.dismissed}")
+
+    check(await find(app.stores.tables, delivery_id))
+    await write.dismiss(app.stores.tables, delivery_id, reason, check)

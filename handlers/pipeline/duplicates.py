@@ -19,7 +19,7 @@ from typing import Any
 from events import Event, Payload, Subject
 from handlers.app import App
 from handlers.ids import time_of
-from handlers.ledger.write import timeline_partition
+from handlers.ledger.rows import timeline_partition
 from handlers.stores import Entity, Row, TableName, Tables
 
 _MAX_ENTRIES = 100

@@ -1,6 +1,7 @@
 """The inbox: taking custody of a delivery, requeueing it, and fetching its bytes."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 from events import Delivery
 from handlers import paths
@@ -8,6 +9,9 @@ from handlers.problems import ProblemDetails
 from handlers.stores import INBOX_QUEUE, BlobRef, ContainerName, Stores, fits
 from handlers.work import Work
 
+# The metadata of a blob that waits for its message; the file is percent-encoded.
+CHANNEL = "channel"
+FILE = "file"
 # Headroom for the fields added on requeue: `settled`, and the digits of the counters.
 _HEADROOM = 100
 
@@ -18,7 +22,9 @@ async def put(stores: Stores, delivery: Delivery, *, refusal: ProblemDetails | N
     if not fits(len(message) + _HEADROOM, "none"):
         container = ContainerName.ARCHIVE if refusal is None else ContainerName.QUARANTINE
         path = paths.raw_path(delivery.event, delivery.id, paths.extension(delivery.body))
-        await stores.blobs.put(container, path, delivery.body, paths.content_type(path))
+        await stores.blobs.put(
+            container, path, delivery.body, paths.content_type(path), metadata=_origin(delivery)
+        )
         message = Work.of(delivery, refusal=refusal, blob=BlobRef(container, path)).encode()
     await stores.queues.send(INBOX_QUEUE, message)
 
@@ -39,9 +45,15 @@ async def put_unread(
 
     path = paths.raw_path(delivery.event, delivery.id, paths.extension_by_start(first))
     blob = BlobRef(ContainerName.QUARANTINE, path)
-    await stores.blobs.put_stream(*blob, counted(), paths.content_type(path))
+    await stores.blobs.put_stream(*blob, counted(), paths.content_type(path), metadata=_origin(delivery))
     work = Work.of(delivery, refusal=refusal, blob=blob).model_copy(update={"size": size})
     await stores.queues.send(INBOX_QUEUE, work.encode())
+
+
+def _origin(delivery: Delivery) -> dict[str, str]:
+    """Return what the bytes alone do not show, for the case that the message is never written."""
+    file = {FILE: quote(delivery.file)} if delivery.file else {}
+    return {CHANNEL: delivery.channel.value, **file}
 
 
 async def requeue(stores: Stores, work: Work, *, delay: int) -> None:

@@ -3,9 +3,10 @@
 from events import BodyTooLarge, Channel, Event, EventError, Payload, timestamp
 from handlers import paths
 from handlers.app import App
+from handlers.errors import Erased
 from handlers.ids import time_of
 from handlers.ledger import write
-from handlers.ledger.write import Outcome, Status
+from handlers.ledger.rows import MAX_TEXT, Outcome, Status
 from handlers.pipeline import archive, duplicates, inbox, recording, results, retry
 from handlers.pipeline.parsing import parse_delivery
 from handlers.problems import ProblemDetails
@@ -25,11 +26,14 @@ async def process(message: Message, app: App) -> None:
         return
     try:
         await _process(work, app)
+    except Erased:
+        await recording.drop(work, app)
     except Exception as error:  # noqa: BLE001 - whatever failed, the message must come back
         await retry.try_again(work, error, app)
 
 
 async def _process(work: Work, app: App) -> None:
+    await write.refuse_erased(app.stores.tables, work.id)
     if work.refusal is not None:
         # bytes in a blob are in quarantine already, and may be more than fit into memory
         body = b"" if work.blob else (await inbox.fetch(app.stores, work)).body
@@ -56,7 +60,7 @@ async def _process(work: Work, app: App) -> None:
     for freed in verdict.freed:
         await _resend(freed, event, app)
     steps["decided"] = _now(app)
-    in_row = len(event.data) <= write.MAX_TEXT
+    in_row = len(event.data) <= MAX_TEXT
     data_ref = None
     if not (in_row and results.fit_whole(event, app)):
         data_ref = await archive.store_data(work, event, app.stores)

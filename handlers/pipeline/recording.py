@@ -1,18 +1,35 @@
 """Recording the outcome of a delivery: in the ledger, in last seen, and for the alerts."""
 
+import logging
+
 from events import Event, Payload
 from handlers import telemetry
 from handlers.app import App
+from handlers.errors import Erased
 from handlers.ledger import write
-from handlers.ledger.write import Outcome, Status
+from handlers.ledger.rows import Outcome, Status
+from handlers.pipeline import duplicates, removal
 from handlers.work import Work
+
+_log = logging.getLogger("printiq.recording")
 
 
 async def record(work: Work, outcome: Outcome, app: App, event: Event[Payload] | None = None) -> None:
-    """Write the outcome of a delivery to the ledger, and emit it. Raises StorageFault."""
-    await write.record(app.stores.tables, work, outcome, event)
+    """Write the outcome of a delivery to the ledger, and emit it. Raises StorageFault, and Erased."""
+    try:
+        await write.record(app.stores.tables, work, outcome, event)
+    except Erased:
+        if event is not None and event.subject is not None:
+            await duplicates.forget(app.stores.tables, event.subject, event.type, work.id)
+        raise
     await app.last_seen.note(work)
     emit(work, outcome.status, app)
+
+
+async def drop(work: Work, app: App) -> None:
+    """End the work on a delivery that was erased, and remove what was stored of it since."""
+    await removal.remove_bytes(app.stores, work.event, work.id, None)
+    _log.info("%s was erased: its message is dropped.", work.id)
 
 
 def emit(work: Work, status: Status, app: App) -> None:

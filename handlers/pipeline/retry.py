@@ -12,9 +12,9 @@ from time import monotonic
 
 from events import Event, Payload
 from handlers.app import App
-from handlers.errors import NotFound, StorageFault, SubscriptionsError
+from handlers.errors import Erased, NotFound, StorageFault, SubscriptionsError
 from handlers.ledger import write
-from handlers.ledger.write import Outcome, Status
+from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline import archive, inbox, recording
 from handlers.pipeline.parsing import parse_delivery
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
@@ -52,6 +52,9 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
             await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
             return
         await write.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=description))
+    except Erased:
+        await recording.drop(work, app)
+        return
     except Exception as failure:  # noqa: BLE001 - the message counts attempts too, and the next one records again
         trace = None if isinstance(failure, StorageFault) else failure
         _log.warning("%s attempt %d was not recorded: %s", work.id, work.attempt, failure, exc_info=trace)

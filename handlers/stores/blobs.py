@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -52,9 +52,9 @@ class BlobRef(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Hold what is known of a blob; `modified` is aware.
+    """The properties of a blob; `modified` is aware.
 
-    `atomic` says that it was written in one step, `folder` that it only stands for one.
+    `atomic` means that it was written in one step, `folder` that it is only the marker of a folder.
     """
 
     name: str
@@ -63,10 +63,11 @@ class Found(NamedTuple):
     modified: datetime
     atomic: bool
     folder: bool
+    metadata: Mapping[str, str]
 
     @classmethod
     def of(cls, properties: "BlobProperties", *, hierarchical: bool = False) -> Self:
-        """Read the SDK's properties. In a hierarchical namespace a block blob, too, is written bit by bit."""
+        """Read the SDK's properties. In a hierarchical namespace even a block blob is written bit by bit."""
         return cls(
             properties.name,
             properties.size,
@@ -74,6 +75,7 @@ class Found(NamedTuple):
             properties.last_modified,
             atomic=properties.blob_type == "BlockBlob" and not hierarchical,
             folder=properties.name.endswith("/") or _FOLDER_MARK in (properties.metadata or {}),
+            metadata=properties.metadata or {},
         )
 
 
@@ -89,7 +91,7 @@ _RENEW_SECONDS = 15
 
 
 class Held:
-    """Be a blob that only this process can change, until `lost`."""
+    """A blob that only this process can change, until `lost`."""
 
     def __init__(self, client: "BlobClient", lease: "BlobLeaseClient", place: str) -> None:
         self._client = client
@@ -102,7 +104,7 @@ class Held:
         return time.monotonic() > self._until
 
     async def keep(self) -> None:
-        """Renew the lease again and again, until cancelled or refused."""
+        """Renew the lease until cancelled or refused."""
         while not self.lost:
             await asyncio.sleep(_RENEW_SECONDS)
             asked = time.monotonic()
@@ -127,7 +129,7 @@ class Held:
 
 
 class Opened:
-    """Be a blob that is being read, from its beginning to its end in the state that `found` tells of.
+    """A blob that is being read, from start to end in the state that `found` describes.
 
     Reading raises NotFound, and Conflict if the blob was changed meanwhile.
     """
@@ -143,7 +145,7 @@ class Opened:
             return await self._stream.readall()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Read it bit by bit."""
+        """Read it piece by piece."""
         with storage_call(f"read {self._place}"):
             async for chunk in self._stream.chunks():
                 yield chunk
@@ -158,12 +160,12 @@ def _path(container: ContainerName, name: str) -> str:
 
 
 class Blobs:
-    """Write and read blobs; a container that is missing is created when a write first finds it so."""
+    """The app's blobs; a write that finds its container missing creates it."""
 
     def __init__(self, account: Account) -> None:
         self._wire = account.wire("blob")
         self._account = account
-        # whether the account has a hierarchical namespace: never to change, and told with a blob's properties
+        # whether the account has a hierarchical namespace, which never changes; a blob's properties show it
         self._hierarchical: bool | None = None
 
     @cached_property
@@ -173,30 +175,52 @@ class Blobs:
     def url(self, container: ContainerName, name: str) -> str:
         return f"{self._wire.address}{_path(container, name)}"
 
-    async def put(self, container: ContainerName, name: str, body: bytes, content_type: str) -> None:
-        """Write a blob; one of that name is replaced."""
+    async def put(
+        self,
+        container: ContainerName,
+        name: str,
+        body: bytes,
+        content_type: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write a blob; one of that name is replaced. `metadata` is ASCII."""
         with storage_write(f"write {container}/{name}"):
             try:
-                await self._put(container, name, body, content_type)
+                await self._put(container, name, body, content_type, metadata or {})
             except ResourceNotFoundError:
                 await self._create(container)
-                await self._put(container, name, body, content_type)
+                await self._put(container, name, body, content_type, metadata or {})
 
-    async def _put(self, container: ContainerName, name: str, body: bytes, content_type: str) -> None:
+    async def _put(
+        self,
+        container: ContainerName,
+        name: str,
+        body: bytes,
+        content_type: str,
+        metadata: Mapping[str, str],
+    ) -> None:
         # https://learn.microsoft.com/rest/api/storageservices/put-blob
         if len(body) > _ONE_REQUEST:
-            await self._upload(container, name, body, content_type)
+            await self._upload(container, name, body, content_type, metadata)
             return
         headers = {"Content-Type": content_type, "x-ms-blob-type": "BlockBlob"}
+        headers |= {f"x-ms-meta-{name}": value for name, value in metadata.items()}
         await self._wire.call("PUT", _path(container, name), headers=headers, body=body)
 
     async def put_stream(
-        self, container: ContainerName, name: str, content: AsyncIterator[bytes], content_type: str
+        self,
+        container: ContainerName,
+        name: str,
+        content: AsyncIterator[bytes],
+        content_type: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write a blob without holding it in memory; one of that name is replaced once all has come."""
-        await self.ensure(container)  # there is no second try: what flowed has flowed
+        await self.ensure(container)  # there is no second try: a stream cannot be read again
         with storage_call(f"write {container}/{name}"):
-            await self._upload(container, name, content, content_type)
+            await self._upload(container, name, content, content_type, metadata or {})
 
     async def _upload(
         self,
@@ -204,9 +228,15 @@ class Blobs:
         name: str,
         content: bytes | AsyncIterator[bytes],
         content_type: str,
+        metadata: Mapping[str, str],
     ) -> None:
         client, sdk = self._service.get_blob_client(container, name), self._account.sdk
-        await client.upload_blob(content, overwrite=True, content_settings=sdk.content_settings(content_type))
+        await client.upload_blob(
+            content,
+            overwrite=True,
+            content_settings=sdk.content_settings(content_type),
+            metadata=dict(metadata),
+        )
 
     async def _create(self, container: ContainerName) -> None:
         with contextlib.suppress(ResourceExistsError):  # another instance was first
@@ -224,7 +254,7 @@ class Blobs:
             return (await self._wire.call("GET", _path(container, name), headers={})).content
 
     async def open(self, container: ContainerName, name: str) -> Opened:
-        """Begin to read a blob; the first 32 MB are there then, with what is known of it. Raises NotFound."""
+        """Start to read a blob: its properties and first 32 MB. Raises NotFound."""
         if self._hierarchical is None:
             await self.find(container, name)
         with storage_call(f"read {container}/{name}"):
@@ -234,7 +264,7 @@ class Blobs:
 
     @asynccontextmanager
     async def hold(self, container: ContainerName, name: str) -> AsyncIterator["Held"]:
-        """Keep a blob to ourselves, made empty if missing. Raises Conflict if another process has it."""
+        """Lease a blob, created empty if missing. Raises Conflict if another process has it."""
         client = self._service.get_blob_client(container, name)
         with storage_call(f"lease {container}/{name}"):
             try:
@@ -250,13 +280,13 @@ class Blobs:
             yield held
         finally:
             renewing.cancel()
-            with contextlib.suppress(StorageFault, Conflict, NotFound), storage_call("give a lease back"):
-                await lease.release()  # else it runs out by itself
+            with contextlib.suppress(StorageFault, Conflict, NotFound), storage_call("release a lease"):
+                await lease.release()  # else it expires
 
     async def find(self, container: ContainerName, name: str) -> Found:
-        """Tell what is known of a blob. Raises NotFound."""
+        """Return the properties of a blob. Raises NotFound."""
         headers: dict[str, str] = {}
-        with storage_call(f"look at {container}/{name}"):
+        with storage_call(f"read {container}/{name}"):
             properties = await self._service.get_blob_client(container, name).get_blob_properties(
                 raw_response_hook=lambda response: headers.update(response.http_response.headers)
             )
@@ -264,7 +294,7 @@ class Blobs:
         return Found.of(properties, hierarchical=self._hierarchical)
 
     async def delete(self, container: ContainerName, name: str, *, etag: str | None = None) -> bool:
-        """Delete a blob, with `etag` only in that state; tell whether it was deleted."""
+        """Delete a blob, with `etag` only in that state; return whether it was deleted."""
         condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         try:
             with storage_call(f"delete {container}/{name}"):

@@ -33,7 +33,7 @@ type Encoding = Literal["base64", "none"]
 
 
 def fits(size: int, encoding: Encoding) -> bool:
-    """Tell whether a message can hold so many bytes."""
+    """Return whether a message can hold this many bytes."""
     return (size if encoding == "none" else (size + 2) // 3 * 4) <= MAX_MESSAGE_BYTES
 
 
@@ -43,7 +43,7 @@ _BATCH = 32
 
 
 class Received(NamedTuple):
-    """Hold a message that was received; `receipt` is what it can be deleted with."""
+    """A message that was received; it is deleted with its `receipt`."""
 
     id: str
     inserted_at: datetime
@@ -58,7 +58,7 @@ def _received(message: "QueueMessage") -> Received:
 
 
 class Queues:
-    """Send messages; a queue that is missing is created when a send first finds it so."""
+    """The app's queues; a send that finds its queue missing creates it."""
 
     def __init__(self, account: Account) -> None:
         self._wire = account.wire("queue")
@@ -98,9 +98,9 @@ class Queues:
             await self._create(self._client(queue))
 
     async def receive(self, queue: str) -> AsyncIterator[list[Received]]:
-        """Yield the messages that can be seen, some at a time, until there are none.
+        """Yield the visible messages, some at a time, until there are none.
 
-        Nobody else sees one for LEASE_SECONDS; who has not deleted it by then will receive it again.
+        Each is hidden from others for LEASE_SECONDS; one that is not deleted by then is received again.
         """
         client = self._client(queue)
         while True:
@@ -117,7 +117,7 @@ class Queues:
             yield batch
 
     async def delete(self, queue: str, received: Received) -> None:
-        """Delete a message, unless its lease ended and somebody else has received it."""
+        """Delete a message, unless its lease ended and it was received again."""
         with contextlib.suppress(NotFound), storage_call(f"delete a message of {queue}"):
             await self._client(queue).delete_message(received.id, received.receipt)
 
@@ -127,18 +127,18 @@ class Queues:
             return [str(found.name) async for found in self._service.list_queues(name_starts_with=prefix)]
 
     async def depth(self, queue: str) -> int:
-        """Tell about how many messages wait, those being worked on included; none if no such queue."""
+        """Return about how many messages wait, including those in process; 0 if there is no queue."""
         try:
-            with storage_call(f"look at queue {queue}"):
+            with storage_call(f"read queue {queue}"):
                 properties = await self._client(queue).get_queue_properties()
         except NotFound:
             return 0
         return properties.approximate_message_count or 0
 
     async def oldest(self, queue: str) -> datetime | None:
-        """Tell since when the oldest message that can be seen waits; None if there is none."""
+        """Return when the oldest visible message was sent, None if there is none."""
         try:
-            with storage_call(f"look into queue {queue}"):
+            with storage_call(f"read queue {queue}"):
                 peeked = await self._client(queue).peek_messages(1)
         except NotFound:
             return None

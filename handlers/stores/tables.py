@@ -127,11 +127,11 @@ class Tables:
     def __init__(self, account: Account) -> None:
         self._wire = account.wire("table")
 
-    async def merge(self, table: TableName, row: Entity) -> None:
-        """Write these columns of a row, new or not; its other columns stay."""
-        # https://learn.microsoft.com/rest/api/storageservices/insert-or-merge-entity
+    async def put(self, table: TableName, row: Entity) -> None:
+        """Write a row, in place of the one with its keys, if there is one."""
+        # https://learn.microsoft.com/rest/api/storageservices/insert-or-replace-entity
         path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
-        await self._write(table, "PATCH", path, _encode(row))
+        await self._write(table, "PUT", path, _encode(row))
 
     async def insert(self, table: TableName, row: Entity) -> None:
         """Write a new row. Raises Conflict if it is there."""

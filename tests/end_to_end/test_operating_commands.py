@@ -59,7 +59,7 @@ def test_a_dry_run_says_what_could_not_be_replayed(own: Receiver) -> None:
     blob = own.blobs.get_blob_client(container, name)
     body = blob.download_blob().readall()
     blob.delete_blob()
-    for each, reason in ((unnamed, "Say which event it is"), (lost, "Its bytes are gone")):
+    for each, reason in ((unnamed, "Name the event"), (lost, "Its bytes are no longer at")):
         looked = called(own, replay.main, each, "--dry-run", "--url", own.host.url)
         assert looked.exit_code == 1
         assert reason in looked.stdout
@@ -110,7 +110,7 @@ def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
     receiver.row(receiver.accepted("CreateQuote", quote("Q[/x]")))
     (told,) = receiver.written("timeline", subject="Q[/x]")
     receiver.tables.get_table_client("timeline").delete_entity(told["PartitionKey"], told["RowKey"])
-    assert "the timeline of quote Q[/x] does not tell of it" in called(receiver, verify.main).stdout
+    assert "the timeline of quote Q[/x] lacks it" in called(receiver, verify.main).stdout
     asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
     assert asked.exit_code == 0, asked.output
     mine = told["id"]
@@ -138,7 +138,7 @@ def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Say whom to erase"),
+        ([], "Name the person to erase"),
         (["--subject", "contact"], "Write KIND/KEY"),
         (["--subject", "person/7"], "Write KIND/KEY"),
         (["--subject", ""], "Write KIND/KEY"),

@@ -12,7 +12,7 @@ import pytest
 
 from events import Channel, EventType
 from handlers import telemetry
-from handlers.ledger.write import Status
+from handlers.ledger.rows import Status
 from infra.published import INFRA, ROOT, npm_package
 
 ALERTS = json.loads((INFRA / "alerts.json").read_text("utf-8"))

@@ -34,7 +34,7 @@ from handlers.app import App
 from handlers.errors import StorageFault, UnknownDelivery
 from handlers.ledger.query import find
 from handlers.operations import reconcile
-from handlers.operations.reconcile import Account
+from handlers.operations.reconcile import Reconciliation
 from handlers.settings import Settings
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
 from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
@@ -118,8 +118,8 @@ class Soak:
             try:
                 await self._send_and_break()
                 await self._settle()
-                account_ = await self._balance()
-                await self._compare(account_)
+                found = await self._balance()
+                await self._compare(found)
             finally:
                 self.host.stop()
                 await self.app.close()
@@ -337,24 +337,23 @@ class Soak:
                 self._say(f"waiting for {len(files)} files and {depths} messages")
         consuming.cancel()
 
-    async def _balance(self) -> Account:
-        found = await reconcile.verify(self.app.stores)
+    async def _balance(self) -> Reconciliation:
+        found = await reconcile.reconcile(self.app)
         unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
         if unknown:
             self._say(
                 f"{len(unknown)} large bodies came whole, though their sender was not told: handing them on"
             )
-            for place in unknown:
-                await reconcile.adopt(self.app.stores, place)
+            await reconcile.repair(self.app, found)
             await self._settle()
-            found = await reconcile.verify(self.app.stores)
+            found = await reconcile.reconcile(self.app)
         return found
 
-    async def _compare(self, account_: Account) -> None:
-        self.problems += [f"account: {finding.id} {finding.what}" for finding in account_.findings]
+    async def _compare(self, found: Reconciliation) -> None:
+        self.problems += [f"account: {finding.id} {finding.what}" for finding in found.findings]
         for delivery_id, sent in self.journal.webhooks.items():
             try:
-                status = (await find(self.app.stores.tables, delivery_id))["status"]
+                status = str((await find(self.app.stores.tables, delivery_id)).status)
             except UnknownDelivery:
                 status = "lost"
             if status not in ({"quarantined"} if sent.refused else {"sent", "duplicate"}):
@@ -370,12 +369,12 @@ class Soak:
                 self.problems.append(
                     f"{mark}: {len(heads)} of {len(ids)} deliveries are not marked as repeats"
                 )
-        self._show(account_)
+        self._show(found)
 
     def _say(self, what: str) -> None:
         self.console.print(what, highlight=False)
 
-    def _show(self, account_: Account) -> None:
+    def _show(self, found: Reconciliation) -> None:
         table = Table(title=f"Soak of {self.count:,} events", show_header=False)
         rows = {
             "confirmed to the sender": f"{len(self.journal):,}",
@@ -383,13 +382,13 @@ class Soak:
             "  by hot folder": f"{len(self.journal.drops):,}",
             "tries that were not confirmed, and sent again": f"{self.journal.unconfirmed:,}",
             "harm done": ", ".join(f"{name} {count} times" for name, count in self.chaos.items()),
-            "deliveries in the ledger": f"{account_.by_status.total():,}",
+            "deliveries in the ledger": f"{found.by_status.total():,}",
             "  of them": ", ".join(
-                f"{status} {count:,}" for status, count in sorted(account_.by_status.items())
+                f"{status} {count:,}" for status, count in sorted(found.by_status.items())
             ),
             "messages that the consumer took": f"{self.consumed.messages:,}",
             "subjects that reached it": f"{len(self.consumed.by_mark):,}",
-            "account": "balanced" if account_.balanced else f"{len(account_.findings)} findings",
+            "account": "balanced" if found.balanced else f"{len(found.findings)} findings",
             "lost, wrong or marked wrongly": f"{len(self.problems):,}",
         }
         for name, value in rows.items():

@@ -20,7 +20,7 @@ from handlers.http.health import health
 from handlers.ids import just_before, newest_first
 from handlers.ledger import stats
 from handlers.ledger.query import quoted
-from handlers.ledger.write import OPEN, day, timeline_partition
+from handlers.ledger.rows import OPEN, day, timeline_partition
 from handlers.paths import problem_path
 from handlers.pipeline.process import process
 from handlers.responses import Response

@@ -15,7 +15,7 @@ from events import Channel, Delivery, Event, Payload, parse
 from handlers.errors import NotFound
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
-from handlers.ledger.write import Outcome, Status
+from handlers.ledger.rows import Outcome, Status
 from handlers.stores import BlobRef, ContainerName, Entity, Row, TableName, Tables
 from handlers.work import Work
 from tools.bench.parsing import sample
@@ -37,12 +37,12 @@ class _Collecting(Tables):
         self.rows: dict[tuple[TableName, str], dict[str, Entity]] = defaultdict(dict)
 
     @override
-    async def merge(self, table: TableName, row: Entity) -> None:
+    async def put(self, table: TableName, row: Entity) -> None:
         self.rows[table, str(row["PartitionKey"])][str(row["RowKey"])] = row
 
     @override
     async def insert(self, table: TableName, row: Entity) -> None:
-        await self.merge(table, row)
+        await self.put(table, row)
 
     @override
     async def get(self, table: TableName, partition: str, row: str) -> Row:

@@ -4,7 +4,7 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableServiceClient
+from azure.data.tables import EntityProperty, TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from handlers.channels import hot_folder
+from handlers.http.schemas import DeliveryDetail
 from handlers.ids import just_before, newest_first
-from handlers.ledger.write import day
-from handlers.stores import ContainerName, TableName
+from handlers.ledger.rows import DeliveryRow, day
+from handlers.stores import ContainerName, Row, TableName
 from tools.commands._api import Api, Json, Queue, UnreachableError
 from tools.commands._ports import LARGEST_PORT, STORAGE_PORT, URL
 from tools.host.azurite import connection_string
@@ -174,9 +175,10 @@ class StorageAccount:
         with _storage_answers(self._connection):
             table = self._tables.get_table_client(TableName.DELIVERIES)
             try:
-                return _shown(table.get_entity(day(delivery_id), newest_first(delivery_id)))
+                found = _shown([table.get_entity(day(delivery_id), newest_first(delivery_id))])
             except ResourceNotFoundError:
                 return None
+            return found[0] if found else None
 
     def deliveries(self, since: datetime) -> list[Json]:
         # newest first: a key that sorts before this one was received since
@@ -187,7 +189,7 @@ class StorageAccount:
             while when <= datetime.now(UTC).date():
                 condition = f"PartitionKey eq '{when:%Y-%m-%d}' and RowKey le '{last}'"
                 try:
-                    found += [_shown(row) for row in table.query_entities(condition)]
+                    found += _shown(table.query_entities(condition))
                 except ResourceNotFoundError:
                     break
                 when += timedelta(days=1)
@@ -208,17 +210,17 @@ class StorageAccount:
         return Queue(name, messages, tuple(_message(message.content) for message in first))
 
 
-def _shown(row: Any) -> Json:
-    """Return a row as the API shows it: without blanks, lists as lists."""
-    shown = {
-        name: value
-        for name, value in row.items()
-        if value not in {"", None} and name not in {"PartitionKey", "RowKey"}
+def _shown(entities: Iterable[Mapping[str, Any]]) -> list[Json]:
+    """Return rows as the API shows them, without those that are not the app's."""
+    rows = (DeliveryRow.read_ours(Row(_plain(each), "")) for each in entities)
+    return [json.loads(DeliveryDetail.model_validate(row).document()) for row in rows if row is not None]
+
+
+def _plain(entity: Mapping[str, Any]) -> Json:
+    """Return the columns without the SDK's wrapping of 64-bit numbers."""
+    return {
+        name: value.value if isinstance(value, EntityProperty) else value for name, value in entity.items()
     }
-    for name in ("queues", "subjects", "warnings"):
-        if isinstance(shown.get(name), str):
-            shown[name] = json.loads(shown[name])
-    return shown
 
 
 def _message(text: str) -> Json:

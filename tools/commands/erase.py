@@ -13,7 +13,9 @@ from handlers.operations import erasure
 from handlers.operations.erasure import Person
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
-from tools.commands._words import deliveries
+from tools.commands._words import counted, deliveries
+
+_INEXACT = 4
 
 
 def main(
@@ -43,7 +45,8 @@ def main(
     Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
     local.settings.json), or else on the local one, and prints which that is.
 
-    Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer.
+    Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer;
+    4 messages wait in the inbox, which could not be searched.
     """
     console = Console(stderr=as_json, markup=False)
     try:
@@ -53,31 +56,40 @@ def main(
     if yes and not reason.strip():
         raise typer.BadParameter("Give a reason: the record of the erasure needs it.", param_hint="--reason")
     erasing = partial(_erase, person=person, reason=reason.strip(), console=console, really=yes)
-    ids = with_app(erasing, storage_port, console)
+    ids, unsearched = with_app(erasing, storage_port, console)
     if as_json:
-        print(json.dumps({"erased": yes, "ids": ids}))
+        print(json.dumps({"erased": yes, "ids": ids, "unsearched": unsearched}))
     elif not ids:
         console.print("Nothing is held about that person.")
     elif yes:
-        console.print(f"Erased {deliveries(len(ids))}, and noted it in table deliveries, partition erasures.")
+        console.print(f"Erased {deliveries(len(ids))}, and noted it in table erasures.")
     else:
         console.print(f"{deliveries(len(ids))} would be erased. To do it, add --yes and --reason.")
+    if unsearched:
+        waiting = counted(unsearched, "message")
+        console.print(
+            f"In the inbox: {waiting}, which could not be searched. Run this again when it is empty.",
+            style="yellow",
+        )
+        raise typer.Exit(_INEXACT)
 
 
-async def _erase(app: App, *, person: Person, reason: str, console: Console, really: bool) -> list[str]:
+async def _erase(
+    app: App, *, person: Person, reason: str, console: Console, really: bool
+) -> tuple[list[str], int]:
     ids: list[str] = []
     with console.status("Looking for the person's deliveries …") as status:
         async for row in erasure.deliveries_of(person, app):
-            ids.append(str(row["id"]))
+            ids.append(row.id)
             status.update(f"{len(ids)} found so far")
             if really:
                 await erasure.erase(row, reason, person, app)
             else:
-                line = f"{row['id']}  {row['receivedAt']}  {row['event']}"
+                line = f"{row.id}  {row.received_at}  {row.event}"
                 console.print(line, highlight=False, soft_wrap=True)
     if really and ids:
         await erasure.record(ids, reason, app)
-    return ids
+    return ids, await erasure.unsearched(app)
 
 
 def _subject(text: str | None) -> Subject | None:

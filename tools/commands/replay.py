@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from handlers.ledger.write import Status
+from handlers.ledger.rows import Status
 from tools.commands import _selectors
 from tools.commands._api import Api, Json, RefusedError, UnreachableError
 from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UrlOption

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from handlers.app import App
+from handlers.errors import NotPossible
 from handlers.operations import reconcile
-from handlers.operations.reconcile import Account
+from handlers.operations.reconcile import Reconciliation
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 from tools.commands._words import counted, deliveries
@@ -53,23 +54,25 @@ def main(
         raise typer.Exit(_INEXACT)
 
 
-async def _verify(app: App, since: date | None, console: Console, *, repair: bool) -> Account:
+async def _verify(app: App, since: date | None, console: Console, *, repair: bool) -> Reconciliation:
     with console.status("Reading the ledger, the archive and the quarantine …") as status:
 
-        def progress(day: str, so_far: Account) -> None:
+        def progress(day: str, so_far: Reconciliation) -> None:
             found, wrong = deliveries(so_far.by_status.total()), counted(len(so_far.findings), "finding")
             status.update(f"{day}: {found}, {wrong}")
 
-        found = await reconcile.verify(app.stores, since=since, progress=progress)
+        found = await reconcile.reconcile(app, since=since, progress=progress)
     if repair:
-        unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
-        for place in unknown:
-            await reconcile.adopt(app.stores, place)
-        console.print(f"Sent {deliveries(len(unknown))} that the ledger did not know to the inbox.")
+        try:
+            adopted = await reconcile.repair(app, found)
+        except NotPossible as error:
+            console.print(f"Nothing was repaired: {error}", style="yellow")
+        else:
+            console.print(f"Sent {deliveries(len(adopted))} that the ledger did not know to the inbox.")
     return found
 
 
-def _as_members(found: Account) -> dict[str, object]:
+def _as_members(found: Reconciliation) -> dict[str, object]:
     return {
         "balanced": found.balanced,
         "exact": not found.waiting,
@@ -79,11 +82,12 @@ def _as_members(found: Account) -> dict[str, object]:
         "open": found.open,
         "waiting": found.waiting,
         "poison": found.poison,
+        "foreign": [str(each) for each in found.foreign],
         "findings": [{"id": finding.id, "what": finding.what} for finding in found.findings],
     }
 
 
-def _show(found: Account, console: Console) -> None:
+def _show(found: Reconciliation, console: Console) -> None:
     table = Table("status", "deliveries", title=f"Days reconciled: {found.days}")
     table.columns[1].justify = "right"
     for status, count in sorted(found.by_status.items()):
@@ -91,6 +95,8 @@ def _show(found: Account, console: Console) -> None:
     table.add_row("all", f"{found.by_status.total():,}", style="bold")
     console.print(table)
     console.print(f"Open (quarantined or failed, neither replayed nor dismissed): {found.open:,}")
+    for place in found.foreign:
+        console.print(f"{place}: not a blob of this app's, passed over", style="yellow", highlight=False)
     for finding in found.findings:
         console.print(f"{finding.id}: {finding.what}", style="red", highlight=False)
     if found.poison:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from events import Channel
-from handlers.ledger.write import Status
+from handlers.ledger.rows import Status
 from tools.commands import _selectors
 from tools.commands._api import Json, Queue, UnreachableError
 from tools.commands._target import (

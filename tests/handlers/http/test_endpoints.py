@@ -93,10 +93,10 @@ def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> N
     ("unknown", "said"),
     [
         ("01a20c5b-d87b-7fc6-beab-10d18cdc4ed9", "may still be waiting"),
-        ("J29328-01", "is no id of a delivery"),
-        ("..", "is no id of a delivery"),
-        ("é", "is no id of a delivery"),
-        ("ffffffff-ffff-7fff-bfff-ffffffffffff", "is no id of a delivery"),
+        ("J29328-01", "is not a delivery's id"),
+        ("..", "is not a delivery's id"),
+        ("é", "is not a delivery's id"),
+        ("ffffffff-ffff-7fff-bfff-ffffffffffff", "is not a delivery's id"),
     ],
 )
 def test_an_unknown_delivery_is_a_problem_that_says_why(
@@ -235,10 +235,7 @@ def test_statistics_count_by_hour_event_and_status_and_look_at_the_queues(storag
 def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> None:
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "CreateQoute", sample("CreateQuote"))
-        assert (
-            "Say which event it is"
-            in (await members(endpoints.replay_one(delivery_id, b"", app), 409))["detail"]
-        )
+        assert "Name the event" in (await members(endpoints.replay_one(delivery_id, b"", app), 409))["detail"]
         could = await members(
             endpoints.replay_one(delivery_id, b'{"as": "createquote", "dryRun": true}', app)
         )
@@ -358,7 +355,7 @@ def test_where_the_subscriptions_are_wrong_the_rest_is_told_and_what_needs_them_
         assert {queue["role"] for queue in told["queues"]} == {"inbox", "poison"}
         waits = await deliver(app, "CreateQuote", sample("CreateQuote"))
         for ask in (endpoints.raw, endpoints.data):
-            assert "still being tried" in (await members(ask(waits, app), 404))["detail"]
+            assert "still being retried" in (await members(ask(waits, app), 404))["detail"]
         problem = await members(endpoints.replay_one(waits, b'{"queues": ["printiq-events"]}', app), 409)
         assert "not valid TOML" in problem["detail"]
         problem = await members(endpoints.replay_one(waits, b"{}", app), 409)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from events import Channel, Kind
+from events import Channel, Kind, timestamp
 from handlers.errors import BadCursor, UnknownDelivery
 from handlers.ids import new_id, newest_first, time_of
 from handlers.ledger import query
 from handlers.ledger.query import Filter
-from handlers.ledger.write import OPEN, Status, day
+from handlers.ledger.rows import OPEN, Status, day
 from handlers.settings import Settings
 from handlers.stores import Stores, TableName, Tables, table_key
 
@@ -32,21 +32,23 @@ def run(storage: str, story: Callable[[Tables], Awaitable[None]]) -> None:
 async def ledgered(tables: Tables, ago: timedelta, **columns: str) -> str:
     """Write the row of a delivery that was received so long ago."""
     delivery_id = new_id(NOW - ago)
-    row = {
+    row: dict[str, str | bool] = {
         "PartitionKey": day(delivery_id),
         "RowKey": newest_first(delivery_id),
         "id": delivery_id,
         "event": "CreateQuote",
+        "receivedAt": timestamp(time_of(delivery_id)),
+        "primary": True,
         "status": Status.SENT,
         "channel": Channel.WEBHOOK,
         **columns,
     }
-    await tables.merge(TableName.DELIVERIES, row)
+    await tables.put(TableName.DELIVERIES, row)
     if row["status"] == Status.QUARANTINED:
-        await tables.merge(TableName.DELIVERIES, {**row, "PartitionKey": OPEN})
+        await tables.put(TableName.DELIVERIES, {**row, "PartitionKey": OPEN})
     if "subject" in columns:
         timeline = {**row, "PartitionKey": table_key(f"{row['kind']}|{row['subject']}")}
-        await tables.merge(TableName.TIMELINE, timeline)
+        await tables.put(TableName.TIMELINE, timeline)
     return delivery_id
 
 
@@ -57,7 +59,7 @@ async def walk(tables: Tables, selected: Filter, size: int) -> list[str]:
     while True:
         page = await query.page(tables, selected, size=size, cursor=cursor)
         assert len(page.rows) <= size
-        seen += [row["id"] for row in page.rows]
+        seen += [row.id for row in page.rows]
         if page.cursor is None:
             return seen
         cursor = page.cursor
@@ -87,7 +89,7 @@ def test_what_arrives_between_two_pages_moves_nothing(storage: str) -> None:
         first = await query.page(tables, Filter(), size=2)
         await ledgered(tables, timedelta(0))
         second = await query.page(tables, Filter(), size=2, cursor=first.cursor)
-        assert [row["id"] for row in (*first.rows, *second.rows)] == ids
+        assert [row.id for row in (*first.rows, *second.rows)] == ids
 
     run(storage, story)
 
@@ -99,7 +101,7 @@ def test_a_call_ends_after_its_bound_of_days_and_the_cursor_goes_on(storage: str
         assert page.rows == ()
         assert page.cursor is not None
         page = await query.page(tables, Filter(), size=10, cursor=page.cursor)
-        assert [row["id"] for row in page.rows] == [old]
+        assert [row.id for row in page.rows] == [old]
         assert page.cursor is None
 
     run(storage, story)
@@ -148,7 +150,7 @@ def test_a_subject_is_found_with_or_without_its_kind_and_each_delivery_once(stor
         first = await ledgered(tables, timedelta(days=200), kind="job", subject="O'Hara #1")
         both = await ledgered(tables, timedelta(minutes=1), kind="job", subject="J1")
         again = {"PartitionKey": "failure|J1", "RowKey": newest_first(both), "id": both}
-        await tables.merge(TableName.TIMELINE, again)
+        await tables.put(TableName.TIMELINE, again)
         quote = await ledgered(tables, timedelta(minutes=2), kind="quote", subject="J1")
         assert await walk(tables, Filter(subject="O'Hara #1"), 5) == [first]
         assert await walk(tables, Filter(subject="J1", kind=Kind.JOB), 5) == [both]
@@ -161,7 +163,7 @@ def test_a_subject_is_found_with_or_without_its_kind_and_each_delivery_once(stor
 def test_a_delivery_is_found_by_its_id(storage: str) -> None:
     async def story(tables: Tables) -> None:
         delivery_id = await ledgered(tables, timedelta(days=3))
-        assert (await query.find(tables, delivery_id))["id"] == delivery_id
+        assert (await query.find(tables, delivery_id)).id == delivery_id
 
     run(storage, story)
 
@@ -180,7 +182,7 @@ def test_an_unknown_id_may_still_be_waiting(storage: str) -> None:
 )
 def test_what_can_be_no_id_is_said_to_be_none(storage: str, text: str) -> None:
     async def story(tables: Tables) -> None:
-        with pytest.raises(UnknownDelivery, match="is no id of a delivery"):
+        with pytest.raises(UnknownDelivery, match="is not a delivery's id"):
             await query.find(tables, text)
 
     run(storage, story)
@@ -189,7 +191,7 @@ def test_what_can_be_no_id_is_said_to_be_none(storage: str, text: str) -> None:
 @pytest.mark.parametrize("cursor", ["x", "0" * 31, "F" * 32, "0" * 32 + "\n", "' or PartitionKey ne '"])
 def test_a_cursor_of_somebody_else_is_refused(storage: str, cursor: str) -> None:
     async def story(tables: Tables) -> None:
-        with pytest.raises(BadCursor, match="begin without one"):
+        with pytest.raises(BadCursor, match="start without one"):
             await query.page(tables, Filter(), size=10, cursor=cursor)
 
     run(storage, story)

@@ -9,7 +9,9 @@ from bench import Bench, delivery, quote
 
 from events import Delivery, Event, Kind, Payload, parse
 from handlers.ledger import write
-from handlers.ledger.write import MAX_TEXT, OPEN, Outcome, Status, record, subjects_of, timeline_partition
+from handlers.ledger.query import find
+from handlers.ledger.rows import MAX_TEXT, OPEN, Outcome, Status, day, timeline_partition
+from handlers.ledger.write import record
 from handlers.stores import TableName, table_key
 from handlers.work import Replay, Work
 
@@ -54,11 +56,11 @@ async def test_a_day_lists_its_deliveries_newest_first(bench: Bench) -> None:
     sent = [delivery(quote(f"Q{number}")) for number in range(3)]
     for each in sent:
         await _record(bench, each, SENT, parse(each))
-    days = {write.day(each.id) for each in sent}
+    days = {day(each.id) for each in sent}
     found = [
         row["id"]
-        for day in sorted(days, reverse=True)
-        for row in await bench.rows("deliveries", PartitionKey=day)
+        for each_day in sorted(days, reverse=True)
+        for row in await bench.rows("deliveries", PartitionKey=each_day)
     ]
     assert found == [each.id for each in reversed(sent)]
 
@@ -141,9 +143,8 @@ async def test_many_warnings_and_subjects_fit(bench: Bench) -> None:
     event = parse(sent)
     assert len(event.subjects) > 500
     await _record(bench, sent, SENT, event)
-    row = await bench.row(sent.id)
-    named = subjects_of(row)
-    assert named == list(event.subjects[: len(named)])
+    named = (await find(bench.app.stores.tables, sent.id)).subjects
+    assert named == event.subjects[: len(named)]
     assert len(named) > 500
     timeline = await bench.rows("timeline")
     assert {each["PartitionKey"] for each in timeline} == {timeline_partition(each) for each in named}
@@ -155,7 +156,7 @@ async def test_the_customer_of_hundreds_of_jobs_is_named_with_all_of_them(bench:
     sent = delivery(json.dumps(body).encode(), "CreateJob")
     event = parse(sent)
     await _record(bench, sent, SENT, event)
-    assert subjects_of(await bench.row(sent.id)) == list(event.subjects)
+    assert (await find(bench.app.stores.tables, sent.id)).subjects == event.subjects
     assert event.subjects[-1] == (Kind.CUSTOMER, "ACME")
 
 

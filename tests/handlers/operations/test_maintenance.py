@@ -12,7 +12,7 @@ import httpx
 import pytest
 from bench import Bench, Call, delivery, quote, without
 
-from handlers.operations.maintenance import beat
+from handlers.operations.maintenance import maintain
 from handlers.pipeline.receive import receive
 from handlers.stores import (
     DROPS_POISON_QUEUE,
@@ -55,7 +55,7 @@ async def come(bench: Bench, event: str = "CreateQuote", *, at: datetime = NOW, 
 
 
 async def test_an_app_with_nothing_to_do_tells_that_it_lives(bench: Bench, told: Told) -> None:
-    await beat(bench.app)
+    await maintain(bench.app)
     assert told("printiq.heartbeat") == [{}]
     assert told("printiq.event") == []
 
@@ -64,7 +64,7 @@ async def test_the_queues_of_both_accounts_are_told_with_depth_and_age(bench: Be
     await come(bench)
     await receive(delivery(quote("Q2")), bench.app)
     await bench.app.stores.drop_queues.send(DROPS_POISON_QUEUE, b"{}")
-    await beat(bench.app)
+    await maintain(bench.app)
     lines = told("printiq.queue")
     assert {line["queue"]: (line["role"], line["depth"]) for line in lines} == {
         INBOX_QUEUE: ("inbox", 1),
@@ -80,7 +80,7 @@ async def test_notifications_that_the_blob_trigger_does_not_handle_are_reported(
 ) -> None:
     queue = f"{NOTIFICATION_QUEUES}func-printiq-host"
     await bench.app.stores.queues.send(queue, b"{}")
-    await beat(bench.app)
+    await maintain(bench.app)
     (line,) = [line for line in told("printiq.queue") if line["role"] == "notifications"]
     assert (line["queue"], line["depth"]) == (queue, 1)
 
@@ -88,13 +88,13 @@ async def test_notifications_that_the_blob_trigger_does_not_handle_are_reported(
 async def test_wrong_subscriptions_leave_the_inbox_that_fills_up_told(bench: Bench, told: Told) -> None:
     app = bench.start(SUBSCRIPTIONS="nonsense = [")
     await receive(delivery(quote("Q1")), app)
-    await beat(app)
+    await maintain(app)
     assert {line["queue"]: line["depth"] for line in told("printiq.queue")}[INBOX_QUEUE] == 1
 
 
 async def test_the_age_of_a_queue_is_that_of_its_oldest_message(bench: Bench, told: Told) -> None:
     await come(bench, number="Q1")
-    await beat(bench.app)
+    await maintain(bench.app)
     waited = (datetime.now(UTC) - NOW).total_seconds()
     (line,) = [line for line in told("printiq.queue") if line["queue"] == "printiq-events"]
     assert 0 <= line["oldestSeconds"] <= waited + 1
@@ -105,7 +105,7 @@ async def test_the_silence_of_an_event_counts_from_its_latest_delivery(bench: Be
     await come(bench, "CreateQuote", at=now - timedelta(hours=30), number="Q1")
     await come(bench, "CreateQuote", at=now - timedelta(hours=5), number="Q2")
     await come(bench, "AcceptQuote", at=now - timedelta(hours=50), number="Q2")
-    await beat(bench.app)
+    await maintain(bench.app)
     silent = {line["event"]: line["silentHours"] for line in told("printiq.event")}
     assert silent == {"CreateQuote": pytest.approx(5, abs=0.1), "AcceptQuote": pytest.approx(50, abs=0.1)}
 
@@ -153,7 +153,7 @@ async def test_a_busy_app_writes_an_arrival_once_in_minutes(bench: Bench, calls:
 async def test_what_lies_in_the_poison_queue_returns_to_the_inbox(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     await bench.app.stores.queues.send(INBOX_POISON_QUEUE, Work.of(sent).encode())
-    await beat(bench.app)
+    await maintain(bench.app)
     assert await bench.depth(INBOX_POISON_QUEUE) == 0
     assert await bench.work_off() == 1
     assert (await bench.row(sent.id))["status"] == "sent"
@@ -163,7 +163,7 @@ async def test_what_lies_in_the_poison_queue_returns_to_the_inbox(bench: Bench) 
 async def test_a_heart_beats_on_where_a_part_of_storage_does_not_answer(
     bench: Bench, told: Told, service: str
 ) -> None:
-    await beat(bench.start(without(bench.storage, service)))
+    await maintain(bench.start(without(bench.storage, service)))
     assert told("printiq.heartbeat") == [{}]
 
 
@@ -183,7 +183,7 @@ async def test_what_is_said_of_a_file_that_was_taken_since_is_forgotten(
     for name in (lies, "CreateQuote/taken.json"):
         await stores.drop_queues.send(DROPS_POISON_QUEUE, encode(notice(name)))
     await stores.drop_queues.send(DROPS_POISON_QUEUE, b"no notice")
-    await beat(bench.app)
+    await maintain(bench.app)
     assert await bench.depth(DROPS_POISON_QUEUE) == 2
 
 

@@ -185,7 +185,7 @@ async def test_what_failed_is_found_by_what_it_is_about(
     await process(message(work_of(sent, attempt=5, errors=4)), bench.app)
     for selected in (Filter(subject="Q1"), Filter(subject="Q1", open=True), Filter(kind=Kind.QUOTE)):
         (row,) = (await page(bench.app.stores.tables, selected, size=10)).rows
-        assert (row["id"], row["status"]) == (sent.id, "failed")
+        assert (row.id, row.status) == (sent.id, "failed")
     assert await bench.rows("records") == [], "nobody was told"
 
 
@@ -200,7 +200,7 @@ async def test_of_what_is_too_large_nothing_is_read(bench: Bench, calls: list[Ca
         await replay(refused.id, app)
     calls.clear()
     # as `verify --repair` puts it into the inbox where its row is missing
-    await reconcile.adopt(bench.app.stores, BlobRef.read(raw))
+    await reconcile.adopt(bench.app, BlobRef.read(raw))
     await bench.work_off(app)
     assert not [call for call in calls if call.method == "GET" and call.path == raw]
     row = await bench.row(refused.id)

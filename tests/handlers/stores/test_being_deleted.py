@@ -58,7 +58,7 @@ async def test_what_is_being_deleted_is_a_fault_for_every_write(bench: Bench, be
     for write in (
         stores.queues.send("printiq-events", b"{}"),
         stores.blobs.put(ContainerName.ARCHIVE, "a/b.json", b"{}", "application/json"),
-        stores.tables.merge(TableName.RECORDS, row),
+        stores.tables.put(TableName.RECORDS, row),
         stores.tables.insert(TableName.RECORDS, row),
     ):
         with pytest.raises(StorageFault):

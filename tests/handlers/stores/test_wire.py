@@ -107,12 +107,12 @@ async def faulty(storage: str, azurite: Azurite) -> AsyncIterator[tuple[FaultySt
 async def test_a_write_whose_answer_was_lost_is_sent_again(storage: str, azurite: Azurite) -> None:
     async with faulty(storage, azurite) as (proxy, app):
         row = {"PartitionKey": "p", "RowKey": "r", "text": "once"}
-        await app.stores.tables.merge(TableName.RECORDS, row)
+        await app.stores.tables.put(TableName.RECORDS, row)
         seen = proxy.seen
         proxy.cut = True
         with pytest.raises(StorageFault):
-            await app.stores.tables.merge(TableName.RECORDS, {**row, "text": "twice"})
-        assert proxy.seen == seen + 3
+            await app.stores.tables.put(TableName.RECORDS, {**row, "text": "twice"})
+        assert proxy.seen == seen + 2 * 3  # aiohttp sends an idempotent request again itself
         proxy.cut = False
         assert (await app.stores.tables.get(TableName.RECORDS, "p", "r"))["text"] == "twice"
 

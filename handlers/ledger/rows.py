@@ -1,0 +1,372 @@
+"""The rows of the ledger: the only owner of its columns, its keys, and how each is written and read.
+
+========== ============ ================================= ================
+table      row          partition                         row key
+========== ============ ================================= ================
+deliveries DeliveryRow  the day of receipt in UTC; OPEN   newest first
+timeline   TimelineRow  a subject                         newest first
+records    RecordRow    a kind                            a business key
+erasures   ErasureRow   a year                            newest first
+========== ============ ================================= ================
+
+A column is named like its field, in camelCase. What is None has no column.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import accumulate
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import ValidationError as InvalidError
+from pydantic.alias_generators import to_camel
+
+from events import Channel, Event, Kind, Payload, Problem, Subject, timestamp
+from handlers.ids import new_id, newest_first, time_of
+from handlers.paths import folder
+from handlers.problems import in_words
+from handlers.stores import BlobRef, Entity, Int64, Row, Value, table_key
+from handlers.work import Work
+
+_log = logging.getLogger("printiq.ledger")
+
+# The partition of `deliveries` with a copy of each row that waits for a decision. It sorts after all days.
+OPEN = "open"
+# A text column holds 64 KiB of UTF-16; this counts bytes of UTF-8, which are never fewer than its units.
+MAX_TEXT = 32_000
+# The subjects of one delivery may take several columns: `subjects`, `subjects2`, …
+_CHUNK = 15_000  # characters, which are at most two units of UTF-16 each
+_CHUNKS = 20
+_MAX_IDS = 800
+
+
+class Status(StrEnum):
+    SENT = "sent"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+    FAILING = "failing"
+    FAILED = "failed"
+
+
+# What waits for a decision until it is replayed or dismissed.
+UNSENT = frozenset({Status.QUARANTINED, Status.FAILED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The outcome of a delivery, or of a failed attempt at it."""
+
+    status: Status
+    error: str = ""
+    duplicate_of: str | None = None
+    queues: tuple[str, ...] = ()
+    raw: BlobRef | None = None
+    data_ref: str | None = None
+    # the time at which each step ended
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+
+class ForeignRow(Exception):
+    """A row that this app did not write, or not whole; the message names the row and what is wrong."""
+
+
+def day(delivery_id: str) -> str:
+    """Return a delivery's partition in `deliveries`."""
+    return f"{time_of(delivery_id):%Y-%m-%d}"
+
+
+def timeline_partition(subject: Subject) -> str:
+    """Return a subject's partition in `timeline`."""
+    return table_key(f"{subject.kind}|{subject.key}")
+
+
+def shortened(text: str) -> str:
+    """Return as much of a text as a column holds."""
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= MAX_TEXT else encoded[:MAX_TEXT].decode(errors="ignore") + "…"
+
+
+def _from_json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _to_json(value: object) -> str | None:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+
+
+def _bounded(warnings: Sequence[Problem]) -> str | None:
+    """Write warnings as JSON, as many as a column holds."""
+    shown = list(warnings)
+    while len(text := json.dumps([each._asdict() for each in shown])) > MAX_TEXT:
+        shown = shown[: len(shown) // 2]
+    return text if shown else None
+
+
+def _place(value: object) -> object:
+    return BlobRef.read(value) if isinstance(value, str) else value
+
+
+def _is_delivery_id(text: str) -> str:
+    time_of(text)
+    return text
+
+
+type _Json[T] = Annotated[T, BeforeValidator(_from_json), PlainSerializer(_to_json)]
+_Id = Annotated[str, AfterValidator(_is_delivery_id)]
+
+
+class _LedgerRow(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        extra="ignore",
+        frozen=True,
+        defer_build=True,
+    )
+
+    @classmethod
+    def read(cls, row: Row) -> Self:
+        """Read a row. Raises ForeignRow."""
+        try:
+            return cls.model_validate({name: value for name, value in row.items() if value != ""})
+        except InvalidError as error:
+            keys = f"{row.get('PartitionKey')} {row.get('RowKey')}"
+            raise ForeignRow(f"The row {keys} is not one of this app's: {in_words(error)}") from error
+
+    @classmethod
+    def read_ours(cls, row: Row) -> Self | None:
+        """Read a row; one that is not this app's is logged and None."""
+        try:
+            return cls.read(row)
+        except ForeignRow as error:
+            _log.warning("%s", error)
+            return None
+
+    def columns(self) -> dict[str, Value]:
+        """Return the columns without the keys."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
+class DeliveryRow(_LedgerRow):
+    """A delivery: what came, what was done with it, and what an operator decided."""
+
+    id: _Id
+    event: str
+    event_as_named: str | None = None
+    kind: Kind | None = None
+    key: str | None = None
+    subject: str | None = None
+    status: Status
+    channel: Channel
+    received_at: str
+    processed_at: str | None = None
+    attempts: int = 0
+    error: str = ""
+    duplicate_of: str | None = None
+    replay_of: str | None = None
+    origin: str | None = None
+    queues: _Json[tuple[str, ...]] = ()
+    raw: Annotated[BlobRef | None, BeforeValidator(_place), PlainSerializer(lambda raw: raw and str(raw))] = (
+        None
+    )
+    data_ref: str | None = None
+    steps: _Json[Mapping[str, str]] = Field(default_factory=dict)
+    size: int = 0
+    content_type: str | None = None
+    file: str | None = None
+    subjects: tuple[Subject, ...] = ()
+    warnings: Annotated[tuple[Problem, ...], BeforeValidator(_from_json), PlainSerializer(_bounded)] = ()
+    # the id of the replay that was begun, and how
+    replaying: str | None = None
+    replayed_by: str | None = None
+    dismissed: str | None = None
+    dismissed_at: str | None = None
+    erased: str | None = None
+    erased_because: str | None = None
+    # the state in which it was read; empty if it was not
+    etag: str = Field("", exclude=True)
+
+    @classmethod
+    def of(cls, work: Work, outcome: Outcome, event: Event[Payload] | None) -> Self:
+        """Return the row of a delivery with this outcome."""
+        subject = event.subject if event else None
+        subjects = event.subjects if event else ()
+        named = _as_many_as_fit(subjects)
+        warnings = list(event.warnings) if event else []
+        if len(named) < len(subjects):
+            warnings.insert(0, Problem("", f"Only {len(named):,} of {len(subjects):,} subjects are kept."))
+        return cls(
+            id=work.id,
+            event=event.type if event else folder(work.event),
+            event_as_named=work.event if work.event != folder(work.event) else None,
+            kind=subject.kind if subject else None,
+            key=table_key(subject.key) if subject else None,
+            subject=shortened(subject.key) if subject else None,
+            status=outcome.status,
+            channel=work.channel,
+            received_at=timestamp(work.received_at),
+            processed_at=timestamp(datetime.now(UTC)),
+            attempts=work.attempt,
+            error=shortened(outcome.error),
+            duplicate_of=outcome.duplicate_of,
+            replay_of=work.replay.of if work.replay else None,
+            origin=work.replay.origin if work.replay else None,
+            queues=outcome.queues,
+            raw=outcome.raw,
+            data_ref=outcome.data_ref,
+            steps=outcome.steps,
+            size=work.size,
+            content_type=work.content_type,
+            file=work.file,
+            subjects=named,
+            warnings=tuple(warnings),
+        )
+
+    @classmethod
+    def read(cls, row: Row) -> Self:
+        texts = [str(row[name]) for name in _SUBJECTS_COLUMNS if row.get(name)]
+        subjects = json.loads("".join(texts) or "[]")
+        return super().read(Row({**row, "subjects": subjects, "etag": row.etag}, row.etag))
+
+    def columns(self) -> dict[str, Value]:
+        text = _to_json(self.subjects) or ""
+        chunks = [text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)]
+        others = {name: value for name, value in super().columns().items() if name != "subjects"}
+        named = dict(zip(_SUBJECTS_COLUMNS, chunks, strict=False))
+        return {**others, **named, "size": Int64(self.size)}
+
+    @property
+    def partition(self) -> str:
+        return day(self.id)
+
+    @property
+    def row_key(self) -> str:
+        return newest_first(self.id)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether an operator has dealt with it."""
+        return bool(self.replayed_by or self.dismissed)
+
+    @property
+    def order(self) -> str:
+        """The id by which the states of a subject are ordered: the original's, if this is a replay."""
+        return self.origin or self.id
+
+    def over(self, before: Self | None) -> Self:
+        """Return this row with what only the one before has, such as an operator's decision."""
+        if before is None:
+            return self
+        news = {name: value for name, value in self if value not in (None, (), {}, "")}
+        cleared: dict[str, str | None] = {"error": self.error}
+        if self.status is Status.SENT:  # perhaps it was freed from its mark
+            cleared["duplicate_of"] = None
+        return before.model_copy(update={**news, **cleared})
+
+    def erased_at(self, moment: datetime, reason: str) -> Self:
+        """Return what remains of an erased delivery."""
+        return type(self)(
+            id=self.id,
+            event=self.event,
+            status=self.status,
+            channel=self.channel,
+            received_at=self.received_at,
+            processed_at=self.processed_at,
+            attempts=self.attempts,
+            size=self.size,
+            erased=timestamp(moment),
+            erased_because=reason,
+        )
+
+
+_SUBJECTS_COLUMNS = ["subjects", *(f"subjects{number}" for number in range(2, _CHUNKS + 1))]
+
+
+def _as_many_as_fit(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
+    """Return the subjects that a row can name; what it does not name could not be removed later."""
+    # the list of one has the brackets in which the others save a comma
+    sizes = accumulate(len(_to_json([subject]) or "") for subject in subjects)
+    return tuple(subject for subject, size in zip(subjects, sizes, strict=True) if size <= _CHUNK * _CHUNKS)
+
+
+class TimelineRow(_LedgerRow):
+    """A delivery in the history of one of its subjects."""
+
+    id: _Id
+    event: str
+    kind: Kind
+    subject: str
+    primary: bool
+    status: Status
+    channel: Channel
+    received_at: str
+    processed_at: str | None = None
+    error: str = ""
+    duplicate_of: str | None = None
+    replay_of: str | None = None
+
+    @classmethod
+    def of(cls, row: DeliveryRow, subject: Subject) -> Self:
+        return cls(
+            id=row.id,
+            event=row.event,
+            kind=subject.kind,
+            subject=shortened(subject.key),
+            primary=subject == row.subjects[0],
+            status=row.status,
+            channel=row.channel,
+            received_at=row.received_at,
+            processed_at=row.processed_at,
+            error=row.error,
+            duplicate_of=row.duplicate_of,
+            replay_of=row.replay_of,
+        )
+
+
+class RecordRow(_LedgerRow):
+    """The latest state of a subject, and the delivery that brought it."""
+
+    subject: str
+    event: str
+    delivery: str
+    order: str
+    received_at: str
+    data: str | None = None
+    data_ref: str | None = None
+
+    @classmethod
+    def of(cls, row: DeliveryRow, event: Event[Payload], subject: Subject) -> Self:
+        in_row = len(event.data) <= MAX_TEXT
+        return cls(
+            subject=shortened(subject.key),
+            event=row.event,
+            delivery=row.id,
+            order=row.order,
+            received_at=timestamp(time_of(row.order)),
+            data=event.data.decode() if in_row else None,
+            data_ref=None if in_row else row.data_ref,
+        )
+
+
+class ErasureRow(_LedgerRow):
+    """The record that an erasure was done: when, why, and of how many deliveries; not of whom."""
+
+    erased_at: str
+    reason: str
+    deliveries: int
+    ids: _Json[tuple[str, ...]] = ()
+
+    @classmethod
+    def of(cls, ids: Sequence[str], reason: str, moment: datetime) -> Self:
+        return cls(erased_at=timestamp(moment), reason=reason, deliveries=len(ids), ids=tuple(ids[:_MAX_IDS]))
+
+    def entity(self) -> Entity:
+        moment = datetime.fromisoformat(self.erased_at)
+        keys = {"PartitionKey": f"{moment:%Y}", "RowKey": newest_first(new_id(moment))}
+        return {**self.columns(), **keys}
