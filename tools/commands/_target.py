@@ -38,7 +38,7 @@ DEVELOPMENT = "UseDevelopmentStorage=true"
 _HOSTS_OWN = ("azure-webjobs-", "webjobs-")
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
     """Check an address. Raises typer.BadParameter."""
     try:
         parts = urlsplit(url)
@@ -52,7 +52,7 @@ def _address(url: str) -> str:
 
 
 UrlOption = Annotated[
-    str, typer.Option("--url", envvar="PRINTIQ_URL", callback=_address, help="The app's address.")
+    str, typer.Option("--url", envvar="PRINTIQ_URL", callback=address, help="The app's address.")
 ]
 KeyOption = Annotated[
     str | None,
@@ -121,7 +121,7 @@ class Target:
     def drop(self, name: str, body: bytes) -> str:
         """Upload a file into the hot folder; return the id that its delivery will have."""
         assert self.hot_folder is not None
-        with _storage_answers(self.hot_folder):
+        with storage_answers(self.hot_folder):
             service = BlobServiceClient.from_connection_string(self.hot_folder, **_QUICK)
             blob = service.get_blob_client(ContainerName.HOT_FOLDER, name)
             try:
@@ -150,7 +150,7 @@ _QUICK: Any = {"retry_total": 1, "connection_timeout": 2, "read_timeout": 10}
 
 
 @contextlib.contextmanager
-def _storage_answers(connection: str) -> Iterator[None]:
+def storage_answers(connection: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
@@ -172,7 +172,7 @@ class StorageAccount:
         self._queues = QueueServiceClient.from_connection_string(connection, **_QUICK)
 
     def delivery(self, delivery_id: str) -> Json | None:
-        with _storage_answers(self._connection):
+        with storage_answers(self._connection):
             table = self._tables.get_table_client(TableName.DELIVERIES)
             try:
                 found = _shown([table.get_entity(day(delivery_id), newest_first(delivery_id))])
@@ -183,7 +183,7 @@ class StorageAccount:
     def deliveries(self, since: datetime) -> list[Json]:
         # newest first: a key that sorts before this one was received since
         last, found = just_before(since), []
-        with _storage_answers(self._connection):
+        with storage_answers(self._connection):
             table = self._tables.get_table_client(TableName.DELIVERIES)
             when = since.date()
             while when <= datetime.now(UTC).date():
@@ -196,7 +196,7 @@ class StorageAccount:
         return sorted(found, key=lambda row: str(row["id"]))
 
     def queues(self) -> list[Queue]:
-        with _storage_answers(self._connection):
+        with storage_answers(self._connection):
             names = [str(queue.name) for queue in self._queues.list_queues()]
             return [self._queue(name) for name in names if not name.startswith(_HOSTS_OWN)]
 
@@ -207,7 +207,7 @@ class StorageAccount:
             first = client.peek_messages(PEEK) if messages else []
         except ResourceNotFoundError:  # deleted just now
             return Queue(name, 0, ())
-        return Queue(name, messages, tuple(_message(message.content) for message in first))
+        return Queue(name, messages, tuple(read_message(message.content) for message in first))
 
 
 def _shown(entities: Iterable[Mapping[str, Any]]) -> list[Json]:
@@ -223,7 +223,7 @@ def _plain(entity: Mapping[str, Any]) -> Json:
     }
 
 
-def _message(text: str) -> Json:
+def read_message(text: str) -> Json:
     """Read a CloudEvent, in base64 or not; of any other message return its beginning."""
     for body in (_from_base64(text), text):
         with contextlib.suppress(ValueError):

@@ -1,0 +1,156 @@
+"""`dev.py listen`: hand the messages of a result queue to a web handler, as its consumer."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import httpx
+import typer
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue import QueueMessage, QueueServiceClient
+from rich.console import Console
+from rich.text import Text
+
+from tools.commands._api import Json, UnreachableError
+from tools.commands._target import (
+    DEFAULT_STORAGE_PORT,
+    DEFAULT_URL,
+    StoragePortOption,
+    Target,
+    UrlOption,
+    address,
+    read_message,
+    storage_answers,
+)
+
+_UNREACHABLE = 3
+_INTERVAL = 0.5
+_TYPE = "com.printiq."
+# As Functions hosts do.
+_MAX_TRIES = 5
+# A handler at a breakpoint has this long.
+_ANSWER_SECONDS = 300
+# Longer than a handler has; then another consumer of the queue may get the message.
+_LEASE_SECONDS = _ANSWER_SECONDS + 30
+
+
+def main(
+    *,
+    to: Annotated[str, typer.Option("--to", callback=address, help="Your handler's address.")],
+    queue: Annotated[str, typer.Option(help="The queue to read.")] = "printiq-events",
+    event: Annotated[
+        str | None, typer.Option(help="Only events of this name or pattern, such as '*Quote*'.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="Only this job, quote, customer, …")] = None,
+    url: UrlOption = DEFAULT_URL,
+    storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
+) -> None:
+    """Post each message of a result queue to a web handler, until Ctrl-C.
+
+    So a consumer can be written as a web handler first. It gets the message as a POST of
+    application/cloudevents+json, with the number of the try in the header `X-Try`. A 2xx takes the message
+    off the queue. Anything else, or no answer, is tried again after 1, 2, 4 and 8 seconds; after five tries
+    the message is in the queue's `-poison`. What --event and --subject exclude is passed over, as a consumer
+    does with what is not its own: it leaves the queue, too.
+
+    Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the storage does not answer.
+    """
+    console = Console(highlight=False)
+    target = Target.of(url, None, storage_port)
+    if target.storage is None:
+        raise typer.BadParameter("messages are taken only from an app on this machine", param_hint="--url")
+    console.print(f"Posting the messages of {queue} to {to}. Ctrl-C ends it.", markup=False, soft_wrap=True)
+    try:
+        with storage_answers(target.storage), httpx.Client(timeout=_ANSWER_SECONDS) as handler:
+            source = _Source(target.storage, queue)
+            for message in source.messages():
+                found = read_message(message.content)
+                if "type" not in found:
+                    outcome = Text(f"no event, {source.set_aside(message)}", style="red")
+                elif _is_wanted(found, event, subject):
+                    outcome = _hand_over(message, found, to, handler, source)
+                else:
+                    source.take_off(message)
+                    continue
+                console.print(_line(found, outcome), soft_wrap=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    except UnreachableError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(_UNREACHABLE) from None
+
+
+class _Source:
+    """A result queue, and the poison queue beside it."""
+
+    def __init__(self, storage: str, name: str) -> None:
+        service = QueueServiceClient.from_connection_string(storage)
+        self._queue, self._poison = (service.get_queue_client(each) for each in (name, f"{name}-poison"))
+
+    def messages(self) -> Iterator[QueueMessage]:
+        """Yield messages as they come, one at a time: a lease must not end behind a slow one."""
+        while True:
+            try:
+                message = self._queue.receive_message(visibility_timeout=_LEASE_SECONDS)
+            except ResourceNotFoundError:  # the app makes the queue with the first event
+                message = None
+            if message is None:
+                time.sleep(_INTERVAL)
+            else:
+                yield message
+
+    def take_off(self, message: QueueMessage) -> None:
+        self._queue.delete_message(message)
+
+    def put_back(self, message: QueueMessage) -> str:
+        """Hide a message for a while, or move it to the poison queue after the last try; return which."""
+        tries = message.dequeue_count or 1
+        if tries >= _MAX_TRIES:
+            return f"try {tries} of {_MAX_TRIES}, {self.set_aside(message)}"
+        delay = 2 ** (tries - 1)
+        self._queue.update_message(message, visibility_timeout=delay)
+        return f"try {tries} of {_MAX_TRIES}, again in {delay} s"
+
+    def set_aside(self, message: QueueMessage) -> str:
+        with contextlib.suppress(ResourceExistsError):
+            self._poison.create_queue()
+        self._poison.send_message(message.content, time_to_live=-1)
+        self.take_off(message)
+        return f"moved to {self._poison.queue_name}"
+
+
+def _is_wanted(message: Json, event: str | None, subject: str | None) -> bool:
+    name = message["type"].removeprefix(_TYPE).lower()
+    return (event is None or fnmatchcase(name, event.lower())) and subject in {None, message.get("subject")}
+
+
+def _hand_over(message: QueueMessage, event: Json, to: str, handler: httpx.Client, source: _Source) -> Text:
+    """Post a message, and take it off the queue or put it back; return the outcome."""
+    headers = {"Content-Type": "application/cloudevents+json", "X-Try": str(message.dequeue_count)}
+    started = time.monotonic()
+    try:
+        response = handler.post(to, json=event, headers=headers)
+    except httpx.TransportError as error:
+        outcome = Text(f"no answer: {error or type(error).__name__}", style="red")
+        return outcome.append(f"; {source.put_back(message)}")
+    outcome = Text(f"{response.status_code}", style="green" if response.is_success else "red")
+    outcome.append(f" in {(time.monotonic() - started) * 1000:.0f} ms")
+    if response.is_success:
+        source.take_off(message)
+        return outcome
+    return outcome.append(f"; {source.put_back(message)}")
+
+
+def _line(event: Json, outcome: Text) -> Text:
+    line = Text(f"{datetime.now().astimezone():%H:%M:%S}  ")
+    if "type" not in event:
+        return line.append_text(outcome)
+    line.append(f"{event['type'].removeprefix(_TYPE):<28}")
+    line.append(f"{event['kind']} {event['subject']}" if "subject" in event else "no subject")
+    for mark in ("duplicateof", "replayof"):
+        if mark in event:
+            line.append(f"  {mark} {event[mark]}", style="yellow")
+    return line.append("  ").append_text(outcome)
