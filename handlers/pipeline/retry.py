@@ -51,7 +51,8 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
         if errors >= app.timings.max_errors:
             await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
             return
-        await write.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=description))
+        event = None if isinstance(error, CrashedError) else await _event(work, app)
+        await write.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=description), event)
     except Erased:
         await recording.drop(work, app)
         return
@@ -93,6 +94,17 @@ async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> No
             raw = await archive.set_aside(work, delivery.body, app.stores)
             event = await _parsed(work, delivery.body, app) if parse else None
     await recording.record(work, Outcome(status=Status.FAILED, error=description, raw=raw), app, event)
+
+
+async def _event(work: Work, app: App) -> Event[Payload] | None:
+    """Return the event if it can be had, so that a delivery that is retried is found by its subjects."""
+    if work.refusal is not None or archive.is_set_aside(work):
+        return None
+    try:
+        delivery = await inbox.fetch(app.stores, work)
+    except (NotFound, StorageFault):  # perhaps the very error that it failed with
+        return None
+    return await _parsed(work, delivery.body, app)
 
 
 async def _parsed(work: Work, body: bytes, app: App) -> Event[Payload] | None:

@@ -1,0 +1,293 @@
+"""Operators, timers and messages that work on one delivery at the same time."""
+
+import asyncio
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bench import Bench, delivery, quote
+from looking import work_off
+
+from events import EventError, Kind, Subject
+from handlers.errors import Conflict, NotReplayable, UnknownDelivery
+from handlers.http import endpoints
+from handlers.ids import newest_first
+from handlers.ledger import query, write
+from handlers.ledger.query import Filter
+from handlers.ledger.rows import day
+from handlers.operations import erasure, reconcile, retention
+from handlers.operations import replay as replaying
+from handlers.operations.erasure import Person
+from handlers.operations.replay import Wish, dismiss, replay, replay_many
+from handlers.pipeline import archive, inbox
+from handlers.pipeline.process import process
+from handlers.pipeline.receive import receive
+from handlers.stores import INBOX_QUEUE, ContainerName, Stores, TableName
+from handlers.work import Message, Work
+
+pytestmark = pytest.mark.anyio
+
+BROKEN = b'{"QuoteNo": "Q7", '
+LONG_AGO = datetime.now(UTC) - timedelta(days=730)
+WHOM = Person(subject=Subject(Kind.QUOTE, "Q1"))
+
+
+async def arrived(bench: Bench, body: bytes, *, at: datetime | None = None) -> str:
+    each = delivery(body, at=at)
+    with contextlib.suppress(EventError):
+        await receive(each, bench.app)
+    await work_off(bench.app)
+    return each.id
+
+
+def message(work: Work) -> Message:
+    return Message("m", work.received_at, work.encode().decode())
+
+
+# retention
+
+
+async def test_a_replay_that_overlaps_retention_leaves_no_stub(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await arrived(bench, quote("Q1"), at=LONG_AGO)
+    genuine = inbox.requeue
+
+    async def after_retention(stores: Stores, work: Work, *, delay: int) -> None:
+        await retention.retain(bench.app)
+        await genuine(stores, work, delay=delay)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(inbox, "requeue", after_retention)
+        again = await replay(old, bench.app)
+    await work_off(bench.app)
+    assert [row["id"] for row in await bench.rows("deliveries")] == [again.id]
+    assert (await reconcile.reconcile(bench.app)).balanced
+
+
+async def test_a_dismissal_that_overlaps_retention_leaves_no_stub(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await arrived(bench, BROKEN, at=LONG_AGO)
+    genuine = write.dismiss
+
+    async def after_removal(*args: object) -> None:
+        await retention.remove(
+            bench.app, await bench.app.stores.tables.get(TableName.DELIVERIES, day(old), newest_first(old))
+        )
+        await genuine(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as racing:
+        racing.setattr(write, "dismiss", after_removal)
+        await dismiss(old, "no longer wanted", bench.app)
+    assert await bench.rows("deliveries") == []
+
+
+async def test_a_filtered_replay_passes_over_what_vanishes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = await arrived(bench, quote("Q1")), await arrived(bench, quote("Q2"))
+    genuine = query.page
+
+    async def and_then_one_is_removed(*args: object, **more: object) -> query.Page:
+        found = await genuine(*args, **more)  # type: ignore[arg-type]
+        await bench.app.stores.tables.delete(TableName.DELIVERIES, day(gone), newest_first(gone))
+        return found
+
+    with monkeypatch.context() as racing:
+        racing.setattr(replaying, "page", and_then_one_is_removed)
+        done = await replay_many(Filter(), bench.app)
+    assert ([each.replay_of for each in done.replayed], done.skipped) == ([kept], 1)
+
+
+async def test_a_row_that_is_not_ours_is_passed_over_and_named(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = await arrived(bench, quote("Q1"))
+    for at in (datetime.now(UTC), LONG_AGO):
+        stub = delivery(b"", at=at).id
+        row = {"PartitionKey": day(stub), "RowKey": newest_first(stub), "replayedBy": good}
+        await bench.app.stores.tables.put(TableName.DELIVERIES, row)
+        with pytest.raises(UnknownDelivery, match="not one of this app's"):
+            await query.find(bench.app.stores.tables, stub)
+
+    listed = await endpoints.deliveries({}, bench.app)
+    assert [row["id"] for row in json.loads(listed.body)["deliveries"]] == [good]
+    assert "not one of this app's" in caplog.text
+    assert (await replay_many(Filter(), bench.app, dry_run=True)).matched == 1
+    stats = await endpoints.statistics({"per": "day"}, bench.app)
+    assert json.loads(stats.body)["buckets"][-1]["counts"][0]["count"] == 1
+    findings = (await reconcile.reconcile(bench.app)).findings
+    assert ["not one of this app's" in each.what for each in findings] == [True, True]
+    await retention.retain(bench.app)
+    assert len((await reconcile.reconcile(bench.app)).findings) == 1
+
+
+# replays at once
+
+
+async def test_one_delivery_that_is_replayed_four_times_at_once_is_replayed_once(bench: Bench) -> None:
+    each = await arrived(bench, quote("Q1"))
+    asked = await asyncio.gather(*(replay(each, bench.app) for _ in range(4)), return_exceptions=True)
+    refused = [outcome for outcome in asked if isinstance(outcome, BaseException)]
+    assert all(isinstance(outcome, NotReplayable) for outcome in refused)
+    await work_off(bench.app)
+    assert len([row for row in await bench.rows("deliveries") if "replayOf" in row]) == 1
+    assert {message["delivery"] for message in await bench.sent()} == {
+        each,
+        *(outcome.id for outcome in asked if not isinstance(outcome, BaseException)),
+    }
+    assert (await reconcile.reconcile(bench.app)).balanced
+
+
+async def test_a_filter_that_is_asked_twice_at_once_replays_each_delivery_once(bench: Bench) -> None:
+    ids = {await arrived(bench, quote(f"Q{number}")) for number in range(5)}
+    await asyncio.gather(*(replay_many(Filter(end=datetime.now(UTC)), bench.app) for _ in range(2)))
+    await work_off(bench.app)
+    replays = [row["replayOf"] for row in await bench.rows("deliveries") if "replayOf" in row]
+    assert sorted(replays) == sorted(ids)
+
+
+async def test_a_replay_of_what_was_dismissed_at_this_moment_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = await arrived(bench, BROKEN)
+    genuine = write.intend_replay
+
+    async def after_a_dismissal(*args: object) -> None:
+        await dismiss(each, "sent by hand", bench.app)
+        await genuine(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as racing:
+        racing.setattr(write, "intend_replay", after_a_dismissal)
+        with pytest.raises(NotReplayable, match="at this moment"):
+            await replay(each, bench.app)
+    assert await bench.depth(INBOX_QUEUE) == 0
+
+
+async def test_an_event_that_the_catalogue_no_longer_has_cannot_be_replayed_but_the_others_can(
+    bench: Bench,
+) -> None:
+    retired, good = await arrived(bench, quote("Q1")), await arrived(bench, quote("Q2"))
+    tables = bench.app.stores.tables
+    row = await tables.get(TableName.DELIVERIES, day(retired), newest_first(retired))
+    await tables.put(TableName.DELIVERIES, {**row, "event": "CreateTelegram"})
+    with pytest.raises(NotReplayable, match="CreateTelegram"):
+        await replay(retired, bench.app)
+    done = await replay_many(Filter(), bench.app)
+    assert ([each.replay_of for each in done.replayed], done.skipped) == ([good], 1)
+    await replay(retired, bench.app, Wish(event="CreateQuote"))
+
+
+# erasure
+
+
+async def erased(bench: Bench, person: Person = WHOM) -> list[str]:
+    ids = []
+    async for row in erasure.deliveries_of(person, bench.app):
+        await erasure.erase(row, "asked for", person, bench.app)
+        ids.append(row.id)
+    return ids
+
+
+async def holds(bench: Bench, text: str) -> list[str]:
+    """Return where a text is still held: tables and blobs."""
+    tables = ("deliveries", "timeline", "records", "duplicates")
+    rows = [f"{table}: {row}" for table in tables for row in await bench.rows(table) if text in str(row)]
+    return rows + [place for place in await bench.blobs() if text.encode() in await bench.blob(place)]
+
+
+async def test_a_message_that_comes_again_after_the_erasure_brings_nothing_back(bench: Bench) -> None:
+    sent = delivery(quote("Q1"))
+    work = Work.of(sent)
+    await process(message(work), bench.app)
+    assert await erased(bench) == [sent.id]
+    await bench.sent()
+    for again in (work, work.model_copy(update={"attempt": 5, "errors": 4})):
+        await process(message(again), bench.app)
+        await process(message(again)._replace(dequeue_count=2), bench.app)
+    assert await bench.sent() == []
+    assert await bench.depth(INBOX_QUEUE) == 0
+    assert await holds(bench, "Q1") == []
+    assert "erased" in await bench.row(sent.id)
+
+
+async def test_an_erasure_while_the_message_is_processed_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = delivery(quote("Q1"))
+    work = Work.of(sent)
+    await process(message(work), bench.app)
+    genuine = archive.store_raw
+
+    async def while_it_is_erased(*args: object) -> object:
+        assert await erased(bench) == [sent.id]
+        return await genuine(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as racing:
+        racing.setattr(archive, "store_raw", while_it_is_erased)
+        await process(message(work), bench.app)
+    assert await holds(bench, "Q1") == []
+    assert "erased" in await bench.row(sent.id)
+
+
+async def test_what_came_back_is_erased_again(bench: Bench) -> None:
+    each = await arrived(bench, quote("Q1"))
+    raw = str((await bench.row(each))["raw"])
+    await erased(bench)
+    blobs, (container, _, name) = bench.app.stores.blobs, raw.partition("/")
+    await blobs.put(ContainerName(container), name, quote("Q1"), "application/json")
+    assert not (await reconcile.reconcile(bench.app)).balanced
+    assert await erased(bench, Person(text='"Q1"')) == [each]
+    assert await holds(bench, "Q1") == []
+
+
+@pytest.mark.parametrize("person", [WHOM, Person(text='"q1"')], ids=["by subject", "by text"])
+async def test_a_delivery_that_is_being_retried_is_erased_and_its_message_dropped(
+    bench: Bench, person: Person
+) -> None:
+    app = bench.start(SUBSCRIPTIONS="nonsense = [")
+    sent = delivery(quote("Q1"))
+    await process(message(Work.of(sent)), app)
+    assert (await bench.row(sent.id))["status"] == "failing"
+    assert await erasure.unsearched(bench.app) == 1
+    assert await erased(bench, person) == [sent.id]
+    assert await holds(bench, "Q1") == []
+    await work_off(bench.app)
+    await process(message(Work.of(sent)), bench.app)
+    assert await bench.sent() == []
+    assert await holds(bench, "Q1") == []
+
+
+async def test_an_erasure_waits_for_a_row_that_is_written_at_this_moment(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = delivery(quote("Q1"))
+    await process(message(Work.of(sent)), bench.app)
+    genuine, calls = write.erase, 0
+
+    async def after_a_late_write(*args: object) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await process(message(Work.of(sent)), bench.app)
+        return await genuine(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as racing:
+        racing.setattr(write, "erase", after_a_late_write)
+        assert await erased(bench) == [sent.id]
+    assert calls == 2
+    assert await holds(bench, "Q1") == []
+    assert not await bench.is_open(sent.id)
+
+
+async def test_only_the_state_that_was_read_is_changed(bench: Bench) -> None:
+    each = await arrived(bench, BROKEN)
+    row = await query.find(bench.app.stores.tables, each)
+    await dismiss(each, "sent by hand", bench.app)
+    with pytest.raises(Conflict):
+        await write.intend_replay(bench.app.stores.tables, row, "x")
+    assert not await write.erase(bench.app.stores.tables, row, "x")
+    assert (await bench.row(each))["dismissed"] == "sent by hand"
+    assert not await bench.is_open(each)
