@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +11,9 @@ from azure.storage.queue.aio import QueueClient
 from bench import Bench, Call, delivery, quote, without
 from looking import look, work_off
 
-from events import EventError, Kind, Subject
+from events import Channel, EventError, Kind, Subject
 from handlers.app import App
-from handlers.errors import NotReplayable
+from handlers.errors import NoCustody, NotPossible, NotReplayable
 from handlers.http import endpoints
 from handlers.ids import newest_first
 from handlers.ledger.query import Filter
@@ -112,6 +114,71 @@ async def test_what_is_neither_open_nor_dealt_with_is_named(bench: Bench) -> Non
     (each,) = await arrived(bench, BROKEN)
     await bench.app.stores.tables.delete(TableName.DELIVERIES, OPEN, newest_first(each))
     assert await findings(bench) == [(each, "it was neither replayed nor dismissed, but is not open")]
+
+
+async def unconfirmed(bench: Bench, channel: Channel, file: str | None) -> str:
+    """Have a large body arrive whose message could not be written; return its id."""
+    app = bench.start(without(bench.storage, "Queue"))
+    large = replace(delivery(quote("Q1", Noise=secrets.token_hex(60_000))), channel=channel, file=file)
+    with pytest.raises(NoCustody):
+        await receive(large, app)
+    return large.id
+
+
+@pytest.mark.parametrize(
+    ("channel", "file"),
+    [
+        (Channel.WEBHOOK, None),
+        (Channel.HOT_FOLDER, "CreateQuote/Größe 7.json"),
+        (Channel.FTP, "/out/a b.xml"),
+    ],
+)
+async def test_bytes_without_a_row_are_adopted_with_their_channel_and_file(
+    bench: Bench, channel: Channel, file: str | None
+) -> None:
+    lost = await unconfirmed(bench, channel, file)
+    found = await reconcile.reconcile(bench.app)
+    assert [finding.id for finding in found.findings] == [lost]
+    await reconcile.repair(bench.app, found)
+    await work_off(bench.app)
+    row = await bench.row(lost)
+    assert (row["status"], row["channel"], row.get("file")) == ("sent", channel, file)
+    assert await findings(bench) == []
+
+
+async def test_nothing_is_adopted_while_messages_wait(bench: Bench) -> None:
+    lost = await unconfirmed(bench, Channel.WEBHOOK, None)
+    await receive(delivery(quote("Q2")), bench.app)
+    with pytest.raises(NotPossible, match="1 messages wait"):
+        await reconcile.repair(bench.app, await reconcile.reconcile(bench.app))
+    assert await bench.depth(INBOX_QUEUE) == 1
+    await work_off(bench.app)
+    assert len(await reconcile.repair(bench.app, await reconcile.reconcile(bench.app))) == 1
+    await work_off(bench.app)
+    assert (await bench.row(lost))["status"] == "sent"
+
+
+async def test_bytes_that_outlive_their_row_by_retention_are_not_adopted(bench: Bench) -> None:
+    await aged(bench, quote("Q1"))
+    await retention.retain(bench.app)
+    assert len(await bench.blobs()) == 1, "the lifecycle rule has yet to remove it"
+    assert await findings(bench) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CreateQuote/readme.txt",
+        "CreateQuote/2026/11/27/notes.json",
+        "CreateQuote/2026/11/26/01a21be1-cffa-7021-8404-c3388e74bf75.json",
+        "CreateQuote/2026/11/27/01a21be1-cffa-7021-8404-c3388e74bf75.json.bak",
+    ],
+)
+async def test_a_blob_that_is_not_ours_is_passed_over_and_named(bench: Bench, name: str) -> None:
+    await arrived(bench, quote("Q1"))
+    await bench.app.stores.blobs.put(ContainerName.ARCHIVE, name, b"hello", "text/plain")
+    found = await reconcile.reconcile(bench.app)
+    assert (found.balanced, [place.name for place in found.foreign]) == (True, [name])
 
 
 # replay

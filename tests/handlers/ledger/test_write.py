@@ -177,3 +177,35 @@ async def test_the_tables_are_created_once(bench: Bench) -> None:
     later = delivery(quote("Q2"), at=sent.received_at + timedelta(days=1))
     await _record(bench, later, SENT, parse(later))
     assert len(await bench.rows(TableName.DELIVERIES)) == 2
+
+
+async def test_a_thousand_long_subjects_are_all_in_the_timeline_and_removed_from_it(bench: Bench) -> None:
+    """The row names each, or it could not be found again to be removed."""
+    products = [{"JobNo": f"J{number:04}-{'x' * 54}"} for number in range(1_001)]
+    sent = delivery(json.dumps({"QuoteNo": "Q1", "Products": products}).encode(), "CreateJob")
+    event = parse(sent)
+    assert len(event.subjects) == 1_000
+    await _record(bench, sent, SENT, event)
+    row = await find(bench.app.stores.tables, sent.id)
+    assert row.subjects == event.subjects
+    assert len(await bench.rows("timeline")) == 1_000
+    await write.forget(bench.app.stores.tables, row)
+    assert await bench.rows("timeline") == await bench.rows("records") == []
+
+
+async def test_subjects_too_long_for_a_row_are_left_out_and_counted(bench: Bench) -> None:
+    products = [{"JobNo": f"J{number:04}-{'🖨' * 500}"} for number in range(1_001)]
+    sent = delivery(json.dumps({"QuoteNo": "Q1", "Products": products}).encode(), "CreateJob")
+    event = parse(sent)
+    await _record(bench, sent, SENT, event)
+    row = await find(bench.app.stores.tables, sent.id)
+    assert 500 < len(row.subjects) < 1_000
+    assert f"Only {len(row.subjects):,} of 1,000 subjects are kept." in row.warnings[0].message
+    assert len(await bench.rows("timeline")) == len(row.subjects)
+
+
+async def test_a_size_beyond_two_gigabytes_is_recorded(bench: Bench) -> None:
+    sent = delivery(b"x")
+    await _record(bench, sent, Outcome(status=Status.QUARANTINED, error="too large"), size=3 * 1024**3)
+    assert (await find(bench.app.stores.tables, sent.id)).size == 3 * 1024**3
+    assert (await bench.row(sent.id))["size"] == 3 * 1024**3
