@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from bench import Bench, delivery, quote
 
+from handlers.pipeline.receive import receive
 from infra.published import ROOT
 
 
@@ -54,6 +56,14 @@ def test_a_run_leaves_one_row_of_the_host_and_no_line_about_its_start_and_end(
     assert _level(levels, "Function.inbox") == "Warning"
     assert _level(levels, "Host.Aggregator") == "Warning"
     assert _level(levels, "Host.Results") == "Information"
+
+
+async def test_an_event_is_one_line_of_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """The cost table of docs/deploy.md counts on it."""
+    with caplog.at_level("INFO", "printiq"):
+        await receive(delivery(quote("Q1")), bench.app)
+        await bench.work_off()
+    assert [line.split(" ")[0] for line in caplog.messages] == ["printiq.delivery"]
 
 
 def test_every_function_that_is_named_is_there(host_json: dict[str, Any]) -> None:
