@@ -8,13 +8,19 @@ Adjacent deliveries with the same content are a run: exactly one of each run, it
 That holds even if an earlier delivery is processed late (A, B, A with B late). An apparent duplicate waits a
 moment once, until the deliveries before it have been seen. If an earlier delivery turns up after all and
 splits a run, a half without a head gets one: its first delivery is freed from its mark, and sent again.
+
+The history is short. A delivery older than what it remembers cannot be compared, and is never marked.
 """
 
+import base64
 import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
+
+import zstandard
 
 from events import Event, Payload, Subject
 from handlers.app import App
@@ -22,7 +28,9 @@ from handlers.ids import time_of
 from handlers.ledger.rows import timeline_partition
 from handlers.stores import Entity, Row, TableName, Tables
 
-_MAX_ENTRIES = 100
+# More than come in a burst while one of them is held up; compressed, they fit into a column.
+_MAX_ENTRIES = 400
+_MAX_FREEING = 20
 # A delivery that is retried again and again must find its verdict while newer ones come.
 _REMEMBERED = timedelta(days=7)
 
@@ -51,6 +59,21 @@ class Verdict:
 UNIQUE = Verdict()
 
 
+@dataclass(frozen=True)
+class History:
+    """The recent deliveries of a subject and event, by id; none up to `trimmed` is compared any more."""
+
+    entries: tuple[Entry, ...] = ()
+    trimmed: str = ""
+
+    def recall(self, delivery_id: str) -> Verdict | None:
+        by_id = {entry.id: entry for entry in self.entries}
+        mine = by_id.get(delivery_id)
+        if mine is None:
+            return None
+        return Verdict(mine.duplicate_of, tuple(by_id[each] for each in mine.freed if each in by_id))
+
+
 async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict | None:
     """Decide, or recall the decision. Raises StorageFault.
 
@@ -66,63 +89,81 @@ async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict |
 
     def decided(row: Row | None) -> Entity | None:
         nonlocal verdict
-        entries = _entries(row)
-        if any(entry.id == me.id for entry in entries):
-            verdict = _recall(entries, me.id)
+        history = _read(row)
+        verdict = history.recall(me.id)
+        if verdict is not None:
             return None
-        entries = insert(entries, me, window)
-        verdict = _recall(entries, me.id)
+        longer, verdict = insert(history, me, window)
         if verdict.duplicate_of and not settled:
             verdict = None
             return None
-        return _columns(entries)
+        return None if longer == history else _written(longer)
 
-    await app.stores.tables.update(
-        TableName.DUPLICATES, timeline_partition(event.subject), event.type, decided
-    )
+    partition = timeline_partition(event.subject)
+    await app.stores.tables.update(TableName.DUPLICATES, partition, event.type, decided)
     return verdict
-
-
-def _recall(entries: list[Entry], delivery_id: str) -> Verdict:
-    by_id = {entry.id: entry for entry in entries}
-    mine = by_id[delivery_id]
-    return Verdict(mine.duplicate_of, tuple(by_id[freed] for freed in mine.freed if freed in by_id))
 
 
 async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:
     """Delete the history of a subject if this delivery is the last in it. Raises StorageFault."""
 
     def is_last(row: Row) -> bool:
-        entries = _entries(row)
+        entries = _read(row).entries
         return bool(entries) and entries[-1].id == delivery_id
 
     await tables.delete_if(TableName.DUPLICATES, timeline_partition(subject), event, is_last)
 
 
-def insert(entries: list[Entry], me: Entry, window: timedelta) -> list[Entry]:
-    """Insert a delivery into the history, with its verdict and the deliveries that it frees."""
-    everything = sorted([*entries, me], key=lambda entry: entry.id)
-    ids = {entry.id for entry in entries}
+def insert(history: History, me: Entry, window: timedelta) -> tuple[History, Verdict]:
+    """Insert a delivery into the history; return both, with its verdict and the deliveries that it frees."""
+    remembered = [entry for entry in history.entries if entry.id > history.trimmed]
     duplicate_of: str | None = None
-    freed: list[str] = []
-    for number, run in enumerate(_runs(everything, window)):
-        others = [entry for entry in run if entry is not me]
-        head = next((entry.id for entry in others if entry.duplicate_of is None), None)
-        if head is None and number == 0:  # it may be too old to be remembered
-            head = next((entry.duplicate_of for entry in others if entry.duplicate_of not in ids), None)
-        if len(others) < len(run):
-            duplicate_of = head
-        elif head is None:
-            freed.append(run[0].id)
-    me = replace(me, duplicate_of=duplicate_of, freed=tuple(freed))
-    horizon = time_of(everything[-1].id) - max(2 * window, _REMEMBERED)
-    kept = [entry for entry in everything if time_of(entry.id) >= horizon][-_MAX_ENTRIES:]
-    if kept[0].id > me.id:  # a retry must find its verdict
-        kept = [me, *kept]
+    headless: list[list[Entry]] = []
+    if me.id <= history.trimmed:
+        headless = _split_from_its_head(_runs(remembered, window), me)
+    else:
+        ids = {entry.id for entry in remembered}
+        everything = sorted([*remembered, me], key=lambda entry: entry.id)
+        for number, run in enumerate(_runs(everything, window)):
+            others = [entry for entry in run if entry is not me]
+            head = next((entry.id for entry in others if entry.duplicate_of is None), None)
+            if head is None and number == 0:  # it may be too old to be remembered
+                head = next((entry.duplicate_of for entry in others if entry.duplicate_of not in ids), None)
+            if len(others) < len(run):
+                duplicate_of = head
+            elif head is None:
+                headless.append(run)
+    freed = [replace(head, duplicate_of=None) for head, *_ in headless]
+    changed = {entry.id: replace(entry, duplicate_of=head.id) for head, *rest in headless for entry in rest}
+    changed |= {entry.id: entry for entry in freed}
+    me = replace(me, duplicate_of=duplicate_of, freed=tuple(entry.id for entry in freed))
+    entries = sorted(
+        [me, *(changed.get(entry.id, entry) for entry in history.entries)], key=lambda entry: entry.id
+    )
+    return _trim(entries, history.trimmed, window), Verdict(duplicate_of, tuple(freed))
+
+
+def _split_from_its_head(runs: list[list[Entry]], me: Entry) -> list[list[Entry]]:
+    """Return the first run if a delivery older than all that is remembered splits it from its head.
+
+    The delivery itself cannot be compared: its neighbours are forgotten.
+    """
     return [
-        me if entry.id == me.id else replace(entry, duplicate_of=None) if entry.id in freed else entry
-        for entry in kept
+        run
+        for run in runs[:1]
+        if run[0].digest != me.digest and all(str(entry.duplicate_of) < me.id for entry in run)
     ]
+
+
+def _trim(entries: list[Entry], trimmed: str, window: timedelta) -> History:
+    """Forget what is old, except the last deliveries that freed others: a retry must free them again."""
+    horizon = time_of(entries[-1].id) - max(2 * window, _REMEMBERED)
+    recent = [entry for entry in entries[-_MAX_ENTRIES:] if entry.id > trimmed]
+    while time_of(recent[0].id) < horizon:
+        del recent[0]
+    older = entries[: len(entries) - len(recent)]
+    freeing = [entry for entry in older if entry.freed][-_MAX_FREEING:]
+    return History((*freeing, *recent), max([trimmed, *(entry.id for entry in older)]))
 
 
 def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
@@ -131,17 +172,16 @@ def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
     The order of deliveries with the same time is unknown (files have whole seconds): if their contents
     differ, each is a run of its own.
     """
+    moments = [time_of(entry.id) for entry in entries]
     contents: dict[datetime, set[str]] = defaultdict(set)
-    for entry in entries:
-        contents[time_of(entry.id)].add(entry.digest)
-    runs: list[list[Entry]] = []
-    for entry in entries:
-        before = runs[-1][-1] if runs else None
+    for entry, moment in zip(entries, moments, strict=True):
+        contents[moment].add(entry.digest)
+    runs = [entries[:1]] if entries else []
+    for (before, earlier), (entry, moment) in pairwise(zip(entries, moments, strict=True)):
         if (
-            before is not None
-            and before.digest == entry.digest
-            and time_of(entry.id) - time_of(before.id) <= window
-            and len(contents[time_of(before.id)]) == len(contents[time_of(entry.id)]) == 1
+            before.digest == entry.digest
+            and moment - earlier <= window
+            and len(contents[earlier]) == len(contents[moment]) == 1
         ):
             runs[-1].append(entry)
         else:
@@ -149,14 +189,18 @@ def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
     return runs
 
 
-def _entries(row: Row | None) -> list[Entry]:
-    return [_entry(members) for members in json.loads(row["entries"])] if row else []
+def _read(row: Row | None) -> History:
+    if row is None:
+        return History()
+    entries = json.loads(zstandard.decompress(base64.b64decode(row["entries"])))
+    return History(tuple(map(_entry, entries)), row["trimmed"])
 
 
 def _entry(members: dict[str, Any]) -> Entry:
     return Entry(**{**members, "freed": tuple(members.get("freed", ()))})
 
 
-def _columns(entries: list[Entry]) -> Entity:
-    kept = [{name: value for name, value in asdict(entry).items() if value} for entry in entries]
-    return {"entries": json.dumps(kept)}
+def _written(history: History) -> Entity:
+    entries = [{name: value for name, value in asdict(entry).items() if value} for entry in history.entries]
+    packed = base64.b64encode(zstandard.compress(json.dumps(entries).encode()))
+    return {"entries": packed.decode(), "trimmed": history.trimmed}

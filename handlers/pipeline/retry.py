@@ -44,8 +44,13 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
     lasting = not isinstance(error, _HEALED_BY_TIME)
     description = f"{type(error).__name__}: {error}" if lasting else str(error)
     errors = work.errors + lasting
-    _log.error(
-        "%s attempt %d failed: %s", work.id, work.attempt, description, exc_info=error if lasting else None
+    _log.log(
+        logging.ERROR if lasting or work.attempt >= app.timings.max_errors else logging.WARNING,
+        "%s attempt %d failed: %s",
+        work.id,
+        work.attempt,
+        description,
+        exc_info=error if lasting else None,
     )
     try:
         if errors >= app.timings.max_errors:

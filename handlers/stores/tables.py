@@ -11,6 +11,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urlencode
+from weakref import WeakValueDictionary
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
@@ -126,6 +127,7 @@ class Tables:
 
     def __init__(self, account: Account) -> None:
         self._wire = account.wire("table")
+        self._turns: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def put(self, table: TableName, row: Entity) -> None:
         """Write a row, in place of the one with its keys, if there is one."""
@@ -154,6 +156,13 @@ class Tables:
         leave it as it is; it runs once for each try. Returns the row that was there at the last try, before
         the change. Raises what `change` raises, and StorageFault after a minute of competing.
         """
+        # in a process they take turns: two dozen writers of one row would mostly make each other try again
+        async with self._turns.setdefault((table, partition, row), asyncio.Lock()):
+            return await self._compete(table, partition, row, change)
+
+    async def _compete(
+        self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
+    ) -> Row | None:
         keys = {"PartitionKey": partition, "RowKey": row}
         deadline, pause = time.monotonic() + _CONTENTION_SECONDS, _FIRST_PAUSE
         while True:

@@ -1,7 +1,8 @@
 """In whatever order deliveries are processed, exactly one of each run of equal ones goes out unmarked."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, permutations
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from events import Delivery, parse
 from handlers.ids import new_id, time_of
-from handlers.pipeline.duplicates import Entry, Verdict, decide, insert
+from handlers.pipeline.duplicates import Entry, History, Verdict, decide, insert
 from handlers.pipeline.process import process
 from handlers.work import Message, Work
 
@@ -28,12 +29,16 @@ def _entries(contents: str, *, apart: timedelta = timedelta(milliseconds=5)) -> 
     ]
 
 
-def _seen(entries: Sequence[Entry], order: Sequence[int]) -> list[Entry]:
-    """Return the history after these deliveries were processed in this order."""
-    history: list[Entry] = []
-    for number in order:
-        history = insert(history, entries[number], WINDOW)
+def _processed(entries: Iterable[Entry]) -> History:
+    """Return the history after deliveries were processed in this order."""
+    history = History()
+    for entry in entries:
+        history, _ = insert(history, entry, WINDOW)
     return history
+
+
+def _seen(entries: Sequence[Entry], order: Iterable[int]) -> tuple[Entry, ...]:
+    return _processed(entries[number] for number in order).entries
 
 
 def _check(entries: Sequence[Entry], history: Sequence[Entry]) -> None:
@@ -64,7 +69,7 @@ def test_each_run_has_one_head_in_any_order_of_any_deliveries(data: st.DataObjec
 
 def test_what_an_earlier_one_frees_is_remembered_with_it() -> None:
     first, between, last = _entries("ABA")
-    history = insert([first, insert([first], last, WINDOW)[1]], between, WINDOW)
+    history = _processed([first, last, between]).entries
     assert history[1].freed == (last.id,)
     assert history[2].duplicate_of is None
 
@@ -75,7 +80,7 @@ def test_deliveries_further_apart_than_the_window_are_no_duplicates() -> None:
 
 
 def test_each_of_a_chain_is_compared_with_the_one_before_it_even_when_the_first_is_forgotten() -> None:
-    entries = _entries("A" * 120, apart=WINDOW)
+    entries = _entries("A" * 420, apart=WINDOW)
     history = _seen(entries, range(len(entries)))
     assert entries[0].id not in {entry.id for entry in history}
     assert {entry.duplicate_of for entry in history} == {entries[0].id}
@@ -92,18 +97,50 @@ async def test_a_verdict_is_still_known_when_sending_failed_for_days(bench: Benc
 def test_files_of_one_second_with_different_contents_are_not_taken_for_duplicates() -> None:
     first, *of_one_second = _entries("ABA", apart=timedelta())
     for order in permutations([first, *of_one_second]):
-        history: list[Entry] = []
-        for entry in order:
-            history = insert(history, entry, WINDOW)
-        assert [entry.duplicate_of for entry in history] == [None] * 3
+        assert [entry.duplicate_of for entry in _processed(order).entries] == [None] * 3
 
 
 def test_the_history_stays_short() -> None:
-    entries = _entries("AB" * 120)
-    history = _seen(entries, range(len(entries)))
-    assert [entry.id for entry in history] == [entry.id for entry in entries[-100:]]
-    late = insert(history, entries[0], WINDOW)
-    assert late[0].id == entries[0].id
+    entries = _entries("AB" * 220)
+    history = _processed(entries)
+    assert [entry.id for entry in history.entries] == [entry.id for entry in entries[-400:]]
+    assert history.trimmed == entries[-401].id
+
+
+def test_what_is_older_than_the_history_is_never_marked() -> None:
+    entries = _entries("A" + "B" + "A" * 420)
+    history = _processed(entries[2:])
+    for older in (entries[1], entries[0]):
+        history, verdict = insert(history, older, WINDOW)
+        assert verdict.duplicate_of is None
+
+
+def test_what_is_older_than_the_history_frees_what_it_parts_from_a_forgotten_head() -> None:
+    head, older, *others = _entries("AB" + "A" * 420)
+    history = _processed([head, *others])
+    history, verdict = insert(history, older, WINDOW)
+    assert [each.id for each in verdict.freed] == [others[20].id]
+    assert history.recall(older.id) == verdict, "a retry must free it again"
+    for entry in _entries("C" * 399):
+        history, _ = insert(history, replace(entry, id=new_id(time_of(entry.id) + WINDOW)), WINDOW)
+    assert history.recall(older.id) is not None
+
+
+def test_in_a_long_burst_each_run_keeps_an_unmarked_one() -> None:
+    """Longer than what is remembered, and out of order by nearly as much."""
+    draw = random.Random(1)
+    contents = "".join(draw.choices("AB", k=700))
+    entries = _entries(contents)
+    order = sorted(range(len(contents)), key=lambda number: number + draw.uniform(0, 390))
+    marked: set[str] = set()
+    history = History()
+    for number in order:
+        history, verdict = insert(history, entries[number], WINDOW)
+        marked -= {each.id for each in verdict.freed}
+        if verdict.duplicate_of:
+            marked.add(entries[number].id)
+    for _, run in groupby(entries, key=lambda entry: entry.digest):
+        assert [entry.id in marked for entry in run].count(False) == 1
 
 
 async def test_a_verdict_is_the_same_when_asked_for_again(bench: Bench) -> None:

@@ -366,3 +366,13 @@ async def test_queues_that_drop_duplicates_get_the_first_only(bench: Bench) -> N
     assert [event["id"] for event in await bench.sent()] == [first.id]
     row = await bench.row(second.id)
     assert (row["status"], row["duplicateOf"]) == ("duplicate", first.id)
+
+
+async def test_a_fault_that_heals_by_itself_is_no_error_in_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = bench.start(without(bench.storage, "Blob"))
+    for attempt, level in ((1, "WARNING"), (5, "ERROR")):
+        caplog.clear()
+        await process(message(work_of(delivery(quote("Q1")), attempt=attempt)), app)
+        assert {record.levelname for record in caplog.records if record.name == "printiq.retry"} == {level}
