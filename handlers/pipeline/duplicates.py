@@ -24,6 +24,7 @@ import zstandard
 
 from events import Event, Payload, Subject
 from handlers.app import App
+from handlers.errors import NotFound
 from handlers.ids import time_of
 from handlers.ledger.rows import timeline_partition
 from handlers.stores import Entity, Row, TableName, Tables
@@ -102,6 +103,17 @@ async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict |
     partition = timeline_partition(event.subject)
     await app.stores.tables.update(TableName.DUPLICATES, partition, event.type, decided)
     return verdict
+
+
+async def was_freed(event: Event[Payload], tables: Tables) -> bool:
+    """Return whether a delivery that was marked is marked no longer. Raises StorageFault."""
+    assert event.subject is not None
+    try:
+        row = await tables.get(TableName.DUPLICATES, timeline_partition(event.subject), event.type)
+    except NotFound:
+        return False
+    verdict = _read(row).recall(event.delivery.id)
+    return verdict is not None and verdict.duplicate_of is None
 
 
 async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:

@@ -1,5 +1,7 @@
 """From an inbox message to all outputs: archive, result queues, ledger. Every step can be run again."""
 
+from dataclasses import replace
+
 from events import BodyTooLarge, Channel, Event, EventError, Payload, timestamp
 from handlers import paths
 from handlers.app import App
@@ -75,6 +77,10 @@ async def _process(work: Work, app: App) -> None:
         steps=steps,
     )
     await recording.record(work, outcome, app, event)
+    if verdict.duplicate_of and await duplicates.was_freed(event, app.stores.tables):
+        # it was sent again meanwhile, unmarked, and perhaps recorded before this slow write
+        freed_outcome = replace(outcome, status=Status.SENT, duplicate_of=None)
+        await recording.record(work, freed_outcome, app, event)
     app.drift.observe(event)
 
 

@@ -12,10 +12,14 @@ from bench import Bench, delivery, quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import Delivery, parse
+from events import Delivery, Event, Payload, parse
 from handlers.ids import new_id, time_of
+from handlers.ledger import write
+from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline.duplicates import Entry, History, Verdict, decide, insert
 from handlers.pipeline.process import process
+from handlers.stores import Tables
+from handlers.timings import Timings
 from handlers.work import Message, Work
 
 START = datetime(2025, 8, 11, 2, 0, tzinfo=UTC)
@@ -226,6 +230,26 @@ async def test_a_late_one_between_two_equal_ones_has_the_second_sent_again_unmar
     assert sent == [(first.id, None), (last.id, first.id), (between.id, None), (last.id, None)]
     timeline = {row["id"]: row["status"] for row in await bench.rows("timeline")}
     assert timeline == dict.fromkeys((first.id, between.id, last.id), "sent")
+
+
+async def test_a_mark_that_is_recorded_late_does_not_outlast_the_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, between, last = (delivery(quote("Q1", price)) for price in (1, 2, 1))
+    await _process(bench, first, settled=True)
+    app = bench.start(timings=Timings(settle=0))
+    genuine = write.record
+
+    async def slow(tables: Tables, work: Work, outcome: Outcome, event: Event[Payload] | None = None) -> None:
+        if outcome.status is Status.DUPLICATE:  # the ledger takes longer than all that happens meanwhile
+            await process(Message("2", time_of(between.id), Work.of(between).encode().decode()), app)
+            assert await bench.work_off(app) == 1
+        await genuine(tables, work, outcome, event)
+
+    monkeypatch.setattr(write, "record", slow)
+    await _process(bench, last, settled=True)
+    row = await bench.row(last.id)
+    assert (row["status"], row.get("duplicateOf")) == ("sent", None)
 
 
 async def _process(bench: Bench, each: Delivery, *, settled: bool) -> None:
