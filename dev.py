@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     called = next((each for each in arguments if each in overview.COMMANDS), None)
     needed = REQUIREMENTS if called in COMMANDS_FOR_ALL else REQUIREMENTS[:-1]
     if not is_ready(needed):
-        if is_answered_without_set_up(arguments, called):
+        if not os.path.exists(venv_python()) and is_answered_without_set_up(arguments, called):
             return 0
         set_up(needed)
     command = [venv_python(), "-P", "-m", "tools", *arguments]

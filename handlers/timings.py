@@ -1,4 +1,4 @@
-"""The clock, delays and limits of the pipeline, held by the app so that tests can inject others."""
+"""The clock, delays and limits of the handlers, held by the app so that tests can inject others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Timings:
-    """The clock, delays and limits of the pipeline; durations are in seconds."""
+    """The clock, delays and limits of the handlers; durations are in seconds."""
 
     now: Callable[[], datetime] = _now
     # For custody as a whole, so that a sender has its response within ten seconds.
@@ -24,6 +24,23 @@ class Timings:
     requeue: float = 60
     # Give up after this many errors that time does not heal.
     max_errors: int = 5
+
+    # A dropped file that is incomplete this long after its last change stays so.
+    patience: float = 300
+    # A writer may pause this long between two writes to a file.
+    stable: float = 5
+    # A notification takes seconds: a drop that lies longer was not announced, or could not be removed.
+    unannounced: float = 30
+    # A sweep that lasted longer would run into the function's time-out of ten minutes.
+    sweep: float = 480
+    # Between the two looks that show whether a file on an FTP server still changes.
+    ftp_look: float = 5
+    # An FTP run begins nothing new after this, so that the next minute's can begin.
+    ftp_run: float = 50
+    # How many files an FTP run takes between two lines of progress in the log.
+    ftp_progress: int = 500
+    # The timer of the minute in which a pause ends may fire this much early.
+    ftp_early: float = 10
 
     def delay_after(self, attempt: int) -> int:
         """Return the seconds to wait after a failed attempt: 10, 20, 40, … up to an hour."""

@@ -1,24 +1,8 @@
-"""Whether a dropped file is meant to be taken, and complete."""
-
-import re
-from datetime import timedelta
+"""Whether a dropped file is complete."""
 
 from events import BodyTooLarge, EmptyBody, Malformed, NotJsonOrXml
 from events.formats import read
 from handlers.pipeline.parsing import off_loop
-
-# A file that is incomplete this long after its last change stays so.
-PATIENCE = timedelta(minutes=5)
-# A writer may pause between two writes.
-STABLE = timedelta(seconds=5)
-
-# The names that file transfer programs and editors give a file while they write it.
-_TEMPORARY = re.compile(r"\..*|~.*|.*~|.*\.(tmp|temp|part|partial|filepart)", re.IGNORECASE | re.DOTALL)
-
-
-def is_temporary(path: str) -> bool:
-    """Return whether the file's own name marks it as unfinished."""
-    return _TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
 
 
 async def is_complete(body: bytes) -> bool:

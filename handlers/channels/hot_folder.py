@@ -1,7 +1,7 @@
 """The hot folder: a file under `{event}/` becomes a delivery, and leaves the folder once it is in custody.
 
-A file that may still be being written is left until it is whole. Who commits a block blob commits all of it,
-so one that does not read as a document is refused at once. An append blob, an empty file and what comes by
+A file that may still be being written is left until it is complete. A block blob is committed as a whole, so
+one that does not read as a document is refused at once. An append blob, an empty file and what arrives by
 SFTP or Data Lake (accounts with a hierarchical namespace) can be seen half-written, and get five minutes.
 """
 
@@ -10,11 +10,12 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError, EventType, UnknownEvent
 from handlers.app import App
-from handlers.channels.completeness import PATIENCE, STABLE, is_complete, is_temporary
+from handlers.channels.completeness import is_complete
+from handlers.channels.names import event_of, flaw_of, is_ignored, printable
 from handlers.errors import Conflict, NoCustody, NotFound, StorageFault
 from handlers.ids import derived_id, time_of
 from handlers.ledger import query
@@ -23,20 +24,23 @@ from handlers.stores import ContainerName, Found, Opened
 
 _log = logging.getLogger("printiq.hot_folder")
 
-# A notification takes seconds; what lies longer was not announced, or was taken and could not be removed.
-_UNANNOUNCED_AFTER = timedelta(seconds=30)
 _AT_ONCE = 8
-# The next sweep goes on; one that lasts longer would run into the function's time-out of ten minutes.
-_SWEEP_SECONDS = 480
 _PROGRESS_EVERY = 500
 
 
-async def take(name: str, app: App) -> bool:
-    """Take the file of this name into custody; tell whether it was taken.
+class UnreadableDrop(EventError):
+    """A file that cannot be opened as it is; it stays where it lies."""
 
-    One that is gone was taken already, one that is not whole is left. Raises NoCustody, StorageFault.
+    status = 422
+    title = "Unreadable drop"
+
+
+async def take(name: str, app: App) -> bool:
+    """Take the file of this name into custody; return whether it was taken.
+
+    One that is gone was taken already, one that is incomplete is left. Raises NoCustody, StorageFault.
     """
-    if is_temporary(name):
+    if is_ignored(name) or flaw_of(name):  # the sweep refuses the latter: a URL could lead to another file
         return False
     drops = app.stores.drops
     try:
@@ -46,7 +50,7 @@ async def take(name: str, app: App) -> bool:
     except NotFound:
         return False
     except Conflict:
-        return False  # replaced while it was read: the new file has its own notification, and the sweep
+        return False  # replaced while it was read, or archived: the sweep takes or refuses it
     if not await drops.delete(ContainerName.HOT_FOLDER, name, etag=opened.found.etag):
         _log.warning("%s was taken but not removed: it is gone, replaced by a newer file, or leased", name)
     return True
@@ -57,24 +61,24 @@ async def _receive(opened: Opened, app: App) -> bool:
 
     Raises NotFound, Conflict, NoCustody, StorageFault.
     """
-    found = opened.found
-    unchanged_for = datetime.now(UTC) - found.modified
-    growing = (not found.atomic or not found.size) and unchanged_for < PATIENCE
+    found, timings = opened.found, app.timings
+    unchanged_for = (timings.now() - found.modified).total_seconds()
+    growing = (not found.atomic or not found.size) and unchanged_for < timings.patience
     too_large = found.size > app.settings.max_body_bytes
-    if growing and (unchanged_for < STABLE or too_large or not found.size):
+    if growing and (unchanged_for < timings.stable or too_large or not found.size):
         return False
-    delivery = _delivery(found)
-    if unchanged_for > _UNANNOUNCED_AFTER and await query.exists(app.stores.tables, delivery.id):
+    delivery = _delivery(found, delivery_id(found.name, found.etag, found.modified))
+    if unchanged_for > timings.unannounced and await query.exists(app.stores.tables, delivery.id):
         return True  # taken before, though it could not be removed then
     try:
-        if "/" not in found.name:
+        if not delivery.event:
             raise UnknownEvent(_AT_THE_ROOT)
         if too_large:
             EventType.named(delivery.event)
             raise BodyTooLarge.of(found.size, app.settings.max_body_bytes)
     except EventError as error:
         await keep_unread(delivery, opened.chunks(), error, app)
-        _refused(delivery, error)
+        _log_refusal(delivery, error)
         return True
     body = await opened.read()
     if growing and not await is_complete(body):
@@ -84,9 +88,9 @@ async def _receive(opened: Opened, app: App) -> bool:
         await receive(delivery, app)
     except EmptyBody as error:
         await keep_refused(delivery, error, app)
-        _refused(delivery, error)
+        _log_refusal(delivery, error)
     except EventError as error:
-        _refused(delivery, error)
+        _log_refusal(delivery, error)
     return True
 
 
@@ -95,43 +99,43 @@ def delivery_id(name: str, etag: str, modified: datetime) -> str:
     return derived_id(modified, ContainerName.HOT_FOLDER, name, etag)
 
 
-def _delivery(found: Found) -> Delivery:
-    its_id = delivery_id(found.name, found.etag, found.modified)
+def _delivery(found: Found, its_id: str) -> Delivery:
     return Delivery(
         id=its_id,
-        event=found.name.partition("/")[0] if "/" in found.name else "",
+        event=event_of(found.name),
         body=b"",
         channel=Channel.HOT_FOLDER,
         received_at=time_of(its_id),
-        file=found.name,
+        file=printable(found.name),
     )
 
 
 _AT_THE_ROOT = (
-    "The file lies in no event's folder, so nobody can tell what it is. Drop it into the folder of its event "
-    f"instead, for example {ContainerName.HOT_FOLDER}/{EventType.CREATE_JOB}/."
+    "The file is in no event's folder, so its event is unknown. Drop it into the folder of its event, for "
+    f"example {ContainerName.HOT_FOLDER}/{EventType.CREATE_JOB}/."
 )
 
 
-def _refused(delivery: Delivery, error: EventError) -> None:
+def _log_refusal(delivery: Delivery, error: EventError) -> None:
     _log.warning(
         "%s was refused and set aside in quarantine as %s: %s", delivery.file, delivery.id, error.title
     )
 
 
 async def sweep(app: App) -> None:
-    """Take what lies in the folder and was not announced, or was not whole when it was."""
-    until, deadline = datetime.now(UTC) - _UNANNOUNCED_AFTER, time.monotonic() + _SWEEP_SECONDS
+    """Take what is in the folder and was not announced, or was incomplete when it was."""
+    until = app.timings.now() - timedelta(seconds=app.timings.unannounced)
+    deadline = time.monotonic() + app.timings.sweep
     taken = failed = 0
     async for batch in _waiting(until, app):
-        outcomes = await asyncio.gather(*(take(name, app) for name in batch), return_exceptions=True)
-        for name, outcome in zip(batch, outcomes, strict=True):
+        outcomes = await asyncio.gather(*(_sweep_up(each, app) for each in batch), return_exceptions=True)
+        for found, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NoCustody):
                 _log.error("The sweep of the hot folder stopped: %s. It goes on in a minute.", outcome)
                 return
             if isinstance(outcome, BaseException):
                 failed += 1
-                _report(name, outcome)
+                _log_failure(found.name, outcome)
             else:
                 before, taken = taken, taken + outcome
                 if before // _PROGRESS_EVERY != taken // _PROGRESS_EVERY:
@@ -143,12 +147,36 @@ async def sweep(app: App) -> None:
         _log.info("The sweep of the hot folder took %d files; %d could not be taken", taken, failed)
 
 
-async def _waiting(until: datetime, app: App) -> AsyncIterator[list[str]]:
-    """Yield the names of files that were last changed before `until`, a few at a time."""
-    batch: list[str] = []
+async def _sweep_up(found: Found, app: App) -> bool:
+    """Take a file, or record once that it cannot be read; return whether it was taken."""
+    if flaw := flaw_of(found.name):
+        message = (
+            f"Its name has {flaw}, so it cannot be read. Drop the file under another name, and remove it."
+        )
+        await _refuse_unreadable(found, "name", UnreadableDrop(message), app)
+        return False
+    if found.archived:
+        message = "The file is in the archive tier, where it cannot be read. In another tier it is taken."
+        await _refuse_unreadable(found, "tier", UnreadableDrop(message), app)
+        return False
+    return await take(found.name, app)
+
+
+async def _refuse_unreadable(found: Found, why: str, error: UnreadableDrop, app: App) -> None:
+    # Not the id of its delivery, which it gets once it can be read: it was not taken.
+    its_id = derived_id(found.modified, ContainerName.HOT_FOLDER, found.name, found.etag, why)
+    if not await query.exists(app.stores.tables, its_id):
+        delivery = _delivery(found, its_id)
+        await keep_refused(delivery, error, app)
+        _log.warning("%s stays in the hot folder; the ledger says why as %s", delivery.file, delivery.id)
+
+
+async def _waiting(until: datetime, app: App) -> AsyncIterator[list[Found]]:
+    """Yield the files that were last changed before `until`, a few at a time."""
+    batch: list[Found] = []
     async for found in app.stores.drops.list(ContainerName.HOT_FOLDER):
-        if found.modified < until and not found.folder and not is_temporary(found.name):
-            batch.append(found.name)
+        if found.modified < until and not found.folder and not is_ignored(found.name):
+            batch.append(found)
             if len(batch) == _AT_ONCE:
                 yield batch
                 batch = []
@@ -156,13 +184,13 @@ async def _waiting(until: datetime, app: App) -> AsyncIterator[list[str]]:
         yield batch
 
 
-def _report(name: str, error: BaseException) -> None:
+def _log_failure(name: str, error: BaseException) -> None:
     if not isinstance(error, Exception):
         raise error
     trace = None if isinstance(error, StorageFault) else error
     _log.error(
         "%s could not be taken; the sweep tries again in a minute: %s",
-        name,
+        printable(name),
         f"{type(error).__name__}: {error}",
         exc_info=trace,
     )

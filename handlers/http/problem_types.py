@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import events.errors as of_events
 import handlers.errors as of_handlers
 from events import EventError
+from handlers.channels.hot_folder import UnreadableDrop
 from handlers.channels.webhook import LengthRequired
 from handlers.errors import HandlerError, Missing
 from handlers.http.schemas import ProblemType, ProblemTypes
@@ -37,6 +38,10 @@ _MEANINGS: Mapping[type[EventError | HandlerError], str] = {
     of_events.WrongObject: (
         "The body is an object that another event carries. It is kept: replay it as the event that the "
         "detail names, and correct the address in printIQ."
+    ),
+    UnreadableDrop: (
+        "A file in the hot folder cannot be opened under its name or in its storage tier. It is still there: "
+        "rename it or move it to the hot tier, then dismiss the delivery."
     ),
     LengthRequired: (
         "The body was sent in chunks without a Content-Length and did not arrive. Send it again with that "

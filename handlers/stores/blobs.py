@@ -54,7 +54,8 @@ class BlobRef(NamedTuple):
 class Found(NamedTuple):
     """The properties of a blob; `modified` is aware.
 
-    `atomic` means that it was written in one step, `folder` that it is only the marker of a folder.
+    `atomic` means that it was written in one step, `folder` that it is only the marker of a folder,
+    `archived` that it cannot be read in its tier.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Found(NamedTuple):
     atomic: bool
     folder: bool
     metadata: Mapping[str, str]
+    archived: bool
 
     @classmethod
     def of(cls, properties: "BlobProperties", *, hierarchical: bool = False) -> Self:
@@ -76,6 +78,7 @@ class Found(NamedTuple):
             atomic=properties.blob_type == "BlockBlob" and not hierarchical,
             folder=properties.name.endswith("/") or _FOLDER_MARK in (properties.metadata or {}),
             metadata=properties.metadata or {},
+            archived=properties.blob_tier == "Archive",
         )
 
 

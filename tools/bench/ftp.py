@@ -17,9 +17,10 @@ import psutil
 from azure.storage.queue.aio import QueueClient
 
 from handlers.app import App
-from handlers.channels.ftp.poll import LOOK_SECONDS, poll
+from handlers.channels.ftp.poll import poll
 from handlers.settings import Settings
 from handlers.stores import INBOX_QUEUE
+from handlers.timings import DEFAULTS
 from tools.bench.measure import Comparison, Figure, Series
 from tools.bench.parsing import OURS, sample
 from tools.bench.processing import Bare
@@ -66,7 +67,7 @@ def ftp_figures(files: int) -> Iterator[Figure]:
             with measured(_DOWNLOAD):
                 await asyncio.to_thread(_download, folder)
             async with _watched() as sizes:
-                with measured(OURS, LOOK_SECONDS):
+                with measured(OURS, DEFAULTS.ftp_look):
                     await _drain(app, folder)
             memory.append(sizes)
             if (taken := await app.stores.queues.depth(INBOX_QUEUE)) != files:

@@ -1,24 +1,24 @@
-"""One folder of an FTP server: which of its files are whole, and how one is taken.
+"""One folder of an FTP server: which of its files are complete, and how one is taken.
 
 FTP has no If-Match, so a file is claimed before it is taken: renamed to `{name}.{id}.taking`. A newer file of
-the same name is then another file, and a process that dies leaves a name that tells the next one what to do.
-Where a server does not let us rename, and where the files are to stay, a file is taken where it lies and
-remembered.
+the same name is then another file, and after a crash the name says how to go on. Where a server does not
+allow renaming, and where files are to stay, a file is taken where it is and remembered.
 """
 
 import logging
 import re
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError
 from handlers.app import App
-from handlers.channels.completeness import PATIENCE, is_complete, is_temporary
+from handlers.channels.completeness import is_complete
 from handlers.channels.ftp.memory import Seen
 from handlers.channels.ftp.session import FtpRefusal, FtpSession, Listed, shown, wire
 from handlers.channels.ftp.sources import FtpSource
+from handlers.channels.names import is_ignored, printable
 from handlers.ids import derived_id, time_of
 from handlers.pipeline.receive import keep_refused, keep_unread, receive
 from handlers.problems import ProblemDetails, problem_document
@@ -27,22 +27,25 @@ _log = logging.getLogger("printiq.ftp")
 
 # A folder that looks empty may only be a disk that is not there today.
 _FORGOTTEN_AFTER = timedelta(days=7)
-# With an id of ours, of a time within some centuries: whatever else is called so is a file like any other.
+# With an id of ours, of a time within some centuries; any other name of this form is a drop's own.
 _CLAIMED = re.compile(
     r"(?P<name>.+)\.(?P<id>0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})\.taking",
     re.DOTALL,
 )
+_SHOWN = 5
 
 
 class Folder:
-    """Look at one folder, and take what lies in it.
+    """A folder of a source and the files in it.
 
-    `files` is what is remembered of it. Sessions must have entered it. Every method raises FtpTrouble.
+    `files` is what is remembered of them; `folders` are the names of the sub-folders, once it was looked at.
+    Sessions must have entered the folder. Every method raises FtpTrouble.
     """
 
     def __init__(self, path: str, event: str, files: dict[str, Seen], source: FtpSource, app: App) -> None:
         self.path = path
-        self._event = event
+        self.event = event
+        self.folders: list[str] = []
         self._files = files
         self._source = source
         self._app = app
@@ -51,12 +54,17 @@ class Folder:
     # -- looking ------------------------------------------------------------------------------------------
 
     async def look(self, session: FtpSession) -> bool:
-        """Note what is new and forget what is gone; tell whether anything is new. Raises FtpRefusal."""
-        listed = {
-            each.name: each
-            for each in await session.listing()
-            if not each.folder and not is_temporary(each.name)
-        }
+        """Note what is new and forget what is gone; return whether anything is new. Raises FtpRefusal."""
+        listing = await session.listing()
+        self.folders = [shown(name) for name in listing.folders]
+        if listing.unread:
+            _log.warning(
+                "%s: %d entries are left alone, since the listing does not show them as files or folders: %s",
+                self._place(""),
+                len(listing.unread),
+                ", ".join(printable(shown(line)) for line in listing.unread[:_SHOWN]),
+            )
+        listed = {each.name: each for each in listing.files if not is_ignored(each.name)}
         self._forget(listed.keys())
         new: list[tuple[str, Seen]] = []
         for name, each in listed.items():
@@ -68,15 +76,15 @@ class Folder:
                 if before is None or before.size != now.size or not _is_same_time(before.time, now.time):
                     new.append((name, now))
                     continue
-                # the same time, which the server only shows in another way
+                # the same time, shown in another form
                 before.marker, before.time = now.marker, now.time
             before.stable, before.gone = True, None
         self._remember(new)
         return bool(new)
 
     def _forget(self, listed: AbstractSet[str]) -> None:
-        """Forget what is gone, but what was taken and left there only after a while: it may come back."""
-        now = datetime.now(UTC)
+        """Forget what is gone; what was taken and left there only after a while, as it may come back."""
+        now = self._app.timings.now()
         for name in self._files.keys() - listed:
             seen = self._files[name]
             seen.gone = seen.gone or now
@@ -88,28 +96,35 @@ class Folder:
         if not session.exact or size is None or not at:
             try:
                 state = await session.state(listed.name)
-            except FtpRefusal as refusal:  # perhaps somebody is writing it
-                said = f"the server does not tell its state: {refusal}"
-                _log.warning("%s is left alone for now: %s", self._place(listed.name), said)
+            except FtpRefusal as refusal:  # perhaps it is being written
+                _log.warning(
+                    "%s is left alone for now: the server does not show its state: %s",
+                    self._place(listed.name),
+                    refusal,
+                )
                 return None
             if state is None:
-                return None  # gone meanwhile
+                _log.warning(
+                    "%s is left alone for now: the server lists it and knows no file of that name",
+                    self._place(listed.name),
+                )
+                return None
             size, at = state.size if state.size is not None else size, state.time or at
         if size is None:
-            _log.warning("%s is left alone: the server does not tell its size", self._place(listed.name))
+            _log.warning("%s is left alone: the server does not show its size", self._place(listed.name))
             return None
-        return Seen(size=size, marker=listed.marker, time=at, since=datetime.now(UTC))
+        return Seen(size=size, marker=listed.marker, time=at, since=self._app.timings.now())
 
     def _remember(self, new: list[tuple[str, Seen]]) -> None:
-        """Stamp what is new with this moment, a millisecond apart in the order of the server's own times."""
+        """Stamp what is new with the current time, a millisecond apart in the order of the server's times."""
         new.sort(key=lambda each: (each[1].time, each[0]))
-        now = datetime.now(UTC)
+        now = self._app.timings.now()
         for younger, (name, seen) in enumerate(reversed(new)):
             seen.since = now - timedelta(milliseconds=younger)
             self._files[name] = seen
 
     def waiting(self) -> list[str]:
-        """Name the files that did not change between two looks, and are not done with; the oldest first."""
+        """Return the names of files that two looks saw unchanged and that are still to do, oldest first."""
         ready = [
             (seen.since, name)
             for name, seen in self._files.items()
@@ -118,28 +133,28 @@ class Folder:
         return [name for _, name in sorted(ready)]
 
     def _place(self, name: str) -> str:
-        return f"{self._source.name}:{self.path.rstrip('/')}/{shown(name)}"
+        return printable(f"{self._source.name}:{self.path.rstrip('/')}/{shown(name)}")
 
     # -- taking -------------------------------------------------------------------------------------------
 
     async def take(self, session: FtpSession, name: str) -> bool:
-        """Take a file that waits, and put it away; tell whether it came into custody now.
+        """Take a waiting file and put it away; return whether it came into custody now.
 
-        A file that is not whole is left, and so is one that changed. Raises FtpRefusal, NoCustody.
+        A file that is incomplete or changed is left. Raises FtpRefusal, NoCustody.
         """
         file = self._file(name)
         body = b""
         if not file.seen.taken:
-            whole = await self._read_whole(session, file)
-            if whole is None:
+            complete = await self._read_complete(session, file)
+            if complete is None:
                 return False
-            body = whole
+            body = complete
         if self._claims and not file.claimed:
             file = await self._claim(session, file)
         fresh = not file.seen.taken
         if fresh:
             if not await self._is_what_was_read(session, file, body):
-                del self._files[file.name]  # replaced at the last moment: the next look finds the newer one
+                del self._files[file.name]  # replaced at the last moment: the next look finds the newer file
                 return False
             await self._receive(session, file, body)
         if file.claimed:
@@ -153,14 +168,15 @@ class Folder:
         identity = (Channel.FTP, self._source.name, f"{self.path}/{name}", str(seen.size), seen.time)
         return _File(name, name, derived_id(seen.since, *identity), seen)
 
-    async def _read_whole(self, session: FtpSession, file: "_File") -> bytes | None:
-        """Read a file, None if it is not whole yet; nothing is read of one that is empty or too large."""
-        seen, given_up = file.seen, file.seen.quiet >= PATIENCE
+    async def _read_complete(self, session: FtpSession, file: "_File") -> bytes | None:
+        """Read a file, None if it is not complete yet; one that is empty or too large is not read."""
+        seen, timings = file.seen, self._app.timings
+        given_up = (timings.now() - seen.since).total_seconds() >= timings.patience
         if not seen.size or self._too_large(seen):
             return b"" if given_up else None
         body = await session.read(file.name, seen.size)
         if body is None:
-            del self._files[file.name]  # it grew or shrank meanwhile: the next look begins anew
+            del self._files[file.name]  # its size changed: the next look begins anew
             return None
         return body if given_up or await is_complete(body) else None
 
@@ -170,23 +186,23 @@ class Folder:
             return False
         if state.size is not None and state.time:
             return (state.size, state.time) == (seen.size, seen.time)
-        # a server that tells little of a file: only reading it again shows that it is the same
+        # where a server shows too little of a file, only reading it again shows that it is the same
         return self._too_large(seen) or await session.read(file.name, seen.size) == body
 
     def _too_large(self, seen: Seen) -> bool:
         return seen.size > self._app.settings.max_body_bytes
 
     async def _claim(self, session: FtpSession, file: "_File") -> "_File":
-        """Rename a file so that it is ours, if the server lets us."""
+        """Rename a file so that it is ours, if the server allows it."""
         name = f"{file.own_name}.{file.id}.taking"
         try:
             await session.rename(file.name, name)
         except FtpRefusal as refusal:
             if await session.state(file.name) is None:
-                raise  # somebody else took it, or took it away
+                raise  # somebody else took it
             self._claims = False
             _log.error(
-                "%s cannot be renamed: %s. What lies in this folder is taken, left there and remembered. "
+                "%s cannot be renamed: %s. The files in this folder are taken, left there and remembered. "
                 "Allow the user to rename files, or set `after` to keep.",
                 self._place(file.name),
                 refusal,
@@ -198,7 +214,7 @@ class Folder:
     async def _receive(self, session: FtpSession, file: "_File", body: bytes) -> None:
         delivery = Delivery(
             id=file.id,
-            event=self._event,
+            event=self.event,
             body=body,
             channel=Channel.FTP,
             received_at=time_of(file.id),
@@ -231,7 +247,7 @@ class Folder:
             raise
 
     async def _put_away(self, session: FtpSession, file: "_File") -> None:
-        """Remove a claimed file that is in custody, or move it to where the source wants it."""
+        """Remove a claimed file that is in custody, or move it where the source wants it."""
         try:
             if file.seen.problem is not None:
                 await self._move(session, file, wire(self._source.failed))
@@ -241,7 +257,7 @@ class Folder:
                 await session.delete(file.name)
         except FtpRefusal as refusal:
             _log.error(
-                "%s is in custody as %s, but could not be put away: %s. It is tried again in a minute.",
+                "%s is in custody as %s, but could not be put away: %s. The next run tries again.",
                 self._place(file.own_name),
                 file.id,
                 refusal,
@@ -262,7 +278,7 @@ class Folder:
 
 
 class _File(NamedTuple):
-    """Be a file on its way: `name` is what it is called now, `own_name` what it was called when it came."""
+    """A file on its way: `name` is its current name, `own_name` the one that it came with."""
 
     name: str
     own_name: str
@@ -275,10 +291,10 @@ class _File(NamedTuple):
 
 
 def _is_same_time(before: str, now: str) -> bool:
-    """Tell whether a file's time is what it was.
+    """Return whether a file's time is the same.
 
     Once a file is half a year old, LIST shows the year in place of its time of day: `Aug 16 14:23` becomes
-    `Aug 16  2026`. A time of day that comes back is taken for a newer file's.
+    `Aug 16  2026`. A time of day that comes back belongs to a newer file.
     """
     day, _, clock = before.rpartition(" ")
     day_now, _, year = now.rpartition(" ")

@@ -1,28 +1,27 @@
-"""What is remembered of an FTP server from one look to the next: a blob that one process has at a time."""
+"""What is remembered of an FTP server between two runs: a blob that one process holds at a time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import BaseModel, Field, ValidationError
 
 from handlers.problems import in_words
 from handlers.stores import Held
+from handlers.timings import Timings
 
 _LONGEST_PAUSE = timedelta(minutes=15)
-# The timer of the minute in which a pause ends may come a little early.
-_EARLY = timedelta(seconds=10)
 
 
 class NotRemembered(Exception):
-    """Say that what was remembered cannot be read."""
+    """A memory that cannot be read."""
 
 
 class Seen(BaseModel):
-    """Be a file as it was seen.
+    """A file in the state in which it was last seen.
 
-    `since` is when it was first seen so, and `stable` that it was seen so again. `taken` says that it is in
-    custody though it still lies there, and `problem` holds the problem document if it was refused. `gone` is
-    since when it was not listed.
+    `since` is when it was first seen in this state; `stable`: it was seen in it again; `taken`: it is in
+    custody, though still on the server; `problem` is the problem document if it was refused; `gone` is since
+    when it has not been listed.
     """
 
     size: int
@@ -34,14 +33,9 @@ class Seen(BaseModel):
     problem: str | None = None
     gone: datetime | None = None
 
-    @property
-    def quiet(self) -> timedelta:
-        """How long it has not changed."""
-        return datetime.now(UTC) - self.since
-
 
 class Memory(BaseModel):
-    """Be all that is remembered of one source: for each folder's path its files, by name."""
+    """What is remembered of one source: for each folder's path its files, by name."""
 
     folders: dict[str, dict[str, Seen]] = Field(default_factory=dict)
     failures: int = 0
@@ -50,22 +44,23 @@ class Memory(BaseModel):
 
     @classmethod
     async def recall(cls, held: Held) -> Self:
-        """Read what was kept. Raises StorageFault, and NotRemembered where it cannot be read."""
+        """Read the memory, or begin one. Raises StorageFault and NotRemembered."""
         body = await held.read()
         if not body:
             return cls()
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise NotRemembered(f"what was remembered of it cannot be read: {in_words(error)}") from error
+            raise NotRemembered(f"what is remembered of it cannot be read: {in_words(error)}") from error
 
-    @property
-    def pausing(self) -> bool:
-        return self.pause_until is not None and datetime.now(UTC) + _EARLY < self.pause_until
+    def is_pausing(self, timings: Timings) -> bool:
+        return (
+            self.pause_until is not None
+            and timings.now() + timedelta(seconds=timings.ftp_early) < self.pause_until
+        )
 
-    def failed(self) -> str:
-        """Note that the server could not be used, and pause for 1, 2, 4, 8, 15 minutes; tell it in words."""
-        now = datetime.now(UTC)
+    def failed(self, now: datetime) -> str:
+        """Note that the server could not be used; pause for 1, 2, 4, 8, 15 minutes. Return it in words."""
         self.failures += 1
         self.failing_since = self.failing_since or now
         self.pause_until = now + min(timedelta(minutes=2 ** min(self.failures - 1, 10)), _LONGEST_PAUSE)

@@ -1,11 +1,11 @@
-"""A session with an FTP server: what the channel does there, without an idea of events.
+"""A session with an FTP server, which knows nothing of events.
 
 It drives the standard library's ftplib in a thread of its own. asyncio cannot resume the TLS session of the
 control connection on the data connections, which vsftpd, ProFTPD and FileZilla Server demand; ftplib can be
-told to. A server that hangs keeps only its own thread busy.
+made to. A server that hangs occupies only its own thread.
 
-Names are handled as the bytes that the server sent, decoded as Latin-1 so that every byte survives the way
-back; `shown` is for people.
+Names are the bytes that the server sent, decoded as Latin-1 so that every byte survives the way back; `shown`
+is for people.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import ftplib
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -22,40 +22,50 @@ from pathlib import Path
 from typing import NamedTuple, override
 
 from handlers.channels.ftp.sources import FtpSource
+from handlers.channels.names import printable
 
 _CONNECT_SECONDS = 15
 _SILENCE_SECONDS = 30
 _CHUNK = 256 * 1024
 _LONGEST_SHOWN = 200
+# More than 100,000 files.
+_LONGEST_LISTING = 16 * 1024 * 1024
 _WIRE = "latin-1"
 
 
 class FtpTrouble(Exception):
-    """Say why the server cannot be used now; the text may be logged."""
+    """The reason why the server cannot be used now; the text may be logged."""
 
 
 class FtpRefusal(Exception):
-    """Say that the server did not do one thing, and why; the session goes on. The text may be logged."""
+    """The reason why the server did not do one thing; the session goes on. The text may be logged."""
 
 
 class Listed(NamedTuple):
-    """Hold a line of a listing; `marker` changes whenever the server shows another time."""
+    """A file in a listing; `marker` changes whenever the server shows another time."""
 
     name: str
     size: int | None
     marker: str
-    folder: bool
+
+
+class Listing(NamedTuple):
+    """The content of a folder; `unread` are the lines of links, devices and anything that cannot be read."""
+
+    files: list[Listed]
+    folders: list[str]
+    unread: list[str]
 
 
 class State(NamedTuple):
-    """Hold a file's exact size and time, as far as the server tells them."""
+    """A file's exact size and time, as far as the server shows them."""
 
     size: int | None
     time: str
 
 
 def shown(name: str) -> str:
-    """Return a name as people read it: UTF-8, or else Windows' Western European."""
+    """Return a name for people: read as UTF-8, else as Windows' Western European."""
     raw = name.encode(_WIRE)
     try:
         return raw.decode()
@@ -64,14 +74,14 @@ def shown(name: str) -> str:
 
 
 def wire(name: str) -> str:
-    """Return a name from a setting as servers of today spell it: in UTF-8."""
+    """Return a name from a setting as modern servers spell it: in UTF-8."""
     return name.encode().decode(_WIRE)
 
 
 class FtpSession:
-    """Do one thing after the other on a server.
+    """A connection to a server, which does one thing at a time.
 
-    Every method raises FtpTrouble, after which the session is of no use; FtpRefusal where it is said.
+    Every method raises FtpTrouble, after which the session is unusable, and FtpRefusal where documented.
     """
 
     def __init__(self, source: FtpSource) -> None:
@@ -85,7 +95,7 @@ class FtpSession:
     @classmethod
     @asynccontextmanager
     async def open(cls, source: FtpSource) -> AsyncIterator["FtpSession"]:
-        """Connect and log in; leave again at the end, and at once where something went wrong."""
+        """Connect and log in; log out at the end, or hang up where something went wrong."""
         session = cls(source)
         try:
             try:
@@ -101,42 +111,46 @@ class FtpSession:
 
     @property
     def exact(self) -> bool:
-        """Whether the listing itself tells sizes and times to the second."""
+        """Whether the listing itself shows sizes and times to the second."""
         return "MLST" in self._features
 
     async def enter(self, path: str) -> str:
-        """Make a folder the current one and return its whole path. Raises FtpRefusal."""
-        whole = path if path.startswith("/") else f"{self.home.rstrip('/')}/{path}".rstrip("/") or "/"
+        """Make a folder the current one and return its absolute path. Raises FtpRefusal."""
+        absolute = self.absolute(path)
         try:
-            await self._run(self._command, f"CWD {wire(whole)}")
+            await self._run(self._command, f"CWD {wire(absolute)}")
         except FtpRefusal:
-            older = whole.encode("cp1252", "replace").decode(_WIRE)
-            if older == wire(whole):
+            older = absolute.encode("cp1252", "replace").decode(_WIRE)
+            if older == wire(absolute):
                 raise
             await self._run(self._command, f"CWD {older}")
-        return whole
+        return absolute
 
-    async def listing(self) -> list[Listed]:
-        """Return what lies in the current folder. Raises FtpRefusal."""
+    def absolute(self, path: str) -> str:
+        """Return a path from the root; without a leading slash it begins at the folder after login."""
+        return path if path.startswith("/") else f"{self.home.rstrip('/')}/{path}".rstrip("/") or "/"
+
+    async def listing(self) -> Listing:
+        """Return the content of the current folder. Raises FtpRefusal."""
         return await self._run(self._list)
 
     async def state(self, name: str) -> State | None:
-        """Tell the state of a file, None if there is no such file."""
+        """Return the state of a file, None if there is no such file."""
         return await self._run(self._state, name)
 
     async def read(self, name: str, size: int) -> bytes | None:
-        """Read a file whole, None if it has more or fewer bytes than `size`. Raises FtpRefusal."""
+        """Read all of a file, None if it has more or fewer bytes than `size`. Raises FtpRefusal."""
         return await self._run(self._read, name, size)
 
     async def stream(self, name: str) -> AsyncIterator[bytes]:
-        """Read a file bit by bit. Raises FtpRefusal."""
+        """Read a file in chunks. Raises FtpRefusal."""
         data = await self._run(self._begin, f"RETR {name}")
         while chunk := await self._run(data.recv, _CHUNK):
             yield chunk
         await self._run(self._end, data)
 
     async def write(self, name: str, body: bytes) -> None:
-        """Write a file; one of that name is replaced. Raises FtpRefusal."""
+        """Write a file, replacing one of that name. Raises FtpRefusal."""
         await self._run(self._write, name, body)
 
     async def rename(self, name: str, new: str) -> None:
@@ -148,7 +162,7 @@ class FtpSession:
         await self._run(self._command, f"DELE {name}")
 
     async def make_folder(self, path: str) -> None:
-        """Make a folder, unless the server will not: it may be there."""
+        """Make a folder, unless the server refuses: it may exist."""
         with contextlib.suppress(FtpRefusal):
             await self._run(self._command, f"MKD {path}")
 
@@ -159,30 +173,30 @@ class FtpSession:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
         except ftplib.Error as error:
-            said = self._cleaned(str(error))
-            if isinstance(error, ftplib.error_perm) or said.startswith(_BUSY):
-                raise FtpRefusal(said) from None  # the cause could hold what was sent, and so the password
-            raise FtpTrouble(said) from None
+            reason = self._cleaned(str(error))
+            if isinstance(error, ftplib.error_perm) or reason.startswith(_BUSY):
+                raise FtpRefusal(reason) from None  # the cause could hold what was sent, and so the password
+            raise FtpTrouble(reason) from None
         except ssl.SSLCertVerificationError as error:
             raise FtpTrouble(
                 f"the server's certificate is not to be trusted: {error.verify_message}. If a private "
-                "authority signed it, give that one's certificate as `ca`; the certificate must be for the "
-                "name in `host`"
+                "authority signed it, give its certificate as `ca`; the server's must be for the name in "
+                "`host`"
             ) from None
         except EOFError:
             raise FtpTrouble("the server ended the connection") from None
         except OSError as error:
             raise FtpTrouble(self._cleaned(str(error) or type(error).__name__)) from None
 
-    def _cleaned(self, said: str) -> str:
-        """Take out of an answer what it may repeat of the credentials."""
+    def _cleaned(self, reply: str) -> str:
+        """Remove what a reply may repeat of the credentials."""
         for secret in (self._source.password.get_secret_value(), self._source.user):
             if secret:
-                said = said.replace(secret, "…").replace(wire(secret), "…")
-        return " ".join(said.split())[:_LONGEST_SHOWN]
+                reply = reply.replace(secret, "…").replace(wire(secret), "…")
+        return printable(" ".join(reply.split()))[:_LONGEST_SHOWN]
 
     def _cut(self) -> None:
-        """Close the connection, also under the hands of the thread that waits for it."""
+        """Close the connection, even while the thread waits for it."""
         for each in (self._data, self._ftp.sock if self._ftp else None):
             if each is not None:
                 with contextlib.suppress(OSError):
@@ -233,26 +247,29 @@ class FtpSession:
             ) from None
 
     def _quit(self) -> None:
-        with contextlib.suppress(ftplib.Error, OSError, EOFError):  # whatever it says: we are done
+        with contextlib.suppress(ftplib.Error, OSError, EOFError):  # the work is done, whatever the reply
             self._open.quit()
 
     def _command(self, command: str) -> None:
         self._open.voidcmd(_one_line(command))
 
-    def _list(self) -> list[Listed]:
+    def _list(self) -> Listing:
         if self.exact:
-            return [each for line in self._lines("MLSD") if (each := _of_facts(line)) is not None]
-        lines = [line for line in self._lines("LIST") if line and not line.startswith("total ")]
-        listed = [_of_line(line) for line in lines]
-        if None in listed:  # a form that nobody here knows: ask for the names alone
-            return [Listed(name, None, "", folder=False) for name in self._lines("NLST") if name]
-        return [each for each in listed if each is not None and each.name not in {".", ".."}]
+            return _listing(map(_of_facts, self._lines("MLSD")))
+        read = [_of_line(line) for line in self._lines("LIST") if line and not line.startswith("total ")]
+        if any(isinstance(each, _Unread) and not each.known for each in read):  # ask for the names alone
+            return Listing([Listed(name, None, "") for name in self._lines("NLST") if name], [], [])
+        return _listing(read)
 
     def _lines(self, command: str) -> Iterator[str]:
         data = self._begin(command)
         content = BytesIO()
         while chunk := data.recv(_CHUNK):
             content.write(chunk)
+            if content.tell() > _LONGEST_LISTING:
+                raise OSError(
+                    f"the listing of a folder is longer than {_LONGEST_LISTING >> 20} MB. Move old files away"
+                )
         self._end(data)
         for line in content.getvalue().split(b"\n"):
             yield line.removesuffix(b"\r").decode(_WIRE)
@@ -262,16 +279,16 @@ class FtpSession:
             if self.exact:
                 answer = self._open.sendcmd(_one_line(f"MLST {name}")).splitlines()
                 found = _of_facts(answer[1].lstrip()) if len(answer) > 1 else None
-                return State(found.size, found.marker) if found else None
-            size = self._told("SIZE", name)
-            return State(int(size) if size else None, self._told("MDTM", name))
+                return State(found.size, found.marker) if isinstance(found, Listed) else None
+            size = self._ask("SIZE", name)
+            return State(int(size) if size else None, self._ask("MDTM", name))
         except ftplib.error_perm as error:
             if str(error).startswith("550"):
                 return None
             raise
 
-    def _told(self, command: str, name: str) -> str:
-        """Ask one thing of a file; nothing is the answer of a server that does not know the command."""
+    def _ask(self, command: str, name: str) -> str:
+        """Ask for one property of a file; return "" where the server does not know the command."""
         try:
             return self._open.sendcmd(_one_line(f"{command} {name}")).partition(" ")[2].strip()
         except ftplib.error_perm as error:
@@ -287,7 +304,7 @@ class FtpSession:
             length += len(chunk)
         if length > size:
             data.close()
-            with contextlib.suppress(ftplib.error_temp):  # it may mind that nobody listened to the end
+            with contextlib.suppress(ftplib.error_temp):  # the server may mind that nobody read to the end
                 self._end(data)
             return None
         self._end(data)
@@ -297,7 +314,7 @@ class FtpSession:
         data = self._begin(f"STOR {name}")
         data.sendall(body)
         if isinstance(data, ssl.SSLSocket):
-            with contextlib.suppress(OSError):  # some servers insist on a proper end, others do not answer it
+            with contextlib.suppress(OSError):  # some servers insist on a proper end, others ignore it
                 data.unwrap()
         self._end(data)
 
@@ -314,18 +331,18 @@ class FtpSession:
         self._open.voidresp()
 
 
-# Answers that concern one file: it is busy, its folder is full, or something went wrong with it.
+# Replies about one file: it is busy, its folder is full, or something went wrong with it.
 _BUSY = ("450", "451", "452")
 
 
 def _one_line(command: str) -> str:
     if "\r" in command or "\n" in command:
-        raise ftplib.error_perm("553 A name with a line break cannot be asked for")
+        raise ftplib.error_perm("553 A name with a line break cannot be sent")
     return command
 
 
 class _Tls(ftplib.FTP_TLS):
-    """Add implicit TLS to ftplib's FTPS, and let data connections resume the control connection's session."""
+    """ftplib's FTPS with implicit TLS, and data connections that resume the control connection's session."""
 
     def __init__(self, context: ssl.SSLContext, *, implicit: bool) -> None:
         super().__init__(context=context, timeout=_CONNECT_SECONDS, encoding=_WIRE)
@@ -367,7 +384,7 @@ def _context(ca: str) -> ssl.SSLContext:
     if ca:
         text = ca if "-----BEGIN" in ca else Path(ca).read_text("utf-8")
         context.load_verify_locations(cadata=text)
-        # Authorities made by hand rarely have every extension that the strict form of the standard asks for.
+        # Private authorities rarely have every extension that the strict form of the standard asks for.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
@@ -375,38 +392,75 @@ def _context(ca: str) -> ssl.SSLContext:
 # -- listings -----------------------------------------------------------------------------------------------
 
 
-def _of_facts(line: str) -> Listed | None:
+class _Folder(NamedTuple):
+    name: str
+
+
+class _Unread(NamedTuple):
+    """A line that is no file or folder; `known` where its form is read, and it is a link or a device."""
+
+    line: str
+    known: bool
+
+
+type _Entry = Listed | _Folder | _Unread | None
+
+
+def _listing(entries: Iterable[_Entry]) -> Listing:
+    listing = Listing([], [], [])
+    for entry in entries:
+        match entry:
+            case Listed():
+                listing.files.append(entry)
+            case _Folder() if entry.name not in {".", ".."}:
+                listing.folders.append(entry.name)
+            case _Unread():
+                listing.unread.append(entry.line)
+    return listing
+
+
+def _of_facts(line: str) -> _Entry:
     """Read a line of MLSD or MLST (RFC 3659): `type=file;size=12;modify=20261124064512; name`."""
     facts, blank, name = line.partition(" ")
-    if not blank or not name:
+    if not line:
         return None
-    told = {
+    if not blank or not name:
+        return _Unread(line, known=False)
+    values = {
         key.lower(): value for key, _, value in (fact.partition("=") for fact in facts.split(";") if fact)
     }
-    kind = told.get("type", "file").lower()
-    if kind not in {"file", "dir"}:
-        return None  # the folder itself, its parent, a device
-    size = told.get("size", "")
-    return Listed(name, int(size) if size.isdigit() else None, told.get("modify", ""), folder=kind == "dir")
+    kind = values.get("type", "file").lower()
+    if kind in {"cdir", "pdir"}:
+        return None
+    if kind == "dir":
+        return _Folder(name)
+    if kind != "file":
+        return _Unread(line, known=True)
+    size = values.get("size", "")
+    return Listed(name, int(size) if size.isdigit() else None, values.get("modify", ""))
 
 
 _UNIX = re.compile(
     r"(?P<kind>[-dlbcps])[-rwxsStTlL]{9}\S*\s+\d+\s+\S.*?\s(?P<size>\d+)\s+"
-    r"(?P<time>\S{3,4}\.?\s+\d{1,2}\s+[\d:]{4,5}|\d{1,2}\.?\s+\S{3,4}\.?\s+[\d:]{4,5}|\d{4}-\d\d-\d\d\s+\d\d:\d\d)"
+    r"(?P<time>\S{3,4}\.?\s+\d{1,2}\s+(?:\d{1,2}:\d\d|\d{4})|"
+    r"\d{1,2}\.?\s+\S{3,4}\.?\s+(?:\d{1,2}:\d\d|\d{4})|\d{4}-\d\d-\d\d\s+\d\d:\d\d)"
     r"\s(?P<name>.+)"
 )
 _DOS = re.compile(
-    r"(?P<time>\d{2,4}[-/.]\d\d[-/.]\d{2,4}\s+\d\d:\d\d\s*(?:[AP]M)?)\s+(?P<size><DIR>|[\d,.]+)\s(?P<name>.+)",
+    r"(?P<time>\d{2,4}[-/.]\d\d[-/.]\d{2,4}\s+\d{1,2}:\d\d(?::\d\d)?\s*(?:[AP]M)?)\s+"
+    r"(?:(?P<kind><[A-Z]+>)|(?P<size>[\d,.]+))\s(?P<name>.+)",
     re.IGNORECASE,
 )
 
 
-def _of_line(line: str) -> Listed | None:
+def _of_line(line: str) -> _Entry:
     """Read a line of LIST, which no standard describes: as Unix or as Windows writes it."""
-    if found := _UNIX.fullmatch(line):
-        return Listed(found["name"], int(found["size"]), found["time"], folder=found["kind"] != "-")
-    if found := _DOS.fullmatch(line):
-        folder = found["size"].upper() == "<DIR>"
-        size = None if folder else int(re.sub(r"\D", "", found["size"]))
-        return Listed(found["name"].lstrip() if folder else found["name"], size, found["time"], folder=folder)
-    return None
+    found = _UNIX.fullmatch(line) or _DOS.fullmatch(line)
+    if found is None:
+        return _Unread(line, known=False)
+    kind, name, size = found["kind"] or "-", found["name"], found["size"]
+    if kind.upper() in {"D", "<DIR>"}:
+        return _Folder(name.lstrip() if size is None else name)
+    if size is None or kind != "-":
+        return _Unread(line, known=True)
+    return Listed(name, int(re.sub(r"\D", "", size)), found["time"])

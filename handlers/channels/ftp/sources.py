@@ -1,4 +1,4 @@
-"""The FTP servers that are polled, as the setting FTP_SOURCES describes them."""
+"""The FTP servers to poll, as the setting FTP_SOURCES describes them."""
 
 import re
 from collections.abc import Callable
@@ -21,19 +21,19 @@ _UNRESOLVED = "@Microsoft.KeyVault("
 
 
 class SourcesError(ValueError):
-    """Say what is wrong in the setting FTP_SOURCES, and nothing of what stands in it."""
+    """What is wrong in the setting FTP_SOURCES, without any of its values: they may be secrets."""
 
 
 class FtpSource(BaseModel):
-    """Describe one server: how to reach it, which folders hold which events, what becomes of a file."""
+    """One server: how to reach it, which folders hold which events, what happens to a file that was taken."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     host: str = Field(min_length=1)
     port: int = Field(0, ge=0, le=65535)
-    """0 is the port that goes with `tls`: 990 for implicit TLS, else 21."""
+    """0 stands for the default of `tls`: 990 for implicit TLS, else 21."""
     name: str = Field("", pattern=r"^[A-Za-z0-9._-]*$")
-    """What logs and ids call the source; the host if nothing else is said."""
+    """What logs and ids call the source; by default the host."""
     user: str = "anonymous"
     password: SecretStr = SecretStr("")
     password_setting: str = ""
@@ -42,12 +42,16 @@ class FtpSource(BaseModel):
     ca: str = ""
     """A private certificate authority: PEM text, or the path of a file."""
     folder: str = ""
-    """Where the folders lie that are named like events; the folder after login if nothing is said."""
+    """The folder that holds the events' folders; by default the one after login."""
     folders: dict[str, str] = Field(default_factory=dict)
-    """Instead of `folder`: paths, and the event for which each stands."""
+    """Instead of `folder`: paths, and the event that each holds."""
     after: Literal["remove", "move", "keep"] = "remove"
+    depth: int = Field(3, ge=0, le=10)
+    """How many levels of sub-folders are looked into."""
     connections: int = Field(4, ge=1, le=10)
-    """How many at most while many files wait."""
+    """The most connections while many files wait."""
+    timeout: int = Field(120, ge=1, le=540)
+    """Seconds after which a run is given up, so that a slow server does not delay the other sources."""
     processed: str = Field("processed", min_length=1)
     failed: str = Field("failed", min_length=1)
 
@@ -71,12 +75,12 @@ class FtpSource(BaseModel):
 
     @property
     def address(self) -> str:
-        """The server as a log may name it."""
+        """The server, without credentials."""
         port = self.port or (990 if self.tls == "implicit" else 21)
         return f"{self.host}:{port}"
 
     def with_password(self, setting: Callable[[str], str | None]) -> Self:
-        """Look the password up where it stands in a setting of its own. Raises SourcesError."""
+        """Return the source with the password from the setting that it names. Raises SourcesError."""
         if not self.password_setting:
             return self
         password = setting(self.password_setting)

@@ -1,50 +1,13 @@
-"""What counts as a temporary name, and what as a complete document."""
+"""What counts as a complete document."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
-from handlers.channels.completeness import is_complete, is_temporary
+from handlers.channels.completeness import is_complete
 
 CORPUS = Path(__file__).parents[2] / "corpus"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "CreateJob/a.tmp",
-        "CreateJob/a.json.TMP",
-        "CreateJob/a.part",
-        "CreateJob/a.xml.filepart",
-        "CreateJob/a.partial",
-        "CreateJob/~a.json",
-        "CreateJob/~$a.json",
-        "CreateJob/a.json~",
-        "CreateJob/.a.json",
-        "CreateJob/.in.a.json.",
-        "a.tmp",
-        "CreateJob/line\nbreak.tmp",
-    ],
-)
-def test_a_temporary_name_is_known(path: str) -> None:
-    assert is_temporary(path)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "CreateJob/a.json",
-        "CreateJob/a",
-        ".hidden/a.json",
-        "a.tmp/b.json",
-        "CreateJob/part",
-        "a~b.json",
-        "tmp",
-    ],
-)
-def test_another_name_is_not(path: str) -> None:
-    assert not is_temporary(path)
 
 
 @pytest.mark.parametrize("file", ["ExportInvoice/typical.json", "UpdateJobStatus_Xml/job-24kb-leaflets.xml"])

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,16 @@ from shop import Shop, tell
 
 from handlers.channels import hot_folder
 from handlers.errors import NoCustody, StorageFault
-from handlers.stores import ContainerName, TableName
+from handlers.stores import ContainerName, Row, TableName
+from handlers.timings import Timings
 from tools.host.testing import StartHost
 
 ROOT = Path(__file__).parents[3]
 QUOTE = b'{"QuoteNo": "Q5218"}'
-AN_HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def after_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the five minutes be over that an unfinished file is given."""
-    monkeypatch.setattr(hot_folder, "PATIENCE", timedelta(0))
-    monkeypatch.setattr(hot_folder, "STABLE", timedelta(0))
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the sweep take what a notification could still announce, and what was changed just now."""
-    monkeypatch.setattr(hot_folder, "_UNANNOUNCED_AFTER", -AN_HOUR)
-    monkeypatch.setattr(hot_folder, "STABLE", timedelta(0))
+# Five minutes after the last change of every file.
+LATER = Timings(patience=0, stable=0, unannounced=-3600)
+# The sweep also takes what a notification could still announce, and what was changed just now.
+AT_ONCE = Timings(unannounced=-3600, stable=0)
 
 
 def test_a_file_leaves_the_folder_once_it_is_in_custody(storage: str) -> None:
@@ -59,7 +48,8 @@ def test_a_file_leaves_the_folder_once_it_is_in_custody(storage: str) -> None:
         "CreateQuote/🖨️.json",
         "createquote/2026/11/24/deep/down/q.json",
         "CreateQuote/no extension",
-        "CreateQuote//double.json",
+        "/CreateQuote/leading slash.json",
+        "printiq/uat/CreateQuote/parent folders.json",
         "CreateQuote/+&=;,'@!$().json",
     ],
 )
@@ -74,7 +64,7 @@ def test_a_file_may_have_any_name(storage: str, name: str) -> None:
     tell(storage, story)
 
 
-def test_temporary_names_are_left_alone(storage: str, at_once: None) -> None:
+def test_temporary_names_are_left_alone(storage: str) -> None:
     names = ["CreateQuote/.q.json", "CreateQuote/q.json.PART", "CreateQuote/q.tmp", "CreateQuote/~q"]
 
     async def story(shop: Shop) -> None:
@@ -86,10 +76,10 @@ def test_temporary_names_are_left_alone(storage: str, at_once: None) -> None:
         assert await shop.in_folder() == sorted(names)
         assert await shop.rows() == []
 
-    tell(storage, story)
+    tell(storage, story, AT_ONCE)
 
 
-def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str, at_once: None) -> None:
+def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str) -> None:
     async def story(shop: Shop) -> None:
         name = "CreateQuote/growing.json"
         await shop.begin(name)
@@ -105,7 +95,7 @@ def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str, at_once: None
         await shop.work_off()
         assert await shop.blob((await shop.row())["raw"]) == QUOTE
 
-    tell(storage, story)
+    tell(storage, story, AT_ONCE)
 
 
 def test_a_file_that_closes_but_was_changed_just_now_waits(storage: str) -> None:
@@ -136,7 +126,6 @@ def test_what_is_not_whole_after_five_minutes_is_set_aside(
     storage: str,
     body: bytes,
     said: str,
-    after_five_minutes: None,
 ) -> None:
     async def story(shop: Shop) -> None:
         await shop.begin("CreateQuote/q.json", body)
@@ -150,7 +139,7 @@ def test_what_is_not_whole_after_five_minutes_is_set_aside(
             assert await shop.blob(row["raw"]) == body
             assert (await shop.problem(row))["file"] == "CreateQuote/q.json"
 
-    tell(storage, story)
+    tell(storage, story, LATER)
 
 
 def test_a_block_blob_was_written_in_one_step_and_is_refused_at_once(storage: str) -> None:
@@ -174,7 +163,7 @@ def test_a_file_at_the_root_is_told_where_it_belongs(storage: str) -> None:
         await shop.work_off()
         problem = await shop.problem(await shop.row())
         assert problem["file"] == "J29328.xml"
-        assert "lies in no event's folder" in problem["detail"]
+        assert "is in no event's folder" in problem["detail"]
         assert "hot-folder/CreateJob/" in problem["detail"]
 
     tell(storage, story)
@@ -190,6 +179,69 @@ def test_an_unknown_folder_is_told_the_nearest_event(storage: str) -> None:
         assert "Did you mean CreateJob" in row["error"]
 
     tell(storage, story)
+
+
+async def once_in_ledger(shop: Shop, name: str) -> Row:
+    """Sweep more than once; return the one row, with the file still in the folder."""
+    for _ in range(3):
+        await hot_folder.sweep(shop.app)
+        await shop.work_off()
+    assert await shop.in_folder() == [name]
+    return await shop.row()
+
+
+def test_a_file_in_the_archive_tier_has_a_row_and_is_taken_once_it_can_be_read(storage: str) -> None:
+    async def story(shop: Shop) -> None:
+        name = "CreateQuote/q.json"
+        await shop.drop(name, QUOTE)
+        async with shop.blobs() as service:
+            blob = service.get_blob_client(ContainerName.HOT_FOLDER, name)
+            await blob.set_standard_blob_tier("Archive")
+            row = await once_in_ledger(shop, name)
+            assert (row["status"], row["event"], row["file"]) == ("quarantined", "CreateQuote", name)
+            assert "archive tier" in row["error"]
+            await blob.set_standard_blob_tier("Hot")
+        await hot_folder.sweep(shop.app)
+        assert await shop.in_folder() == []
+        await shop.work_off()
+        assert sorted(row["status"] for row in await shop.rows()) == ["quarantined", "sent"]
+
+    tell(storage, story, AT_ONCE)
+
+
+def test_a_name_with_an_empty_segment_is_refused_with_a_row(storage: str) -> None:
+    async def story(shop: Shop) -> None:
+        name = "CreateQuote//q.json"
+        await shop.drop(name, QUOTE)
+        assert not await hot_folder.take(name, shop.app)
+        row = await once_in_ledger(shop, name)
+        assert (row["status"], row["event"], row["file"]) == ("quarantined", "CreateQuote", name)
+        assert "empty segment" in row["error"]
+
+    tell(storage, story, AT_ONCE)
+
+
+def test_dot_segments_in_a_name_lead_to_no_other_container(storage: str) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.app.stores.drops.ensure(ContainerName.HOT_FOLDER)
+        await shop.app.stores.blobs.put(ContainerName.ARCHIVE, "x.json", QUOTE, "application/json")
+        assert not await hot_folder.take("CreateQuote/../../archive/x.json", shop.app)
+        assert await shop.blob("archive/x.json") == QUOTE
+        await shop.work_off()
+        assert await shop.rows() == []
+
+    tell(storage, story)
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store", "._q.json"])
+def test_what_operating_systems_lay_into_folders_is_left_alone(storage: str, name: str) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop(f"CreateQuote/{name}", b"\0")
+        await hot_folder.sweep(shop.app)
+        await shop.work_off()
+        assert await shop.rows() == []
+
+    tell(storage, story, AT_ONCE)
 
 
 @pytest.mark.parametrize(("event", "status"), [("CreateQuote", 413), ("CreateQuotes", 404)])
@@ -298,7 +350,7 @@ def test_a_large_file_replaced_between_two_reads_of_it_is_left_and_the_new_one_t
     tell(storage, story)
 
 
-def test_what_stands_for_a_folder_is_no_file(storage: str, at_once: None, after_five_minutes: None) -> None:
+def test_what_stands_for_a_folder_is_no_file(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote", b"", metadata={"hdi_isfolder": "true"})
         await shop.drop("CreateJob/", b"")
@@ -308,10 +360,10 @@ def test_what_stands_for_a_folder_is_no_file(storage: str, at_once: None, after_
         await shop.work_off()
         assert await shop.rows() == []
 
-    tell(storage, story)
+    tell(storage, story, LATER)
 
 
-def test_the_sweep_takes_what_was_not_announced(storage: str, at_once: None) -> None:
+def test_the_sweep_takes_what_was_not_announced(storage: str) -> None:
     async def story(shop: Shop) -> None:
         for number in range(30):
             await shop.drop(f"CreateQuote/{number}.json", b'{"QuoteNo": "Q%d"}' % number)
@@ -320,7 +372,7 @@ def test_the_sweep_takes_what_was_not_announced(storage: str, at_once: None) -> 
         await shop.work_off()
         assert {row["subject"] for row in await shop.rows()} == {f"Q{number}" for number in range(30)}
 
-    tell(storage, story)
+    tell(storage, story, AT_ONCE)
 
 
 def test_the_sweep_leaves_a_file_of_this_moment_to_its_notification(storage: str) -> None:
@@ -336,7 +388,6 @@ def test_the_sweep_goes_on_when_one_file_fails(
     storage: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    at_once: None,
 ) -> None:
     async def story(shop: Shop) -> None:
         for number in range(20):
@@ -353,7 +404,7 @@ def test_the_sweep_goes_on_when_one_file_fails(
         assert await shop.in_folder() == ["CreateQuote/3.json"]
 
     with caplog.at_level(logging.INFO):
-        tell(storage, story)
+        tell(storage, story, AT_ONCE)
     assert "CreateQuote/3.json could not be taken" in caplog.text
     assert "took 19 files; 1 could not be taken" in caplog.text
 
@@ -362,7 +413,6 @@ def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
     storage: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    at_once: None,
 ) -> None:
     tries: list[str] = []
 
@@ -378,12 +428,11 @@ def test_the_sweep_stops_when_nothing_can_be_taken_into_custody(
         await hot_folder.sweep(shop.app)
         assert len(await shop.in_folder()) == 20
 
-    tell(storage, story)
+    tell(storage, story, AT_ONCE)
     assert len(tries) < 20
     assert "The sweep of the hot folder stopped" in caplog.text
 
 
-@pytest.mark.usefixtures("at_once")
 def test_a_file_that_cannot_be_removed_is_received_once(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateQuote/q.json", QUOTE)
@@ -402,7 +451,7 @@ def test_a_file_that_cannot_be_removed_is_received_once(storage: str) -> None:
         await shop.work_off()
         assert len(await shop.results()) == 1
 
-    tell(storage, story)
+    tell(storage, story, AT_ONCE)
 
 
 async def test_a_file_of_this_moment_is_taken_without_asking_the_ledger(

@@ -46,6 +46,7 @@ async def test_the_types_are_those_that_were_published() -> None:
         "storage-unavailable",
         "unknown-delivery",
         "unknown-event",
+        "unreadable-drop",
         "wrong-object",
     }
 

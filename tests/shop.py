@@ -16,18 +16,19 @@ from handlers.app import App
 from handlers.pipeline.process import process
 from handlers.settings import Settings
 from handlers.stores import INBOX_QUEUE, ContainerName, Row, TableName
+from handlers.timings import DEFAULTS, Timings
 from handlers.work import Message
 
 
 @dataclass(frozen=True)
 class Shop:
-    """Hold an app without its host: what the host would do is done by `work_off`."""
+    """An app without its host: `work_off` does what the host would do."""
 
     app: App
     connection: str
 
     async def work_off(self) -> None:
-        """Process every message that waits in the inbox, also those that wait for their time."""
+        """Process every message in the inbox, delayed ones included."""
         async with QueueServiceClient.from_connection_string(self.connection) as service:
             queue = service.get_queue_client(INBOX_QUEUE)
             await self.app.stores.queues.ensure(INBOX_QUEUE)
@@ -42,7 +43,7 @@ class Shop:
         return [row async for row in self.app.stores.tables.query(table, "PartitionKey ne 'open'")]
 
     async def rows_in_time(self, count: int) -> list[Row]:
-        """Wait for so many rows in the ledger of an app that runs elsewhere."""
+        """Wait until the ledger of an app that runs elsewhere has `count` rows."""
         async with asyncio.timeout(180):
             while len(rows := await self.rows()) < count:
                 await asyncio.sleep(0.1)
@@ -71,7 +72,7 @@ class Shop:
         return await self.app.stores.blobs.get(ContainerName(container), name)
 
     async def problem(self, row: Row) -> dict[str, Any]:
-        """Return the problem document that lies beside a refused body."""
+        """Return the problem document beside a refused body."""
         raw = str(row["raw"])
         return dict(json.loads(await self.blob(raw.rpartition(".")[0] + ".problem.json")))
 
@@ -101,12 +102,14 @@ class Shop:
         return [found.name async for found in self.app.stores.drops.list(ContainerName.HOT_FOLDER)]
 
 
-def tell(storage: str, story: Callable[[Shop], Awaitable[None]], **settings: object) -> None:
+def tell(
+    storage: str, story: Callable[[Shop], Awaitable[None]], timings: Timings = DEFAULTS, **settings: object
+) -> None:
     """Run a story in a shop on this storage account, with these settings: `MAX_BODY_BYTES=1000`."""
 
     async def told() -> None:
         own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **settings}
-        app = App.start(Settings.model_validate(own))
+        app = App.start(Settings.model_validate(own), timings)
         try:
             await story(Shop(app, storage))
         finally:
