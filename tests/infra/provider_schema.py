@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tf.gen import tfplugin_pb2 as pb  # type: ignore[import-untyped]  # as published
 
-from infra.published import jsii_assembly
+from infra.published import jsii_assembly, package_metadata
 
 Type = Any  # the JSON of a Terraform type: "string", ["list", "string"], ["object", {...}]
 Nesting = pb.Schema.NestedBlock
@@ -43,6 +43,7 @@ class Provider:
 
     def __init__(self, requirement: str, prefix: str) -> None:
         self.prefix = prefix
+        self.version = package_metadata(requirement, r"provider version (\d+\.\d+\.\d+)")
         self.types: dict[str, dict[str, Any]] = json.loads(jsii_assembly(requirement))["types"]
         self.classes = {
             "resource": dict(self._classes("TerraformResource")),

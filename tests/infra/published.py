@@ -3,6 +3,8 @@
 Tests run in several processes: one of them fetches a thing, and the others wait for it.
 """
 
+import hashlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -44,6 +46,15 @@ def jsii_assembly(requirement: str) -> bytes:
             return assembly.read()
 
 
+def package_metadata(requirement: str, pattern: str) -> str:
+    """Return what the first group of a pattern finds in the description of a wheel."""
+    with wheel(requirement) as package:
+        name = next(name for name in package.namelist() if name.endswith(".dist-info/METADATA"))
+        found = re.search(pattern, package.read(name).decode())
+        assert found, f"{requirement} does not say {pattern}"
+        return found[1]
+
+
 def npm_package(name: str, version: str) -> Path:
     """Return the folder of an npm package, unpacked."""
     folder = CACHE / "npm" / f"{name.rpartition('/')[2]}-{version}"
@@ -69,14 +80,15 @@ def npm_package(name: str, version: str) -> Path:
     return folder
 
 
-def environment_of(requirement: str) -> Path:
-    """Return the folder of a virtual environment of its own for a tool that would quarrel with ours."""
-    folder = CACHE / requirement.replace("==", "-")
+def environment_of(lock: Path) -> Path:
+    """Return the folder of a virtual environment with what a lock file pins, and nothing else."""
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    folder = CACHE / f"{lock.parent.name}-{digest}"
     ready = folder / "ready"
-    with _only_one(requirement):
+    with _only_one(folder.name):
         if not ready.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            _pip(program(folder, "python"), "install", requirement)
+            _pip(program(folder, "python"), "install", "--require-hashes", f"--requirement={lock}")
             ready.touch()
     return folder
 

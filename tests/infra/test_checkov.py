@@ -32,7 +32,7 @@ def _template(snapshot: Snapshot) -> str:
 
 def _checkov(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the results by framework."""
-    environment = environment_of("checkov==3.3.30")
+    environment = environment_of(Path(__file__).parent / "checkov" / "requirements.txt")
     command = [program(environment, "python"), program(environment, "checkov"), f"--directory={folder}"]
     command += ["--framework", "arm", "terraform", "--skip-download", "--compact", "--output", "json"]
     alone = {

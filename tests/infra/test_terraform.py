@@ -5,6 +5,7 @@ values; the bodies of azapi, written in the language of Azure's REST API, are co
 compiler has checked.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from infra.bicep_cli import kept_snapshot, new_snapshot
 from infra.deployed_names import arm_resources, bodies
+from infra.provider_schema import azapi, azurerm
 from infra.published import INFRA
 from infra.terraform_core import Outcome
 
@@ -71,6 +73,31 @@ def test_the_core_refuses(run: Run, copy_of_infra: Callable[[], Path], wrong: st
 def test_uat_and_production_can_be_applied(states: dict[str, State]) -> None:
     """Every assertion of terraform/tests holds; a run without a state has failed."""
     assert set(states) == {"uat", "prod"}
+
+
+def test_the_versions_are_those_that_are_checked() -> None:
+    """Each provider is pinned to the version whose schema the tests read."""
+    checked = {"hashicorp/azurerm": azurerm().version, "Azure/azapi": azapi().version}
+    for file in (INFRA / "terraform" / "versions.tf", INFRA / "terraform" / "hot_folder_events" / "main.tf"):
+        pinned = re.findall(r'source  = "([\w/]+)"\n +version = "([^"]+)"', file.read_text("utf-8"))
+        assert dict(pinned) == checked, file.name
+
+
+def test_no_data_role_is_needed_to_deploy(states: dict[str, State]) -> None:
+    """Terraform's own tables work on the data plane: https://github.com/hashicorp/terraform-provider-azurerm/issues/30815."""
+    types = {found["type"] for found in states["prod"]["root_module"]["resources"]}
+    assert not types & {"azurerm_storage_table", "azurerm_storage_table_entity", "azurerm_storage_blob"}
+
+
+def test_production_stands_on_no_preview(states: dict[str, State]) -> None:
+    """Microsoft advises against rolling updates in production.
+
+    https://learn.microsoft.com/azure/azure-functions/flex-consumption-site-updates
+    """
+    for state in states.values():
+        resources = {found["address"]: found["values"] for found in state["root_module"]["resources"]}
+        config = resources["azapi_resource.function_app"]["body"]["properties"]["functionAppConfig"]
+        assert config["siteUpdateStrategy"] == {"type": "Recreate"}
 
 
 def test_options_reach_the_resources(everything_on: State) -> None:

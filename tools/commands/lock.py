@@ -1,6 +1,7 @@
 """`dev.py lock`: pin every package that a requirements.in leads to, with its hashes."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,14 @@ import typer
 import uv
 
 ROOT = Path(__file__).parents[2]
-# In this order: each agrees with the one before, so what is tested is what is deployed.
-LOCKS = (
-    "requirements.txt",
-    "tools/requirements.txt",
-    "tests/requirements.txt",
-    "tools/bench/requirements.txt",
-)
+# Each lock, and the one that it agrees with: what is tested is what is deployed. checkov is installed apart.
+LOCKS: Mapping[str, str | None] = {
+    "requirements.txt": None,
+    "tools/requirements.txt": "requirements.txt",
+    "tests/requirements.txt": "tools/requirements.txt",
+    "tools/bench/requirements.txt": "tests/requirements.txt",
+    "tests/infra/checkov/requirements.txt": None,
+}
 _COMPILE = (
     "pip",
     "compile",
@@ -37,11 +39,11 @@ def main(
 
     Add, change or remove a line in a requirements.in, run this, and commit both files.
     """
-    constraints: list[str] = []
-    for lock in LOCKS:
+    for lock, agreeing in LOCKS.items():
         source = lock.removesuffix("txt") + "in"
-        options = [*_COMPILE, *constraints, *(["--upgrade"] if upgrade else []), f"--output-file={lock}"]
+        options = [*_COMPILE, *(["--upgrade"] if upgrade else []), f"--output-file={lock}"]
+        if agreeing:
+            options.append(f"--constraints={agreeing}")
         done = subprocess.run([uv.find_uv_bin(), *options, source], cwd=ROOT, check=False)
         if done.returncode:
             raise typer.Exit(done.returncode)
-        constraints = [f"--constraints={lock}"]
