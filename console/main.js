@@ -105,7 +105,7 @@ document.getElementById("key-form").addEventListener("submit", async (event) => 
   const given = document.getElementById("key");
   const said = document.getElementById("key-trouble");
   try {
-    await ask("deliveries?size=1", { withKey: given.value });
+    await ask("deliveries?limit=1", { withKey: given.value });
   } catch (error) {
     said.textContent =
       error instanceof Problem && error.status === 401
@@ -138,7 +138,7 @@ document.getElementById("help").addEventListener("click", () => helpDialog.showM
 async function countOpen() {
   if (keyDialog.open || document.hidden) return;
   try {
-    const { deliveries, cursor } = await json("deliveries?open=true&size=99");
+    const { deliveries, cursor } = await json("deliveries?open=true&limit=99");
     const count = document.getElementById("open-count");
     count.textContent = cursor ? "99+" : String(deliveries.length);
     count.hidden = deliveries.length === 0;

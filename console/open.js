@@ -12,7 +12,7 @@ export async function open(main, { signal, report }) {
   let cursor;
 
   async function more() {
-    const page = await json(`deliveries${query({ open: true, size: 50, cursor })}`, { signal });
+    const page = await json(`deliveries${query({ open: true, limit: 50, cursor })}`, { signal });
     rows.push(...page.deliveries);
     cursor = page.cursor;
     table.show(rows);

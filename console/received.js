@@ -9,7 +9,7 @@ import { start } from "./start.js";
 
 const LIST_EVERY = 3_000;
 const STATS_EVERY = 15_000;
-const SIZE = 50;
+const PAGE = 50;
 const FILTERS = ["subject", "kind", "event", "status", "channel", "from", "to"];
 
 export async function received(main, { search: asked, signal, report }) {
@@ -42,10 +42,10 @@ export async function received(main, { search: asked, signal, report }) {
   }
 
   async function refresh() {
-    const page = await json(`deliveries${query({ ...filter, size: SIZE })}`, { signal });
+    const page = await json(`deliveries${query({ ...filter, limit: PAGE })}`, { signal });
     const ids = new Set(page.deliveries.map((row) => row.id));
     // where a page and more arrived at once, what is between is not known: the list begins anew
-    if (page.deliveries.length === SIZE && !state.first.some((row) => ids.has(row.id))) Object.assign(state, { older: [], deeper: false });
+    if (page.deliveries.length === PAGE && !state.first.some((row) => ids.has(row.id))) Object.assign(state, { older: [], deeper: false });
     // until older ones are asked for the list is the first page, and what follows it changes with it
     if (!state.deeper) state.cursor = page.cursor ?? null;
     state.older = state.older.filter((row) => !ids.has(row.id));
@@ -99,7 +99,7 @@ export async function received(main, { search: asked, signal, report }) {
 
   async function older() {
     state.deeper = true;
-    const page = await json(`deliveries${query({ ...filter, size: SIZE, cursor: state.cursor })}`, { signal });
+    const page = await json(`deliveries${query({ ...filter, limit: PAGE, cursor: state.cursor })}`, { signal });
     if (!state.deeper) return; // the list began anew meanwhile
     state.older.push(...page.deliveries);
     state.cursor = page.cursor ?? null;

@@ -7,43 +7,67 @@ holds, opens nothing here. Each person and each program gets a named *host key* 
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
-from pydantic import BaseModel, ValidationError
-
-from events import Delivery, EventError, Kind, Problem, Subject, timestamp
-from events.errors import pointer
+from events import Delivery, EventError, Kind, Subject, timestamp
 from handlers import paths
 from handlers.app import App
-from handlers.errors import BadRequest, Missing, NotFound, NotPossible
+from handlers.errors import Missing, NotFound, NotPossible, UnknownDelivery
 from handlers.http import schemas
+from handlers.http.reading import from_body, from_query
 from handlers.ids import time_of
 from handlers.ledger import query, stats
 from handlers.ledger.query import Filter
-from handlers.ledger.rows import DeliveryRow, Status, TimelineRow
+from handlers.ledger.rows import DeliveryRow, Status
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
 from handlers.pipeline.parsing import parse_delivery
-from handlers.problems import in_plain_words
 from handlers.responses import Response, attachment, document
 from handlers.stores import ContainerName
 
 _SUBJECTS_OF_A_KIND = 10
+_LOOK_AGAIN = 0.5  # seconds
 
 
 async def deliveries(params: Mapping[str, str], app: App) -> Response:
     """Return a page of the ledger."""
-    asked = _from_query(schemas.DeliveryQuery, params)
-    found = await query.page(app.stores.tables, asked.filter(), size=asked.size, cursor=asked.cursor)
-    return document(
-        200, schemas.DeliveryPage(deliveries=_summaries(found.rows), cursor=found.cursor).document()
-    )
+    asked = from_query(schemas.DeliveryQuery, params)
+    found = await query.page(app.stores.tables, asked.filter(), size=asked.limit, cursor=asked.cursor)
+    items = [schemas.DeliveryItem.model_validate(row) for row in found.rows]
+    return document(200, schemas.DeliveryPage(deliveries=items, cursor=found.cursor).showing(asked.fields))
 
 
-async def delivery(delivery_id: str, app: App) -> Response:
-    """Return the details of a delivery."""
-    row = await query.find(app.stores.tables, delivery_id)
+async def delivery(delivery_id: str, params: Mapping[str, str], app: App) -> Response:
+    """Return the details of a delivery, once its outcome is known or the time to wait is over."""
+    row = await _awaited(delivery_id, from_query(schemas.DetailQuery, params).wait, app)
+    return await _details(row, app)
+
+
+async def _awaited(delivery_id: str, seconds: float, app: App) -> DeliveryRow:
+    deadline = monotonic() + seconds
+    while True:
+        try:
+            row = await query.find(app.stores.tables, delivery_id)
+        except UnknownDelivery:
+            if monotonic() >= deadline or not _may_be_waiting(delivery_id):
+                raise
+        else:
+            if row.status is not Status.FAILING or monotonic() >= deadline:
+                return row
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+def _may_be_waiting(delivery_id: str) -> bool:
+    try:
+        time_of(delivery_id)
+    except ValueError:
+        return False
+    return True
+
+
+async def _details(row: DeliveryRow, app: App) -> Response:
     detail = schemas.DeliveryDetail.model_validate(row)
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
@@ -80,11 +104,11 @@ async def data(delivery_id: str, app: App) -> Response:
 
 async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> Response:
     """Return a subject's timeline, with its latest record on the first page."""
-    asked = _from_query(schemas.TimelineQuery, params)
+    asked = from_query(schemas.TimelineQuery, params)
     about = _subject(kind, key)
     tables = app.stores.tables
     found = await query.page(
-        tables, Filter(kind=about.kind, subject=about.key), size=asked.size, cursor=asked.cursor
+        tables, Filter(kind=about.kind, subject=about.key), size=asked.limit, cursor=asked.cursor
     )
     latest = await query.latest(tables, about) if asked.cursor is None else None
     if asked.cursor is None and latest is None and not found.rows:
@@ -97,7 +121,7 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
         kind=about.kind,
         key=about.key,
         latest=schemas.Record.model_validate(latest) if latest is not None else None,
-        deliveries=_summaries(found.rows),
+        deliveries=[schemas.DeliverySummary.model_validate(row) for row in found.rows],
         cursor=found.cursor,
     )
     return document(200, timeline.document())
@@ -105,7 +129,7 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
 
 async def subjects(params: Mapping[str, str], app: App) -> Response:
     """Return the subjects that start with a text: a range of `records` for each kind, ten rows at most."""
-    prefix = _from_query(schemas.SubjectQuery, params).prefix
+    prefix = from_query(schemas.SubjectQuery, params).prefix
     found = await asyncio.gather(*(_starting_with(prefix, kind, app) for kind in Kind))
     return document(
         200, schemas.SubjectMatches(subjects=[each for some in found for each in some]).document()
@@ -122,7 +146,7 @@ async def _starting_with(prefix: str, kind: Kind, app: App) -> list[schemas.Subj
 
 async def statistics(params: Mapping[str, str], app: App) -> Response:
     """Return counts of deliveries and the depth of each queue."""
-    asked = _from_query(schemas.StatsQuery, params)
+    asked = from_query(schemas.StatsQuery, params)
     start, end = _period(asked)
     buckets, (waiting, more), queues = await asyncio.gather(
         app.stats.count(start, end, asked.per), app.stats.count_open(), _queues(app)
@@ -180,8 +204,8 @@ async def drift_report(app: App) -> Response:
 
 async def replay_one(delivery_id: str, body: bytes, app: App) -> Response:
     """Replay a delivery, or check whether it can be replayed."""
-    asked = _from_body(schemas.ReplayRequest, body)
-    wish = replay.Wish(asked.as_, asked.queues)
+    asked = from_body(schemas.ReplayRequest, body)
+    wish = replay.Wish(asked.as_, asked.queues, asked.by)
     if asked.dry_run:
         event = await replay.check(delivery_id, app, wish)
         return document(200, schemas.Replayable(replay_of=delivery_id, event=event).document())
@@ -191,11 +215,11 @@ async def replay_one(delivery_id: str, body: bytes, app: App) -> Response:
 
 async def replay_many(body: bytes, app: App) -> Response:
     """Replay everything that a filter selects, or count it."""
-    asked = _from_body(schemas.ReplaysRequest, body)
+    asked = from_body(schemas.ReplaysRequest, body)
     done = await replay.replay_many(
         asked.filter.filter(),
         app,
-        replay.Wish(asked.as_, asked.queues),
+        replay.Wish(asked.as_, asked.queues, asked.by),
         dry_run=asked.dry_run,
         limit=asked.limit,
         cursor=asked.cursor,
@@ -211,35 +235,9 @@ async def replay_many(body: bytes, app: App) -> Response:
 
 async def dismiss(delivery_id: str, body: bytes, app: App) -> Response:
     """Dismiss a delivery with a reason and return its details."""
-    await replay.dismiss(delivery_id, _from_body(schemas.DismissRequest, body).reason, app)
-    return await delivery(delivery_id, app)
-
-
-def _from_query[M: BaseModel](model: type[M], params: Mapping[str, str]) -> M:
-    """Read a query string; `code` in it is the platform's parameter for a key. Raises BadRequest."""
-    named = {name: value for name, value in params.items() if name != "code"}
-    try:
-        return model.model_validate_strings(named)
-    except ValidationError as error:
-        raise _bad_request(Problem("", in_plain_words(each)) for each in error.errors()) from error
-
-
-def _from_body[M: BaseModel](model: type[M], body: bytes) -> M:
-    """Read a JSON body; an empty one is an empty object. Raises BadRequest."""
-    try:
-        return model.model_validate_json(body or b"{}", strict=True)
-    except ValidationError as error:
-        problems = (Problem(pointer(each["loc"]), in_plain_words(each)) for each in error.errors())
-        raise _bad_request(problems) from error
-
-
-def _bad_request(problems: Iterable[Problem]) -> BadRequest:
-    found = tuple(problems)
-    return BadRequest(found[0].message, problems=found)
-
-
-def _summaries(rows: Iterable[DeliveryRow | TimelineRow]) -> list[schemas.DeliverySummary]:
-    return [schemas.DeliverySummary.model_validate(row) for row in rows]
+    asked = from_body(schemas.DismissRequest, body)
+    await replay.dismiss(delivery_id, asked.reason, app, by=asked.by)
+    return await _details(await query.find(app.stores.tables, delivery_id), app)
 
 
 async def _refused_for(row: DeliveryRow, app: App) -> list[schemas.ProblemItem]:

@@ -140,9 +140,11 @@ def _query_parameters(query: type[BaseModel] | None, components: _Components) ->
         described = {**described, **choices[0]} if choices else described
         if described.get("default", ...) is None:
             del described["default"]
+        several = {"style": "form", "explode": False} if described.get("type") == "array" else {}
         yield {
             "name": name,
             "in": "query",
+            **several,
             "required": name in asked.get("required", ()),
             "description": schema.get("description", ""),
             "schema": described,

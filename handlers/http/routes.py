@@ -7,6 +7,7 @@ from handlers.channels.webhook import refuse_get, webhook
 from handlers.http import endpoints, event_schemas, schemas
 from handlers.http.asyncapi import asyncapi
 from handlers.http.console import console
+from handlers.http.export import export_deliveries
 from handlers.http.health import health
 from handlers.http.openapi import openapi
 from handlers.http.problem_types import documented, problem_types
@@ -28,6 +29,14 @@ _SOAP = Content(
     "A SOAP request is answered in SOAP, of its own version: an envelope with the empty result of its "
     "operation, or a fault.",
     {"text/xml": {}, "application/soap+xml": {}},
+)
+_EXPORT = Content(
+    "The file. A `Link` header with rel=next names the next part, if there is one.",
+    {
+        "text/csv": {"type": "string"},
+        "application/x-ndjson": {"type": "string"},
+        "application/zip": {"type": "string", "format": "binary"},
+    },
 )
 _SCHEMA = Content("A JSON Schema.", {"application/schema+json": {"type": "object"}})
 _OBJECT = Content("An object.", {"application/json": {"type": "object"}})
@@ -76,11 +85,28 @@ ROUTES: tuple[Route, ...] = (
         ),
     ),
     Route(
+        "export",
+        "GET",
+        "export",
+        lambda request, app: export_deliveries(request.query, app),
+        Operation(
+            "Return the deliveries that a filter selects as a file.",
+            {200: _EXPORT},
+            query=schemas.ExportQuery,
+            problems=(400,),
+        ),
+    ),
+    Route(
         "delivery",
         "GET",
         "deliveries/{id}",
-        lambda request, app: endpoints.delivery(request.path["id"], app),
-        Operation("Return the details of a delivery.", {200: schemas.DeliveryDetail}, problems=(404,)),
+        lambda request, app: endpoints.delivery(request.path["id"], request.query, app),
+        Operation(
+            "Return the details of a delivery.",
+            {200: schemas.DeliveryDetail},
+            query=schemas.DetailQuery,
+            problems=(400, 404),
+        ),
     ),
     Route(
         "raw",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from handlers.ledger.rows import Status
 from handlers.paths import UNKNOWN_EVENT
 
 MAX_PAGE = 500
+MAX_EXPORT = 5000
 
 
 class _Response(BaseModel):
@@ -113,105 +115,22 @@ Limit = Annotated[
     int, Field(ge=1, le=5000), BeforeValidator(lambda value: int(value) if _is_whole(value) else value)
 ]
 Cursor = Annotated[str, Field(pattern=f"^{CURSOR}$")]
+By = Annotated[
+    str | None,
+    Field(min_length=1, max_length=100, description="Who decides this: a name, kept in the ledger."),
+]
+
+
+def _split(value: object) -> object:
+    """Read several values that a query separates by commas; a body may have one without a list."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    return tuple(value) if isinstance(value, list) else value
+
+
+# Strict, as bodies are read, would take no text for a member of an enum once the text was split.
+type Several[T] = Annotated[tuple[Annotated[T, Field(strict=False)], ...], BeforeValidator(_split)]
 Key = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class DeliveryFilter(_Request):
-    """A selection of deliveries; members that are left out select all."""
-
-    status: Annotated[Status | None, Field(description="The outcome so far.")] = None
-    event: Annotated[EventName | None, Field(description="printIQ's event, or `_unknown`.")] = None
-    subject: Annotated[
-        Key | None, Field(description="A business key as printIQ writes it, such as J29328-01.")
-    ] = None
-    kind: Annotated[Kind | None, Field(description="What the key is the key of.")] = None
-    channel: Annotated[Channel | None, Field(description="How it arrived.")] = None
-    from_: Annotated[
-        Moment | None, Field(alias="from", description="Received at this time or later; a date is UTC.")
-    ] = None
-    to: Annotated[Moment | None, Field(description="Received before this time; a date is UTC.")] = None
-    open: Annotated[
-        bool, Field(description="Only quarantined or failed deliveries that await a decision.")
-    ] = False
-
-    def filter(self) -> Filter:
-        return Filter(
-            status=self.status,
-            event=self.event,
-            subject=self.subject,
-            kind=self.kind,
-            channel=self.channel,
-            start=self.from_,
-            end=self.to,
-            open=self.open,
-        )
-
-
-_SIZE = Field(ge=1, le=MAX_PAGE, description="Rows on a page.")
-_CURSOR = Field(description="The `cursor` of the previous page.")
-
-
-class DeliveryQuery(DeliveryFilter):
-    """A request for a page of deliveries."""
-
-    size: Annotated[int, _SIZE] = 50
-    cursor: Annotated[Cursor | None, _CURSOR] = None
-
-
-class TimelineQuery(_Request):
-    """A request for a page of a subject's timeline."""
-
-    size: Annotated[int, _SIZE] = 50
-    cursor: Annotated[Cursor | None, _CURSOR] = None
-
-
-_AS = Field(alias="as", description="The right event, where the sender named a wrong one.")
-_QUEUES = Field(min_length=1, description="Only these of the queues that subscribe to the event.")
-QueueNames = tuple[Annotated[str, Field(min_length=3, max_length=63)], ...]
-
-
-class ReplayRequest(_Request):
-    """How to replay a delivery."""
-
-    as_: Annotated[KnownEvent | None, _AS] = None
-    queues: Annotated[QueueNames | None, _QUEUES] = None
-    dry_run: Annotated[bool, Field(description="Check only; replay nothing.")] = False
-
-
-class ReplaysRequest(ReplayRequest):
-    """Which deliveries to replay, and how."""
-
-    filter: Annotated[
-        DeliveryFilter, Field(description="Which deliveries; those already replayed are skipped.")
-    ]
-    limit: Annotated[Limit, Field(description="The most to replay in this call; 50 a second.")] = 500
-    cursor: Annotated[Cursor | None, Field(description="The `cursor` of the previous response.")] = None
-
-
-class DismissRequest(_Request):
-    """The reason why a delivery needs no further action."""
-
-    reason: Annotated[
-        str,
-        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
-        AfterValidator(_not_blank),
-    ]
-
-
-class SubjectQuery(_Request):
-    """A request for the subjects that start with a text."""
-
-    prefix: Annotated[
-        str, Field(min_length=2, max_length=100, description="The first characters of a business key.")
-    ]
-
-
-class StatsQuery(_Request):
-    """A request for counts: at most 7 days by the hour or 92 by the day, by default the last 24 hours."""
-
-    from_: Annotated[Moment | None, Field(alias="from", description="The first hour or day.")] = None
-    to: Annotated[Moment | None, Field(description="The end, exclusive.")] = None
-    per: Annotated[Literal["hour", "day"], Field(description="The width of a bucket.")] = "hour"
 
 
 class DeliverySummary(_Response):
@@ -236,15 +155,7 @@ class DeliverySummary(_Response):
     replayed_by: Id | None = None
     dismissed: Annotated[str | None, Field(description="The reason given when it was dismissed.")] = None
     dismissed_at: Timestamp | None = None
-
-
-class DeliveryPage(_Response):
-    """Deliveries, newest first. A page may be short or empty and still have a next one."""
-
-    deliveries: list[DeliverySummary]
-    cursor: Annotated[
-        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
-    ] = None
+    decided_by: Annotated[str | None, Field(description="Who replayed or dismissed it, as they said.")] = None
 
 
 class ProblemItem(_Response):
@@ -284,6 +195,28 @@ class DeliveryDetail(DeliverySummary):
         Field(description="Where its bytes are kept: container/name."),
     ] = None
     data_ref: Annotated[str | None, Field(description="The blob with its data, if that is large.")] = None
+
+
+class DeliveryItem(DeliveryDetail):
+    """A delivery in a list: the members asked for with `fields`, by default those without bulk."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["id"]})
+
+
+class DeliveryPage(_Response):
+    """Deliveries, newest first. A page may be short or empty and still have a next one."""
+
+    deliveries: list[DeliveryItem]
+    cursor: Annotated[
+        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
+    ] = None
+
+    def showing(self, fields: Sequence[str]) -> bytes:
+        """Write it as JSON, of each delivery only these fields and its id."""
+        shown = {"id", *fields} if fields else set(_IN_LISTS)
+        return self.model_dump_json(
+            exclude_none=True, include={"deliveries": {"__all__": shown}, "cursor": True}
+        ).encode()
 
 
 class Replayable(_Response):
@@ -502,3 +435,147 @@ class ProblemDocument(_Response):
     detail: str
     errors: list[ProblemItem]
     id: Annotated[Id | None, Field(description="The delivery's id, if it was kept.")] = None
+
+
+# The members of a delivery that a list can show, by their names on the wire.
+_FIELDS = {to_camel(name): name for name in DeliveryItem.model_fields if name != "errors"}
+_IN_LISTS = frozenset(DeliverySummary.model_fields)
+
+
+def _field(name: str) -> str:
+    if name not in _FIELDS:
+        raise ValueError(f"no delivery has {name[:60]!r}; it has {', '.join(_FIELDS)}")
+    return _FIELDS[name]
+
+
+FieldName = Annotated[str, AfterValidator(_field), WithJsonSchema({"type": "string", "enum": list(_FIELDS)})]
+
+
+class DeliveryFilter(_Request):
+    """A selection of deliveries; members that are left out select all."""
+
+    status: Annotated[Several[Status], Field(description="Any of these outcomes.")] = ()
+    event: Annotated[
+        Several[EventName], Field(description="Any of these events of printIQ, or `_unknown`.")
+    ] = ()
+    subject: Annotated[
+        Key | None, Field(description="A business key as printIQ writes it, such as J29328-01.")
+    ] = None
+    kind: Annotated[Kind | None, Field(description="What the key is the key of.")] = None
+    channel: Annotated[Several[Channel], Field(description="Arrived by any of these.")] = ()
+    from_: Annotated[
+        Moment | None, Field(alias="from", description="Received at this time or later; a date is UTC.")
+    ] = None
+    to: Annotated[Moment | None, Field(description="Received before this time; a date is UTC.")] = None
+    open: Annotated[
+        bool, Field(description="Only quarantined or failed deliveries that await a decision.")
+    ] = False
+
+    def filter(self) -> Filter:
+        return Filter(
+            status=frozenset(self.status),
+            event=frozenset(self.event),
+            subject=self.subject,
+            kind=self.kind,
+            channel=frozenset(self.channel),
+            start=self.from_,
+            end=self.to,
+            open=self.open,
+        )
+
+
+_LIMIT = Field(ge=1, le=MAX_PAGE, description="The most deliveries on a page.")
+_CURSOR = Field(description="The `cursor` of the previous page.")
+
+
+class DeliveryQuery(DeliveryFilter):
+    """A request for a page of deliveries."""
+
+    limit: Annotated[int, _LIMIT] = 50
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+    fields: Annotated[
+        Several[FieldName],
+        Field(
+            description="Only these members of each delivery, and its `id`. Those that only details have are "
+            "absent where `subject` is given."
+        ),
+    ] = ()
+
+
+class ExportQuery(DeliveryFilter):
+    """A request for deliveries as a file."""
+
+    format: Annotated[
+        Literal["csv", "ndjson", "zip"],
+        Field(description="A table, a JSON object per line, or both with the bodies as received."),
+    ] = "csv"
+    limit: Annotated[int, Field(ge=1, le=MAX_EXPORT, description="The most deliveries in the file.")] = (
+        MAX_EXPORT
+    )
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+
+
+class DetailQuery(_Request):
+    """A request for the details of a delivery."""
+
+    wait: Annotated[
+        float, Field(ge=0, le=60, description="Seconds to wait for its outcome, for a replay just accepted.")
+    ] = 0
+
+
+class TimelineQuery(_Request):
+    """A request for a page of a subject's timeline."""
+
+    limit: Annotated[int, _LIMIT] = 50
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+
+
+_AS = Field(alias="as", description="The right event, where the sender named a wrong one.")
+_QUEUES = Field(min_length=1, description="Only these of the queues that subscribe to the event.")
+QueueNames = tuple[Annotated[str, Field(min_length=3, max_length=63)], ...]
+
+
+class ReplayRequest(_Request):
+    """How to replay a delivery."""
+
+    as_: Annotated[KnownEvent | None, _AS] = None
+    queues: Annotated[QueueNames | None, _QUEUES] = None
+    dry_run: Annotated[bool, Field(description="Check only; replay nothing.")] = False
+    by: By = None
+
+
+class ReplaysRequest(ReplayRequest):
+    """Which deliveries to replay, and how."""
+
+    filter: Annotated[
+        DeliveryFilter, Field(description="Which deliveries; those already replayed are skipped.")
+    ]
+    limit: Annotated[Limit, Field(description="The most to replay in this call; 50 a second.")] = 500
+    cursor: Annotated[Cursor | None, Field(description="The `cursor` of the previous response.")] = None
+
+
+class DismissRequest(_Request):
+    """The reason why a delivery needs no further action."""
+
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
+        AfterValidator(_not_blank),
+    ]
+    by: By = None
+
+
+class SubjectQuery(_Request):
+    """A request for the subjects that start with a text."""
+
+    prefix: Annotated[
+        str, Field(min_length=2, max_length=100, description="The first characters of a business key.")
+    ]
+
+
+class StatsQuery(_Request):
+    """A request for counts: at most 7 days by the hour or 92 by the day, by default the last 24 hours."""
+
+    from_: Annotated[Moment | None, Field(alias="from", description="The first hour or day.")] = None
+    to: Annotated[Moment | None, Field(description="The end, exclusive.")] = None
+    per: Annotated[Literal["hour", "day"], Field(description="The width of a bucket.")] = "hour"

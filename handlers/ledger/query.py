@@ -18,7 +18,7 @@ already. Rows that are not this app's are passed over and logged.
 import asyncio
 import heapq
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -49,25 +49,41 @@ _AHEAD = timedelta(minutes=5)
 # Days are the partitions that begin with a digit.
 _IS_DAY = "PartitionKey ge '0' and PartitionKey lt ':'"
 _FIRST_DAY = date(1970, 1, 1)
+# The service takes no condition with more; values beyond are matched here.
+_MAX_COMPARISONS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """A selection of deliveries; None selects all.
+    """A selection of deliveries; None and an empty set select all.
 
     `subject` is a business key, exactly as printIQ writes it; `kind` alone selects by what the delivery is
-    about. `event` is in printIQ's own spelling, or paths.UNKNOWN_EVENT. `start` is included, `end` is not;
+    about. An `event` is in printIQ's own spelling, or paths.UNKNOWN_EVENT. `start` is included, `end` is not;
     both are aware. `open` selects what is quarantined or failed and not yet decided on.
     """
 
-    status: Status | None = None
-    event: str | None = None
+    status: frozenset[Status] = frozenset()
+    event: frozenset[str] = frozenset()
     subject: str | None = None
     kind: Kind | None = None
-    channel: Channel | None = None
+    channel: frozenset[Channel] = frozenset()
     start: datetime | None = None
     end: datetime | None = None
     open: bool = False
+
+    @property
+    def sets(self) -> Mapping[str, frozenset[str]]:
+        """The columns of which one of several values is selected."""
+        sets: dict[str, frozenset[str]] = {
+            "status": frozenset(self.status),
+            "channel": frozenset(self.channel),
+            "event": self.event,
+        }
+        return {column: values for column, values in sets.items() if values}
+
+    def matches(self, row: Row) -> bool:
+        """Whether a row has one of the selected values in each column."""
+        return all(row.get(column) in values for column, values in self.sets.items())
 
 
 class Page(NamedTuple):
@@ -208,7 +224,9 @@ async def page(tables: Tables, selected: Filter, *, size: int, cursor: str | Non
 
 
 async def _open(tables: Tables, selected: Filter, size: int, after: str | None) -> Page:
-    rows = await _in_partition(tables, TableName.DELIVERIES, _condition(OPEN, selected, after), size)
+    rows = await _in_partition(
+        tables, TableName.DELIVERIES, _condition(OPEN, selected, after), selected, size
+    )
     return _page(rows, DeliveryRow, more=len(rows) == size)
 
 
@@ -217,7 +235,7 @@ async def _days(tables: Tables, selected: Filter, size: int, after: str | None) 
     today, oldest = _day_behind(after), None
     for _ in range(MAX_DAYS):
         condition = _condition(f"{today:%Y-%m-%d}", selected, after)
-        rows += await _in_partition(tables, TableName.DELIVERIES, condition, size - len(rows))
+        rows += await _in_partition(tables, TableName.DELIVERIES, condition, selected, size - len(rows))
         if len(rows) == size:
             return _page(rows, DeliveryRow, more=True)
         oldest = oldest or await _oldest_day(tables, selected)
@@ -249,7 +267,7 @@ async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int,
     partitions = [timeline_partition(Subject(kind, subject)) for kind in kinds]
     found = await asyncio.gather(
         *(
-            _in_partition(tables, TableName.TIMELINE, _condition(partition, selected, after), size)
+            _in_partition(tables, TableName.TIMELINE, _condition(partition, selected, after), selected, size)
             for partition in partitions
         )
     )
@@ -261,12 +279,15 @@ async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int,
     return _page(list(merged.values())[:size], TimelineRow, more=more)
 
 
-async def _in_partition(tables: Tables, table: TableName, condition: str, size: int) -> list[Row]:
+async def _in_partition(
+    tables: Tables, table: TableName, condition: str, selected: Filter, size: int
+) -> list[Row]:
     """Return the first `size` rows; a response of the service may stop short of them."""
-    rows, rest = await tables.page(table, condition, size=size)
+    found, rest = await tables.page(table, condition, size=size)
+    rows = [row for row in found if selected.matches(row)]
     while rest and len(rows) < size:
-        more, rest = await tables.page(table, condition, size=size - len(rows), after=rest)
-        rows += more
+        found, rest = await tables.page(table, condition, size=size - len(rows), after=rest)
+        rows += [row for row in found if selected.matches(row)]
     return rows
 
 
@@ -275,24 +296,27 @@ def _page(rows: Sequence[Row], kind: type[DeliveryRow | TimelineRow], *, more: b
     return Page(ours, str(rows[-1]["RowKey"]) if more else None)
 
 
-def _condition(partition: str, selected: Filter, after: str | None) -> str:
-    return " and ".join(_terms(partition, selected, after))
-
-
 def _terms(partition: str, selected: Filter, after: str | None) -> Iterator[str]:
     yield f"PartitionKey eq {quoted(partition)}"
     if after is not None:
         yield f"RowKey gt {quoted(after)}"
     if selected.start is not None:
         yield f"RowKey le {quoted(just_before(selected.start))}"
-    columns = {"status": selected.status, "event": selected.event, "channel": selected.channel}
-    if selected.kind is not None:
-        columns["kind"] = selected.kind
-    if selected.open and selected.subject is not None:
-        columns["subject"] = selected.subject
-    for column, value in columns.items():
-        if value is not None:
-            yield f"{column} eq {quoted(value)}"
+    in_timeline = selected.subject is not None and not selected.open
+    if selected.kind is not None and not in_timeline:  # a timeline's partition names its kind
+        yield f"kind eq {quoted(selected.kind)}"
+    if selected.subject is not None and not in_timeline:
+        yield f"subject eq {quoted(selected.subject)}"
+    comparisons = _MAX_COMPARISONS - 5
+    for column, values in selected.sets.items():
+        if len(values) <= comparisons:
+            comparisons -= len(values)
+            any_of = " or ".join(f"{column} eq {quoted(value)}" for value in sorted(values))
+            yield f"({any_of})" if len(values) > 1 else any_of
+
+
+def _condition(partition: str, selected: Filter, after: str | None) -> str:
+    return " and ".join(_terms(partition, selected, after))
 
 
 def quoted(text: str) -> str:

@@ -187,6 +187,7 @@ class DeliveryRow(_LedgerRow):
     replayed_by: str | None = None
     dismissed: str | None = None
     dismissed_at: str | None = None
+    decided_by: str | None = None
     erased: str | None = None
     erased_because: str | None = None
     # the state in which it was read; empty if it was not
@@ -296,7 +297,11 @@ def _as_many_as_fit(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
 
 
 class TimelineRow(_LedgerRow):
-    """A delivery in the history of one of its subjects."""
+    """A delivery in the history of one of its subjects.
+
+    `kind` and `subject` are what the delivery is about, as in its own row; `primary` says whether the history
+    is that subject's own.
+    """
 
     id: _Id
     event: str
@@ -316,8 +321,8 @@ class TimelineRow(_LedgerRow):
         return cls(
             id=row.id,
             event=row.event,
-            kind=subject.kind,
-            subject=shortened(subject.key),
+            kind=row.subjects[0].kind,
+            subject=shortened(row.subjects[0].key),
             primary=subject == row.subjects[0],
             status=row.status,
             channel=row.channel,

@@ -146,24 +146,27 @@ async def intend_replay(tables: Tables, row: DeliveryRow, intention: str) -> Non
     )
 
 
-async def replayed(tables: Tables, delivery_id: str, replay_id: str) -> None:
-    """Note that a replay is in custody; the delivery is open no longer."""
-    await _close(
-        tables,
-        delivery_id,
-        lambda row: row.model_copy(update={"replaying": None, "replayed_by": replay_id}),
-    )
+async def replayed(tables: Tables, delivery_id: str, replay_id: str, *, by: str | None = None) -> None:
+    """Note that a replay is in custody, and who asked for it; the delivery is open no longer."""
+    update = {"replaying": None, "replayed_by": replay_id, **({"decided_by": by} if by else {})}
+    await _close(tables, delivery_id, lambda row: row.model_copy(update=update))
 
 
 async def dismiss(
-    tables: Tables, delivery_id: str, reason: str, check: Callable[[DeliveryRow], object]
+    tables: Tables,
+    delivery_id: str,
+    reason: str,
+    check: Callable[[DeliveryRow], object],
+    *,
+    by: str | None = None,
 ) -> None:
-    """Note why a delivery needs nothing more; it is open no longer. Raises what `check` does."""
+    """Note why a delivery needs nothing more, and who says so; it is closed. Raises what `check` does."""
 
     def dismissed(row: DeliveryRow) -> DeliveryRow:
         check(row)
         now = timestamp(datetime.now(UTC))
-        return row.model_copy(update={"dismissed": shortened(reason), "dismissed_at": now})
+        decision = {"dismissed": shortened(reason), "dismissed_at": now, "decided_by": by or row.decided_by}
+        return row.model_copy(update=decision)
 
     await _close(tables, delivery_id, dismissed)
 

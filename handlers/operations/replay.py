@@ -35,10 +35,14 @@ _SECONDS = 150
 
 
 class Wish(NamedTuple):
-    """How to replay: as another event if the sender had the wrong one, to all its queues or to some."""
+    """How to replay: as another event if the sender had the wrong one, to all its queues or to some.
+
+    `by` is who asks for it, kept in the ledger.
+    """
 
     event: str | None = None
     queues: tuple[str, ...] | None = None
+    by: str | None = None
 
 
 class Replayed(NamedTuple):
@@ -95,7 +99,7 @@ async def _replay(row: DeliveryRow, app: App, wish: Wish) -> Replayed:
         replay=Replay(of=row.id, origin=row.order, queues=wish.queues),
     )
     await inbox.requeue(app.stores, work, delay=0)
-    await write.replayed(app.stores.tables, row.id, replay_id)
+    await write.replayed(app.stores.tables, row.id, replay_id, by=wish.by)
     return Replayed(replay_id, row.id, as_event)
 
 
@@ -147,6 +151,15 @@ def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) ->
         )
 
 
+def _check_spelling(queues: tuple[str, ...] | None, app: App) -> None:
+    """Refuse a queue that no event goes to: each delivery would be passed over."""
+    known = app.subscriptions.queues if queues else {}
+    if unknown := [name for name in queues or () if name not in known]:
+        raise NotReplayable(
+            f"No subscription has the queue {', '.join(unknown)}. The queues are {', '.join(known)}."
+        )
+
+
 async def _kept_bytes(row: DeliveryRow, app: App) -> BlobRef:
     try:
         place = kept(row)
@@ -173,8 +186,10 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
     """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
 
     Can be interrupted and repeated: what was replayed is passed over, and so is what vanishes meanwhile. A
-    dry run counts what could be replayed. After _SECONDS the call ends with a cursor to resume from.
+    dry run counts what could be replayed. After _SECONDS the call ends with a cursor to resume from. Raises
+    NotReplayable where no subscription has one of the queues.
     """
+    _check_spelling(wish.queues, app)
     matched = skipped = 0
     done: list[Replayed] = []
     deadline = monotonic() + _SECONDS
@@ -217,8 +232,8 @@ def _can_be_dismissed(row: DeliveryRow) -> bool:
     return row.status in UNSENT and not row.replayed_by and not row.erased
 
 
-async def dismiss(delivery_id: str, reason: str, app: App) -> None:
-    """Record that nothing more is to be done about a quarantined or failed delivery, and why.
+async def dismiss(delivery_id: str, reason: str, app: App, *, by: str | None = None) -> None:
+    """Record that nothing more is to be done about a quarantined or failed delivery, why, and who says so.
 
     Can be interrupted and repeated: the same reason may be given twice. Raises UnknownDelivery,
     NotReplayable if there is nothing to dismiss, and StorageFault.
@@ -238,4 +253,4 @@ async def dismiss(delivery_id: str, reason: str, app: App) -> None:
             raise NotReplayable(f"It was dismissed already: {row.dismissed}")
 
     check(await find(app.stores.tables, delivery_id))
-    await write.dismiss(app.stores.tables, delivery_id, reason, check)
+    await write.dismiss(app.stores.tables, delivery_id, reason, check, by=by)

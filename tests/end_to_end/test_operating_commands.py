@@ -112,7 +112,8 @@ def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
     receiver.tables.get_table_client("timeline").delete_entity(told["PartitionKey"], told["RowKey"])
     assert "the timeline of quote Q[/x] lacks it" in called(receiver, verify.main).stdout
     asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
-    assert asked.exit_code == 0, asked.output
+    assert asked.exit_code == replay.Outcome.REFUSED
+    assert "No subscription has the queue [/x]. The queues are printiq-events." in asked.stdout
     mine = told["id"]
     refused = called(receiver, replay.main, mine, "--queue", "[/x]", "--url", receiver.host.url)
     assert "No subscription sends CreateQuote to [/x]." in refused.stdout

@@ -244,7 +244,7 @@ async def test_what_was_quarantined_is_replayed_as_the_event_that_it_is(bench: B
 
 async def test_a_filter_is_counted_first_and_replayed_once(bench: Bench) -> None:
     await arrived(bench, quote("Q1"), quote("Q2"), BROKEN)
-    sent = Filter(event="CreateQuote", end=datetime.now(UTC) + timedelta(hours=1))
+    sent = Filter(event=frozenset({"CreateQuote"}), end=datetime.now(UTC) + timedelta(hours=1))
     counted = await replay_many(sent, bench.app, dry_run=True)
     assert (counted.matched, counted.replayed) == (3, ())
     done = await replay_many(sent, bench.app)
@@ -281,10 +281,16 @@ async def test_a_call_that_takes_long_stops_and_its_cursor_goes_on(
 
 async def test_a_dry_run_passes_over_what_cannot_be_replayed(bench: Bench) -> None:
     await arrived(bench, quote("Q1"), quote("Q2"))
-    nowhere = Wish(queues=("printiq-nothing",))
+    elsewhere = bench.start(SUBSCRIPTIONS='[queues.printiq-invoices]\nevents = ["ExportInvoice"]')
+    invoices = Wish(queues=("printiq-invoices",))
     for dry_run in (True, False):
-        counted = await replay_many(Filter(), bench.app, nowhere, dry_run=dry_run)
+        counted = await replay_many(Filter(), elsewhere, invoices, dry_run=dry_run)
         assert (counted.matched, counted.skipped) == (0, 2)
+
+
+async def test_a_misspelt_queue_is_an_error_that_lists_the_queues(bench: Bench) -> None:
+    with pytest.raises(NotReplayable, match=r"no-such-queue\. The queues are printiq-events\."):
+        await replay_many(Filter(), bench.app, Wish(queues=("no-such-queue",)))
 
 
 async def test_a_dry_run_writes_nothing(bench: Bench, calls: list[Call]) -> None:

@@ -72,11 +72,11 @@ async def test_a_dismissal_that_overlaps_retention_leaves_no_stub(
     old = await arrived(bench, BROKEN, at=LONG_AGO)
     genuine = write.dismiss
 
-    async def after_removal(*args: object) -> None:
+    async def after_removal(*args: object, **who: object) -> None:
         await retention.remove(
             bench.app, await bench.app.stores.tables.get(TableName.DELIVERIES, day(old), newest_first(old))
         )
-        await genuine(*args)  # type: ignore[arg-type]
+        await genuine(*args, **who)  # type: ignore[arg-type]
 
     with monkeypatch.context() as racing:
         racing.setattr(write, "dismiss", after_removal)

@@ -210,7 +210,7 @@ async def _listings(app: App, requests: _Requests) -> Mapping[str, _Case]:
 
     return {
         "first page of 50": case(page(today)),
-        "first page of 500": case(page(today, 500), size="500"),
+        "first page of 500": case(page(today, 500), limit="500"),
         "second page of 50": case(page(f"{today} and RowKey gt '{cursor}'"), cursor=cursor),
         "of an event": case(page(f"{today} and event eq '{filled.EVENTS[0]}'"), event=filled.EVENTS[0]),
         "refused ones": case(page(f"{today} and status eq 'quarantined'"), status="quarantined"),
@@ -227,11 +227,13 @@ async def _deliveries(
     find, find_refused = (
         requests.row(TableName.DELIVERIES, day(each.id), newest_first(each.id)) for each in (sent, refused)
     )
-    raw = requests.blob(json.loads((await endpoints.delivery(sent.id, app)).body)["raw"])
+    raw = requests.blob(json.loads((await endpoints.delivery(sent.id, {}, app)).body)["raw"])
     why = requests.blob(f"{ContainerName.QUARANTINE}/{problem_path(refused.event, refused.id)}")
     return {
-        "one delivery": _Case(partial(endpoints.delivery, sent.id, app), [[find]]),
-        "one that was refused": _Case(partial(endpoints.delivery, refused.id, app), [[find_refused], [why]]),
+        "one delivery": _Case(partial(endpoints.delivery, sent.id, {}, app), [[find]]),
+        "one that was refused": _Case(
+            partial(endpoints.delivery, refused.id, {}, app), [[find_refused], [why]]
+        ),
         "raw": _Case(partial(endpoints.raw, sent.id, app), [[find], [raw]]),
         "data": _Case(partial(endpoints.data, sent.id, app), [[find], [raw]]),
     }

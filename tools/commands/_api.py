@@ -95,7 +95,7 @@ class Api:
     def deliveries(self, since: datetime) -> list[Json]:
         """Return the rows of what was received since, the oldest first."""
         rows: list[Json] = []
-        query = {"from": since.isoformat(), "size": str(_PAGE)}
+        query = {"from": since.isoformat(), "limit": str(_PAGE)}
         while True:
             page = self.json("deliveries", query)
             rows += page["deliveries"]

@@ -144,7 +144,7 @@ def _backtest(api: Api, event: str | None, last: int, date_order: DateOrder, con
 def _newest(api: Api, event: str | None, last: int) -> Iterator[Any]:
     query = {"event": event} if event else {}
     while last:
-        page = api.json("deliveries", {**query, "size": str(min(last, _PAGE))})
+        page = api.json("deliveries", {**query, "limit": str(min(last, _PAGE))})
         yield from page["deliveries"]
         last -= len(page["deliveries"])
         if not page.get("cursor"):

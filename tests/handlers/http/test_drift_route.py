@@ -134,7 +134,7 @@ def test_an_error_in_comparing_harms_nobody(storage: str, monkeypatch: pytest.Mo
     async def story(app: App) -> None:
         monkeypatch.setattr(drift, "differences", broken)
         delivery_id = await deliver(app, "CreateCustomer", sample("CreateCustomer"))
-        assert json.loads((await endpoints.delivery(delivery_id, app)).body)["status"] == "sent"
+        assert json.loads((await endpoints.delivery(delivery_id, {}, app)).body)["status"] == "sent"
 
     tell(storage, story)
 

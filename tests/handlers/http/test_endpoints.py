@@ -1,5 +1,6 @@
 """The JSON API: what it answers to whom, on real storage."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -9,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from bench import Bench
 from telling import deliver, sample, tell
 
+from events import EventType
 from handlers.app import App
 from handlers.http import endpoints
 from handlers.http.routing import respond
@@ -32,7 +35,7 @@ async def members(handling: Awaitable[Response], status: int = 200) -> Any:
 def test_a_delivery_tells_what_it_was_and_who_got_it(storage: str) -> None:
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "createquote", sample("CreateQuote"))
-        told = await members(endpoints.delivery(delivery_id, app))
+        told = await members(endpoints.delivery(delivery_id, NOTHING, app))
         assert told["id"] == delivery_id
         assert (told["event"], told["status"], told["channel"]) == ("CreateQuote", "sent", "webhook")
         assert told["queues"] == ["printiq-events"]
@@ -49,7 +52,7 @@ def test_a_delivery_tells_what_it_was_and_who_got_it(storage: str) -> None:
 def test_a_refused_delivery_tells_what_is_wrong_and_where(storage: str) -> None:
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "CreateQuote", b'{"QuoteNo": "Q1", "QuoteNo": "Q2"}')
-        told = await members(endpoints.delivery(delivery_id, app))
+        told = await members(endpoints.delivery(delivery_id, NOTHING, app))
         assert told["status"] == "quarantined"
         assert told["errors"][0]["message"] == told["error"]
         waiting = await members(endpoints.deliveries({"open": "true"}, app))
@@ -88,7 +91,9 @@ def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> N
     tell(storage, story)
 
 
-@pytest.mark.parametrize("ask", [endpoints.delivery, endpoints.raw, endpoints.data])
+@pytest.mark.parametrize(
+    "ask", [lambda unknown, app: endpoints.delivery(unknown, NOTHING, app), endpoints.raw, endpoints.data]
+)
 @pytest.mark.parametrize(
     ("unknown", "said"),
     [
@@ -119,10 +124,13 @@ def test_an_unknown_delivery_is_a_problem_that_says_why(
         ),
         ({"from": "yesterday"}, "write a time as 2026-01-31T08:00:00Z"),
         ({"to": "2026-02-30"}, "`to`: "),
-        ({"size": "0"}, "`size`: "),
-        ({"size": "501"}, "`size`: "),
+        ({"limit": "0"}, "`limit`: "),
+        ({"limit": "501"}, "`limit`: "),
         ({"cursor": "here"}, "`cursor`: "),
         ({"open": "perhaps"}, "`open`: "),
+        ({"size": "10"}, "Unknown parameter `size`."),
+        ({"status": "failed,lost"}, "`status`: Input should be 'sent', 'duplicate'"),
+        ({"fields": "id,color"}, "`fields`: no delivery has 'color'; it has id, event, "),
     ],
 )
 def test_a_wrong_question_is_answered_with_what_is_wrong(
@@ -141,7 +149,7 @@ def test_every_filter_of_the_ledger_can_be_asked_for(storage: str) -> None:
         yesterday = datetime.now(UTC) - timedelta(days=1)
         old = await deliver(app, "RejectQuote", sample("CreateQuote"), moment=yesterday)
         new = await deliver(app, "CreateQuote", sample("CreateQuote"))
-        subject = (await members(endpoints.delivery(new, app)))["subject"]
+        subject = (await members(endpoints.delivery(new, NOTHING, app)))["subject"]
         for query, expected in (
             (NOTHING, [new, old]),
             ({"event": "rejectquote"}, [old]),
@@ -152,11 +160,66 @@ def test_every_filter_of_the_ledger_can_be_asked_for(storage: str) -> None:
             ({"to": today}, [old]),
             ({"channel": "ftp"}, []),
             ({"status": "sent", "code": "a key"}, [new, old]),
+            ({"status": "sent,failed", "event": "RejectQuote,createjob"}, [old]),
+            ({"status": "failed,quarantined"}, []),
+            ({"event": "CreateQuote,RejectQuote", "subject": subject, "channel": "webhook,ftp"}, [new, old]),
         ):
             found = (await members(endpoints.deliveries(query, app)))["deliveries"]
             assert [each["id"] for each in found] == expected, query
 
     tell(storage, story)
+
+
+def test_more_values_than_storage_compares_at_once_select_all_the_same(storage: str) -> None:
+    async def story(app: App) -> None:
+        delivered = [
+            await deliver(app, event, sample("CreateQuote")) for event in ("RejectQuote", "CreateQuote")
+        ]
+        await deliver(app, "CreateCustomer", sample("CreateCustomer"))
+        events = ",".join(event for event in EventType if event != "CreateCustomer")
+        query = {"event": events, "status": "sent,duplicate,failed,failing"}
+        pages = [await members(endpoints.deliveries({**query, "limit": "1"}, app))]
+        while cursor := pages[-1].get("cursor"):
+            pages.append(await members(endpoints.deliveries({**query, "limit": "1", "cursor": cursor}, app)))
+        assert [each["id"] for page in pages for each in page["deliveries"]] == delivered[::-1]
+
+    tell(storage, story)
+
+
+def test_a_list_has_the_fields_that_are_asked_for(storage: str) -> None:
+    async def story(app: App) -> None:
+        delivery_id = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        (found,) = (await members(endpoints.deliveries({"fields": "queues, size"}, app)))["deliveries"]
+        assert found == {"id": delivery_id, "queues": ["printiq-events"], "size": len(sample("CreateQuote"))}
+        (found,) = (await members(endpoints.deliveries(NOTHING, app)))["deliveries"]
+        assert "queues" not in found
+        assert found["event"] == "CreateQuote"
+
+    tell(storage, story)
+
+
+def test_a_customers_history_names_the_subject_of_each_delivery(storage: str) -> None:
+    async def story(app: App) -> None:
+        body = {"INVInvoiceNumber": "INV-1", "BillingCusCode": "KOW"}
+        await deliver(app, "ExportInvoice", json.dumps(body).encode())
+        (found,) = (await members(endpoints.subject("customer", "KOW", NOTHING, app)))["deliveries"]
+        assert (found["kind"], found["subject"]) == ("invoice", "INV-1")
+
+    tell(storage, story)
+
+
+async def test_an_outcome_can_be_waited_for(bench: Bench) -> None:
+    app = bench.app
+    refused = await deliver(app, "CreateQoute", sample("CreateQuote"))
+    done = await members(endpoints.replay_one(refused, b'{"as": "CreateQuote", "by": "Jo"}', app), 202)
+    assert (await members(endpoints.delivery(refused, NOTHING, app)))["decidedBy"] == "Jo"
+    assert await members(endpoints.delivery(done["id"], {"wait": "0.1"}, app), 404)
+    found, _ = await asyncio.gather(
+        members(endpoints.delivery(done["id"], {"wait": "60"}, app)), bench.work_off()
+    )
+    assert found["status"] == "sent"
+    assert await members(endpoints.delivery("J29328-01", {"wait": "60"}, app), 404)
+    assert await members(endpoints.delivery(refused, {"wait": "61"}, app), 400)
 
 
 def test_what_was_refused_is_not_found_by_its_number_and_that_is_said(storage: str) -> None:
@@ -180,7 +243,7 @@ def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
         assert (told["kind"], told["key"]) == ("customer", "A/B#1")
         assert [each["id"] for each in told["deliveries"]] == ids[::-1]
         assert told["latest"]["data"]["Name"] == "New"
-        page = await members(endpoints.subject("customer", "A/B#1", {"size": "1"}, app))
+        page = await members(endpoints.subject("customer", "A/B#1", {"limit": "1"}, app))
         rest = await members(endpoints.subject("customer", "A/B#1", {"cursor": page["cursor"]}, app))
         assert [each["id"] for each in (*page["deliveries"], *rest["deliveries"])] == ids[::-1]
         assert (await members(endpoints.subject("customer", "A", NOTHING, app), 404))["detail"].startswith(
@@ -242,7 +305,7 @@ def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> N
         assert could == {"replayOf": delivery_id, "event": "CreateQuote"}
         done = await members(endpoints.replay_one(delivery_id, b'{"as": "createquote"}', app), 202)
         assert (done["replayOf"], done["event"]) == (delivery_id, "CreateQuote")
-        assert (await members(endpoints.delivery(delivery_id, app)))["replayedBy"] == done["id"]
+        assert (await members(endpoints.delivery(delivery_id, NOTHING, app)))["replayedBy"] == done["id"]
         assert (await members(endpoints.deliveries({"open": "true"}, app)))["deliveries"] == []
 
     tell(storage, story)
@@ -251,10 +314,17 @@ def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> N
 def test_what_nobody_needs_is_dismissed_with_a_reason(storage: str) -> None:
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "CreateQuote", b"not JSON")
-        for body in (b"", b"{}", b'{"reason": " "}', b'{"reason": 1}', b"[", b'{"reason": "x", "by": "me"}'):
+        for body in (
+            b"",
+            b"{}",
+            b'{"reason": " "}',
+            b'{"reason": 1}',
+            b"[",
+            b'{"reason": "x", "because": "me"}',
+        ):
             assert (await members(endpoints.dismiss(delivery_id, body, app), 400))["title"] == "Bad request"
-        told = await members(endpoints.dismiss(delivery_id, b'{"reason": "a test of ours"}', app))
-        assert told["dismissed"] == "a test of ours"
+        told = await members(endpoints.dismiss(delivery_id, b'{"reason": "a test of ours", "by": "Jo"}', app))
+        assert (told["dismissed"], told["decidedBy"]) == ("a test of ours", "Jo")
         assert (await members(endpoints.statistics(NOTHING, app)))["open"]["count"] == 0
         again = await members(endpoints.dismiss(delivery_id, b'{"reason": "something else"}', app), 409)
         assert again["detail"] == "It was dismissed already: a test of ours"
@@ -292,6 +362,8 @@ def test_all_that_a_filter_selects_is_counted_then_replayed_once(storage: str) -
         (b'{"filter": {}, "as": "CreateQoute"}', "/as"),
         (b'{"filter": {}, "as": "_unknown"}', "/as"),
         (b'{"filter": {"a/b": 1}}', "/filter/a~1b"),
+        (b'{"filter": {"status": ["failed", "lost"]}}', "/filter/status/1"),
+        (b'{"filter": {}, "by": ""}', "/by"),
         (b"not JSON", ""),
         (b"\xff", ""),
     ],

@@ -113,11 +113,16 @@ def test_a_filter_selects_by_status_event_channel_and_kind(storage: str) -> None
         failed = await ledgered(tables, timedelta(minutes=2), status=Status.FAILED)
         job = await ledgered(tables, timedelta(minutes=3), event="CreateJob", kind="job", subject="J1")
         drop = await ledgered(tables, timedelta(minutes=4), channel=Channel.HOT_FOLDER)
-        assert await walk(tables, Filter(status=Status.FAILED), 5) == [failed]
-        assert await walk(tables, Filter(event="CreateJob"), 5) == [job]
+        assert await walk(tables, Filter(status=frozenset({Status.FAILED})), 5) == [failed]
+        assert await walk(tables, Filter(event=frozenset({"CreateJob"})), 5) == [job]
         assert await walk(tables, Filter(kind=Kind.JOB), 5) == [job]
-        assert await walk(tables, Filter(channel=Channel.HOT_FOLDER), 5) == [drop]
-        assert await walk(tables, Filter(channel=Channel.HOT_FOLDER, event="CreateJob"), 5) == []
+        assert await walk(tables, Filter(channel=frozenset({Channel.HOT_FOLDER})), 5) == [drop]
+        assert (
+            await walk(
+                tables, Filter(channel=frozenset({Channel.HOT_FOLDER}), event=frozenset({"CreateJob"})), 5
+            )
+            == []
+        )
 
     run(storage, story)
 

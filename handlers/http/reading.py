@@ -1,0 +1,35 @@
+"""Reading requests: a query string or a JSON body becomes its model, or an error that names each mistake."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from events import Problem
+from events.errors import pointer
+from handlers.errors import BadRequest
+from handlers.problems import in_plain_words
+
+
+def from_query[M: BaseModel](model: type[M], params: Mapping[str, str]) -> M:
+    """Read a query string; `code` in it is the platform's parameter for a key. Raises BadRequest."""
+    named = {name: value for name, value in params.items() if name != "code"}
+    try:
+        return model.model_validate_strings(named)
+    except ValidationError as error:
+        # a parameter is named without the place of a value among several
+        problems = (Problem("", in_plain_words({**each, "loc": each["loc"][:1]})) for each in error.errors())
+        raise _bad_request(problems) from error
+
+
+def from_body[M: BaseModel](model: type[M], body: bytes) -> M:
+    """Read a JSON body; an empty one is an empty object. Raises BadRequest."""
+    try:
+        return model.model_validate_json(body or b"{}", strict=True)
+    except ValidationError as error:
+        problems = (Problem(pointer(each["loc"]), in_plain_words(each)) for each in error.errors())
+        raise _bad_request(problems) from error
+
+
+def _bad_request(problems: Iterable[Problem]) -> BadRequest:
+    found = tuple(problems)
+    return BadRequest(found[0].message, problems=found)

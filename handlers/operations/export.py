@@ -1,0 +1,94 @@
+"""Deliveries that a filter selects, with their bytes, to take out of the app."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import NamedTuple
+
+from handlers.app import App
+from handlers.errors import NotFound, NothingKept
+from handlers.ids import newest_first
+from handlers.ledger.query import Filter, find, kept, page
+from handlers.ledger.rows import DeliveryRow, TimelineRow
+
+# Well before the platform ends a request, after 230 seconds.
+_SECONDS = 100
+_PAGE = 500
+_AT_ONCE = 16
+# The bodies of one export are in memory at once.
+_MAX_BODIES = 50 * 1024 * 1024
+
+
+class Body(NamedTuple):
+    """A delivery's bytes as received, or why there are none."""
+
+    row: DeliveryRow
+    name: str
+    content: bytes | None
+    missing: str = ""
+
+
+class Selected(NamedTuple):
+    """Rows, newest first; `cursor` continues where this call stopped, and is None at the end."""
+
+    rows: Sequence[DeliveryRow]
+    cursor: str | None
+
+
+async def select(selection: Filter, app: App, *, limit: int, cursor: str | None) -> Selected:
+    """Return up to `limit` rows of what a filter selects. Raises BadCursor and StorageFault."""
+    rows: list[DeliveryRow] = []
+    deadline = monotonic() + _SECONDS
+    while len(rows) < limit and monotonic() < deadline:
+        found = await page(app.stores.tables, selection, size=min(_PAGE, limit - len(rows)), cursor=cursor)
+        rows += await _whole(found.rows, app)
+        cursor = found.cursor
+        if cursor is None:
+            break
+    return Selected(rows, cursor)
+
+
+async def bodies(selected: Selected, app: App, at_most: int = _MAX_BODIES) -> tuple[Selected, Sequence[Body]]:
+    """Read the bytes of the rows, and leave out the rows beyond `at_most` bytes; one row always stays."""
+    total = 0
+    for index, row in enumerate(selected.rows):
+        total += row.size
+        if index and total > at_most:
+            last = selected.rows[index - 1]
+            selected = Selected(selected.rows[:index], newest_first(last.id))
+            break
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(row: DeliveryRow) -> Body:
+        async with gate:
+            return await _body(row, app)
+
+    return selected, await asyncio.gather(*map(in_turn, selected.rows))
+
+
+async def _body(row: DeliveryRow, app: App) -> Body:
+    name = f"{row.event}/{row.id}"
+    try:
+        place = kept(row)
+        content = await app.stores.blobs.get(*place)
+    except NothingKept as error:
+        return Body(row, name, None, str(error))
+    except NotFound:
+        return Body(row, name, None, "Its bytes are no longer kept.")
+    return Body(row, f"{name}.{place.name.rpartition('.')[2]}", content)
+
+
+async def _whole(rows: Iterable[DeliveryRow | TimelineRow], app: App) -> list[DeliveryRow]:
+    """Look up the rows of which the timeline has a part."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def whole(row: DeliveryRow | TimelineRow) -> DeliveryRow | None:
+        if isinstance(row, DeliveryRow):
+            return row
+        async with gate:
+            try:
+                return await find(app.stores.tables, row.id)
+            except NotFound:
+                return None
+
+    return [row for row in await asyncio.gather(*map(whole, rows)) if row is not None]

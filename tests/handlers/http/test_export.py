@@ -1,0 +1,127 @@
+"""An export is a file for a spreadsheet, a program or an archive, in parts where it is large."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from telling import deliver, sample, tell
+
+from handlers.app import App
+from handlers.http.export import export_deliveries
+from handlers.http.routing import respond
+from handlers.ledger.query import Filter
+from handlers.operations import export
+from handlers.responses import Response
+from handlers.stores import ContainerName
+
+
+def next_part(response: Response) -> Mapping[str, str]:
+    address, relation = response.headers["Link"].split("; ")
+    assert relation == 'rel="next"'
+    return dict(parse_qsl(urlsplit(address.strip("<>")).query))
+
+
+async def table(query: Mapping[str, str], app: App) -> list[dict[str, str]]:
+    response = await export_deliveries(query, app)
+    assert response.content_type == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="printiq-')
+    return list(csv.DictReader(io.StringIO(response.body.decode("utf-8-sig"))))
+
+
+def test_a_table_has_a_row_for_each_delivery_that_the_filter_selects(storage: str) -> None:
+    async def story(app: App) -> None:
+        quote = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        await deliver(app, "ExportInvoice", sample("ExportInvoice"))
+        refused = await deliver(app, "CreateQuote", b'{"QuoteNo": ')
+        rows = await table({"event": "CreateQuote", "code": "a key"}, app)
+        assert [(row["id"], row["status"]) for row in rows] == [(refused, "quarantined"), (quote, "sent")]
+        assert (rows[1]["queues"], rows[1]["size"]) == ("printiq-events", str(len(sample("CreateQuote"))))
+
+    tell(storage, story)
+
+
+def test_a_cell_is_never_a_formula(storage: str) -> None:
+    async def story(app: App) -> None:
+        await deliver(app, "CreateQuote", b'{"QuoteNo": "=1+1"}')
+        assert [row["subject"] for row in await table({}, app)] == ["'=1+1"]
+
+    tell(storage, story)
+
+
+def test_a_customers_file_has_all_that_is_known_of_each_delivery(storage: str) -> None:
+    async def story(app: App) -> None:
+        body = {"INVInvoiceNumber": "INV-1", "BillingCusCode": "KOW"}
+        await deliver(app, "ExportInvoice", json.dumps(body).encode())
+        response = await export_deliveries({"subject": "KOW", "kind": "customer", "format": "ndjson"}, app)
+        (line,) = response.body.splitlines()
+        found = json.loads(line)
+        assert (found["subject"], found["queues"]) == ("INV-1", ["printiq-events"])
+
+    tell(storage, story)
+
+
+def test_a_large_export_comes_in_parts(storage: str) -> None:
+    async def story(app: App) -> None:
+        ids = [await deliver(app, "CreateQuote", sample("CreateQuote")) for _ in range(3)]
+        query: Mapping[str, str] = {"format": "ndjson", "limit": "2", "code": "a key"}
+        first = await export_deliveries(query, app)
+        query = next_part(first)
+        assert "code" not in query
+        last = await export_deliveries(query, app)
+        assert "Link" not in last.headers
+        lines = [*first.body.splitlines(), *last.body.splitlines()]
+        assert [json.loads(line)["id"] for line in lines] == ids[::-1]
+
+    tell(storage, story)
+
+
+def test_an_archive_has_the_bodies_as_received(storage: str) -> None:
+    async def story(app: App) -> None:
+        quote = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        refused = await deliver(app, "CreateQuote", b"<html>")
+        response = await export_deliveries({"format": "zip"}, app)
+        with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
+            assert archive.read(f"bodies/CreateQuote/{quote}.json") == sample("CreateQuote")
+            (name,) = (name for name in archive.namelist() if refused in name)
+            assert archive.read(name) == b"<html>"
+            assert len(archive.read("deliveries.ndjson").splitlines()) == 2
+
+    tell(storage, story)
+
+
+def test_an_archive_ends_before_its_bodies_are_too_many_at_once(storage: str) -> None:
+    async def story(app: App) -> None:
+        ids = [await deliver(app, "CreateQuote", sample("CreateQuote")) for _ in range(3)]
+        cursor, exported = None, []
+        for _ in ids:
+            selected = await export.select(Filter(), app, limit=10, cursor=cursor)
+            selected, bodies = await export.bodies(selected, app, at_most=10)
+            exported += [body.row.id for body in bodies]
+            cursor = selected.cursor
+        assert (exported, cursor) == (ids[::-1], None)
+
+    tell(storage, story)
+
+
+def test_a_body_that_is_gone_is_named_with_the_reason(storage: str) -> None:
+    async def story(app: App) -> None:
+        quote = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        async for blob in app.stores.blobs.list(ContainerName.ARCHIVE):
+            await app.stores.blobs.delete(ContainerName.ARCHIVE, blob.name)
+        response = await export_deliveries({"format": "zip"}, app)
+        with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
+            assert archive.read(f"bodies/CreateQuote/{quote}.missing.txt") == b"Its bytes are no longer kept."
+
+    tell(storage, story)
+
+
+@pytest.mark.parametrize("query", [{"format": "xlsx"}, {"limit": "5001"}, {"size": "1"}, {"status": "lost"}])
+def test_a_wrong_question_is_answered_with_what_is_wrong(storage: str, query: Mapping[str, str]) -> None:
+    async def story(app: App) -> None:
+        assert (await respond(export_deliveries(query, app))).status == 400
+
+    tell(storage, story)
