@@ -80,13 +80,13 @@ async def hot_folder(blob: func.InputStream) -> None:
 
 
 @app.function_name("sweep_hot_folder")
-@app.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=False)
+@app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 async def sweep_hot_folder(timer: func.TimerRequest) -> None:
     await drops.sweep(services())
 
 
 @app.function_name("poll_ftp")
-@app.timer_trigger(arg_name="timer", schedule=settings().ftp_schedule, use_monitor=False)
+@app.timer_trigger(arg_name="timer", schedule=settings().ftp_schedule)
 async def poll_ftp(timer: func.TimerRequest) -> None:
     await poll.poll(services())
 
@@ -98,7 +98,7 @@ async def inbox(message: func.QueueMessage) -> None:
 
 
 @app.function_name("heartbeat")
-@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=False)
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 async def heartbeat(timer: func.TimerRequest) -> None:
     await maintain(services())
 
