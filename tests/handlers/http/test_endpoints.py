@@ -16,6 +16,7 @@ from telling import deliver, sample, tell
 from events import EventType
 from handlers.app import App
 from handlers.http import endpoints
+from handlers.http.routes import ROUTES
 from handlers.http.routing import respond
 from handlers.responses import Response
 from tools.host.azurite import connection_string
@@ -460,18 +461,14 @@ def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:
         assert client.post("/api/webhooks/CreateQuote", content=quote, headers=printiq).status_code == 202
         for path in ("deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/replay", "replays"):
             assert client.post(f"/api/{path}", content=b"{}", headers=printiq).status_code == 401
-        closed = [
-            "/api/deliveries",
-            "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9",
-            "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/raw",
-            "/api/deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/data",
-            "/api/stats",
-            "/api/drift",
-            "/api/subjects?prefix=J1",
-            "/api/subjects/job/J1",
-        ]
-        for path in closed:
+        values = {"id": "01a20c5b-d87b-7fc6-beab-10d18cdc4ed9", "kind": "job", "*key": "J1"}
+        closed = [route for route in ROUTES if route.method == "GET" and not route.anonymous]
+        assert len(closed) > 8
+        for path in (f"/api/{route.path.format_map(values)}" for route in closed):
             assert ask(path, None) == 401
             assert ask(path, keys["functions"]["webhook"]) == 401
-            assert ask(path, keys["host"]) in {200, 404}
+            assert ask(path, keys["host"]) in {200, 400, 404}, path
+        opened = client.get("/api/webhooks/CreateQuote")
+        assert (opened.status_code, opened.headers["Allow"]) == (405, "POST")
+        assert ask("/api/problems/method-not-allowed", None) == 200
         assert client.get(f"/api/deliveries?code={keys['host']}").status_code == 200
