@@ -83,7 +83,7 @@ def without(storage: str, service: str) -> str:
     )
 
 
-def _plain(entity: Mapping[str, Any]) -> Json:
+def plain_row(entity: Mapping[str, Any]) -> Json:
     """Return the columns without the SDK's wrapping of 64-bit numbers."""
     return {
         name: value.value if isinstance(value, EntityProperty) else value for name, value in entity.items()
@@ -148,13 +148,13 @@ class Bench:
         client = self._tables.get_table_client(table)
         condition = " and ".join(f"{name} eq @{name}" for name in columns)
         with contextlib.suppress(ResourceNotFoundError):
-            return [_plain(row) async for row in client.query_entities(condition, parameters=columns)]
+            return [plain_row(row) async for row in client.query_entities(condition, parameters=columns)]
         return []
 
     async def row(self, delivery_id: str, partition: str | None = None) -> Json:
         """Return a delivery's row in the ledger."""
         client = self._tables.get_table_client("deliveries")
-        return _plain(await client.get_entity(partition or day(delivery_id), newest_first(delivery_id)))
+        return plain_row(await client.get_entity(partition or day(delivery_id), newest_first(delivery_id)))
 
     async def is_open(self, delivery_id: str) -> bool:
         try:

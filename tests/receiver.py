@@ -1,4 +1,4 @@
-"""Sends events to a running app, by either channel, and reads what came of them as a consumer would."""
+"""Sends events to a running app by webhook or hot folder, and reads the outcome as a consumer would."""
 
 import base64
 import contextlib
@@ -12,6 +12,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
+from bench import plain_row
 
 from events import Channel
 from handlers.ids import newest_first
@@ -25,14 +26,14 @@ RESULTS = "printiq-events"
 
 
 def sample(event: str, variant: str = "typical") -> bytes:
-    """Return the bytes of a sample of the corpus; without an extension, of the JSON where there are twins."""
+    """Return a sample of the corpus; without an extension, JSON where there are twins."""
     pattern = variant if "." in variant else f"{variant}.[jx]*[ln]"
     found = [path for path in (CORPUS / event).glob(pattern) if not path.name.endswith(".expected.json")]
     return min(found).read_bytes()
 
 
 def marked(body: bytes, mark: str) -> bytes:
-    """Return the same document with one more field, so that it is no repeat of the sample."""
+    """Return the same document with one more field, so that it is no duplicate of the sample."""
     if body.lstrip().startswith(b"{"):
         head, brace, rest = body.partition(b"{")
         return head + brace + f'"SentAs": {json.dumps(mark)}, '.encode() + rest
@@ -41,7 +42,7 @@ def marked(body: bytes, mark: str) -> bytes:
 
 
 class Receiver:
-    """Hold a running app and its storage."""
+    """A running app and its storage."""
 
     def __init__(self, host: HostProcess, storage: str) -> None:
         self.host = host
@@ -59,7 +60,7 @@ class Receiver:
         )
 
     def accepted(self, event: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
-        """Post an event that has to be accepted, and return the delivery's id."""
+        """Post an event, assert that it is accepted, and return the delivery's id."""
         response = self.post(event, body, headers)
         assert response.status_code == 202, response.text
         return str(response.json()["id"])
@@ -71,7 +72,7 @@ class Receiver:
         self.blobs.get_blob_client("hot-folder", name).upload_blob(body)
 
     def drops(self) -> list[str]:
-        """Return the names of the files that lie in the hot folder."""
+        """Return the names of the files in the hot folder."""
         try:
             return [blob.name for blob in self.blobs.get_container_client("hot-folder").list_blobs()]
         except ResourceNotFoundError:
@@ -82,14 +83,14 @@ class Receiver:
         condition = " and ".join(f"{name} eq @{name}" for name in columns)
         client = self.tables.get_table_client(table)
         try:
-            return [dict(row) for row in client.query_entities(condition, parameters=columns)]
+            return [plain_row(row) for row in client.query_entities(condition, parameters=columns)]
         except ResourceNotFoundError:
             return []
 
     def written(self, table: str, **columns: str) -> list[Json]:
         """Wait for rows in which these columns have these values.
 
-        The tables are written at the same time: the ledger may tell of a delivery before the others do.
+        The tables are written at the same time: the ledger may have a delivery before the others do.
         """
         return wait_until(lambda: self.rows(table, **columns))
 
@@ -103,14 +104,14 @@ class Receiver:
                 row = client.get_entity(day(delivery_id), newest_first(delivery_id))
             except ResourceNotFoundError:
                 return None
-            return dict(row) if row["status"] in wanted else None
+            return plain_row(row) if row["status"] in wanted else None
 
         row = wait_until(found)
         assert row is not None
         return row
 
     def row_of_drop(self, mark: str, *statuses: str) -> Json:
-        """Wait for the ledger's row of a file from the hot folder, by the mark that its bytes hold."""
+        """Wait for the ledger's row of a file from the hot folder whose bytes hold this mark."""
         wanted = statuses or ("sent",)
         refused: set[str] = set()
 
@@ -139,7 +140,7 @@ class Receiver:
         return json.loads(self.blob(event["dataref"].removeprefix(prefix)))
 
     def taken(self, queue: str = RESULTS, *, encoding: str = "base64") -> list[Json]:
-        """Take what waits in a result queue, and return all that was ever taken from it, in that order."""
+        """Take what waits in a result queue; return everything ever taken from it, in that order."""
         taken = self._taken.setdefault(queue, [])
         client = self.queues.get_queue_client(queue)
         try:
@@ -152,7 +153,7 @@ class Receiver:
         return taken
 
     def messages(self, event_id: str, queue: str = RESULTS, *, encoding: str = "base64") -> list[Json]:
-        """Wait for the CloudEvents of this id, and return all that came until now."""
+        """Wait for CloudEvents of this id, and return all that arrived so far."""
         return wait_until(
             lambda: [event for event in self.taken(queue, encoding=encoding) if event["id"] == event_id]
         )

@@ -1,5 +1,8 @@
 """A SOAP request gets a SOAP response, which its client accepts: of its version, operation and addressing."""
 
+import gzip
+from pathlib import Path
+
 import pytest
 from bench import Bench, without
 from lxml import etree
@@ -9,6 +12,7 @@ from handlers.channels.webhook import webhook
 from handlers.responses import Response
 from handlers.work import Work
 
+RECORDED = Path(__file__).parents[2] / "dotnet"
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 ADDRESSING = "http://www.w3.org/2005/08/addressing"
@@ -145,6 +149,37 @@ async def test_mtom_is_answered_in_soap(bench: Bench) -> None:
     response = await post(bench.app, body, {"Content-Type": kind, "SOAPAction": f'"{ACTION}"'})
     assert response.content_type == "text/xml; charset=utf-8"
     assert read(response, SOAP_11).tag in {f"{{{OPERATIONS}}}QuoteResultResponse", f"{{{SOAP_11}}}Fault"}
+
+
+@pytest.mark.parametrize(
+    ("recording", "event", "operation"),
+    [
+        ("30-wcf-soap11", "AcceptQuote", "QuoteResultResponse"),
+        ("31-wcf-string-of-xml", "CreateJobXml", "JobCreatedResponse"),
+        ("32-wcf-mtom", "CreateJobXml", "SendJobResponse"),
+        ("33-wcf-is-error", "AcceptQuote", None),
+        ("52-mono-asmx-rpc-encoded", "AcceptQuote", "QuoteAcceptedResponse"),
+        ("53-mono-wcf-basic", "AcceptQuote", "QuoteAcceptedResponse"),
+    ],
+)
+async def test_a_recorded_client_gets_what_it_expects(
+    bench: Bench, recording: str, event: str, operation: str | None
+) -> None:
+    head, _, body = (RECORDED / f"{recording}.http").read_bytes().partition(b"\r\n\r\n")
+    lines = (line.partition(":") for line in head.decode().splitlines()[1:])
+    headers = {name: value.strip() for name, _, value in lines}
+    response = await webhook(event, body, headers, bench.app)
+    wanted = f"{{{OPERATIONS}}}{operation}" if operation else f"{{{SOAP_11}}}Fault"
+    assert read(response, SOAP_11).tag == wanted
+    assert response.status == (200 if operation else 500)
+    if operation is None:
+        assert b"is locked by &lt;another&gt; user" in response.body
+
+
+async def test_a_compressed_request_is_answered_too(bench: Bench) -> None:
+    headers = {"Content-Type": "text/xml", "Content-Encoding": "gzip"}
+    response = await post(bench.app, gzip.compress(envelope(SOAP_11).encode()), headers)
+    assert read(response, SOAP_11).tag == f"{{{OPERATIONS}}}QuoteResultResponse"
 
 
 @pytest.mark.parametrize(
