@@ -35,7 +35,7 @@ async def deliveries(params: Mapping[str, str], app: App) -> Response:
     """Return a page of the ledger."""
     asked = from_query(schemas.DeliveryQuery, params)
     found = await query.page(app.stores.tables, asked.filter(), size=asked.limit, cursor=asked.cursor)
-    items = [schemas.DeliveryItem.model_validate(row) for row in found.rows]
+    items = [schemas.DeliveryItem.of(row) for row in found.rows]
     return document(200, schemas.DeliveryPage(deliveries=items, cursor=found.cursor).showing(asked.fields))
 
 
@@ -68,7 +68,7 @@ def _may_be_waiting(delivery_id: str) -> bool:
 
 
 async def _details(row: DeliveryRow, app: App) -> Response:
-    detail = schemas.DeliveryDetail.model_validate(row)
+    detail = schemas.DeliveryDetail.of(row)
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
     return document(200, detail.document())
@@ -120,8 +120,8 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
     timeline = schemas.Timeline(
         kind=about.kind,
         key=about.key,
-        latest=schemas.Record.model_validate(latest) if latest is not None else None,
-        deliveries=[schemas.DeliverySummary.model_validate(row) for row in found.rows],
+        latest=schemas.Record.of(latest) if latest is not None else None,
+        deliveries=[schemas.DeliverySummary.of(row) for row in found.rows],
         cursor=found.cursor,
     )
     return document(200, timeline.document())

@@ -57,7 +57,7 @@ def _csv(rows: Iterable[DeliveryRow]) -> bytes:
     writer = csv.writer(written)
     writer.writerow(_COLUMNS)
     for row in rows:
-        members = schemas.DeliveryDetail.model_validate(row).model_dump(mode="json", exclude_none=True)
+        members = schemas.DeliveryDetail.of(row).model_dump(mode="json", exclude_none=True)
         members["queues"] = " ".join(members.get("queues", ()))
         writer.writerow([_cell(members.get(column, "")) for column in _COLUMNS])
     # the mark tells Excel that it is UTF-8
@@ -69,7 +69,7 @@ def _cell(value: object) -> object:
 
 
 def _ndjson(rows: Iterable[DeliveryRow]) -> bytes:
-    return b"".join(schemas.DeliveryDetail.model_validate(row).document() + b"\n" for row in rows)
+    return b"".join(schemas.DeliveryDetail.of(row).document() + b"\n" for row in rows)
 
 
 _WRITERS = {"csv": _csv, "ndjson": _ndjson}

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +37,11 @@ class _Response(BaseModel):
         frozen=True,
         defer_build=True,
     )
+
+    @classmethod
+    def of(cls, row: BaseModel) -> Self:
+        """Show a row of the ledger; pydantic reads its fields four times as fast from a dict as by name."""
+        return cls.model_validate(vars(row))
 
     def document(self) -> bytes:
         """Write it as JSON, without the members that are None."""
