@@ -26,6 +26,8 @@ _log = logging.getLogger("printiq.hot_folder")
 
 _AT_ONCE = 8
 _PROGRESS_EVERY = 500
+# If more than these cannot be listed, the fault is not a name in them.
+_UNLISTED_FOLDERS = 2
 
 
 class UnreadableDrop(EventError):
@@ -174,7 +176,7 @@ async def _refuse_unreadable(found: Found, why: str, error: UnreadableDrop, app:
 async def _waiting(until: datetime, app: App) -> AsyncIterator[list[Found]]:
     """Yield the files that were last changed before `until`, a few at a time."""
     batch: list[Found] = []
-    async for found in app.stores.drops.list(ContainerName.HOT_FOLDER):
+    async for found in _listed(app):
         if found.modified < until and not found.folder and not is_ignored(found.name):
             batch.append(found)
             if len(batch) == _AT_ONCE:
@@ -182,6 +184,33 @@ async def _waiting(until: datetime, app: App) -> AsyncIterator[list[Found]]:
                 batch = []
     if batch:
         yield batch
+
+
+async def _listed(app: App) -> AsyncIterator[Found]:
+    """Yield every file, event by event where that is all that works. Raises StorageFault.
+
+    Azurite answers 500 where a name has a control character; that must not hide the other folders.
+    """
+    drops = app.stores.drops
+    try:
+        async for found in drops.list(ContainerName.HOT_FOLDER):
+            yield found
+    except StorageFault as fault:
+        unlisted = 0
+        for event in EventType:
+            try:
+                async for found in drops.list(ContainerName.HOT_FOLDER, f"{event}/"):
+                    yield found
+            except StorageFault as error:
+                unlisted += 1
+                if unlisted > _UNLISTED_FOLDERS:
+                    raise fault from error
+                _log.error(
+                    "%s/ in the hot folder cannot be swept: %s. Remove any file with a control character in "
+                    "its name.",
+                    event,
+                    error,
+                )
 
 
 def _log_failure(name: str, error: BaseException) -> None:

@@ -233,6 +233,23 @@ def test_dot_segments_in_a_name_lead_to_no_other_container(storage: str) -> None
     tell(storage, story)
 
 
+def test_a_name_that_storage_cannot_list_hides_only_its_own_folder(
+    storage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.drop("CreateQuote/a\x01b.json", QUOTE)
+        await shop.drop("CreateJob/j.json", b'{"JobNo": "J1"}')
+        await hot_folder.sweep(shop.app)
+        await shop.work_off()
+        assert (await shop.row())["subject"] == "J1"
+        async with shop.blobs() as service:  # which makes the folder listable again
+            await service.get_blob_client(ContainerName.HOT_FOLDER, "CreateQuote/a\x01b.json").delete_blob()
+        assert await shop.in_folder() == []
+
+    tell(storage, story, AT_ONCE)
+    assert "CreateQuote/ in the hot folder cannot be swept" in caplog.text
+
+
 @pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store", "._q.json"])
 def test_what_operating_systems_lay_into_folders_is_left_alone(storage: str, name: str) -> None:
     async def story(shop: Shop) -> None:
