@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
-# Locks, each including the one before; `dev.py lock` writes them. Only tests and locking need the last.
+# Locks, each including the one before; `dev.py lock` writes them. Few commands need the last.
 REQUIREMENTS = ["requirements.txt", "tools/requirements.txt", "tests/requirements.txt"]
-COMMANDS_FOR_ALL = ("test", "lock")
+COMMANDS_FOR_ALL = ("test", "lock", "contract")
 UNFINISHED = os.path.join(VENV, "unfinished")
 WINDOWS = sys.platform == "win32"
 OLDEST = (3, 13)

@@ -21,6 +21,7 @@ COMMANDS = {
     "erase": "Erase what is held about one person, and keep a record of the erasure.",
     "reset": "Empty what the app on this machine has stored.",
     "bench": "Measure the app beside its peers and limits.",
+    "contract": "Write the contract of the messages as a zip: schemas, samples, types.",
     "test": "Check style, types and import directions, and run the tests.",
     "lock": "Pin every package, with hashes, that the requirements.in files lead to.",
 }

