@@ -13,6 +13,7 @@ from events.catalogue import EventType
 from events.delivery import Channel
 from events.fields import FieldSpec, Part, field_map
 from events.models import Payload
+from events.models.payload import UNREAD
 from events.subjects import Kind
 
 # quicktype, NJsonSchema and plain Ajv know no newer dialect.
@@ -180,7 +181,7 @@ def _object(model: type[Part]) -> Schema:
     fields = field_map(model).fields
     properties = {spec.name: _described(model, spec) for spec in fields}
     if issubclass(model, Payload):
-        properties["_unread"] = _UNREAD
+        properties[UNREAD] = _UNREAD
     documentation = {"description": model.__doc__.strip()} if model.__doc__ else {}
     return {
         **documentation,

@@ -6,7 +6,8 @@ A field's place is its names joined by `/`, with `*` for any item of a list: `Pr
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from events.fields import FieldSpec, Part, field_map
+from events.fields import Part, field_map
+from events.models.payload import UNREAD, Payload
 
 
 class Differences(NamedTuple):
@@ -17,11 +18,19 @@ class Differences(NamedTuple):
     arrived: set[str]
 
 
-def differences(payload: Part) -> Differences:
+def differences(payload: Payload) -> Differences:
     """Compare a payload with its model."""
     found = Differences({}, {}, set())
     _compare(payload, "", found)
+    found.unknown.pop(UNREAD, None)
+    for place, value in payload.unread.items():
+        found.unread.setdefault(_place(place), value)
     return found
+
+
+def _place(pointer: str) -> str:
+    steps = pointer.removeprefix("/").split("/")
+    return "/".join("*" if step.isdecimal() else step.replace("~1", "/").replace("~0", "~") for step in steps)
 
 
 def _compare(part: Part, before: str, found: Differences) -> None:
@@ -33,18 +42,9 @@ def _compare(part: Part, before: str, found: Differences) -> None:
             place = before + spec.name
             found.arrived.add(place)
             value = getattr(part, spec.attribute)
-            if spec.many and isinstance(value, tuple):
-                for item in value:
-                    _compare_value(item, spec, f"{place}/*", found)
-            else:
-                _compare_value(value, spec, place, found)
-
-
-def _compare_value(value: object, spec: FieldSpec, place: str, found: Differences) -> None:
-    if isinstance(value, Part):
-        _compare(value, f"{place}/", found)
-    elif value is not None and not (spec.leaf and isinstance(value, spec.leaf.types)):
-        found.unread.setdefault(place, value)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Part):
+                    _compare(item, f"{place}/*/" if spec.many else f"{place}/", found)
 
 
 def fields(model: type[Part]) -> Iterator[str]:

@@ -40,6 +40,11 @@ class Event[P: Payload]:
         """The primary subject: what the event is about."""
         return self.subjects[0] if self.subjects else None
 
+    @property
+    def status(self) -> str | None:
+        """The status that the event reports, None where it reports none."""
+        return self.payload.status
+
     @cached_property
     def data(self) -> bytes:
         """The payload in normal form, as JSON: the same bytes for the same object, in whichever format."""

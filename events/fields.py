@@ -1,19 +1,24 @@
 """How a document's names find a model's fields."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from events.values import Leaf, Unknown, is_blank, keep_unread
+from events.values import Leaf, Unknown, is_empty, keep_unread
 
 
 class Part(BaseModel):
     """An object inside a payload: its known fields typed, all others kept in `model_extra`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        defer_build=True,
+        serialize_by_alias=True,
+    )
 
     __pydantic_extra__: dict[str, Unknown]
 
@@ -28,14 +33,14 @@ def also(*names: str, own: str | None = None) -> Any:
 
 
 class _Lenient:
-    """The annotation of a field that holds structure: of the wrong structure, it stays what it was."""
+    """The annotation of a field or an item that holds structure: of another structure, it is unread."""
 
     def __init__(self, *, empty: object) -> None:
         self.empty = empty
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def otherwise(value: Any, info: ValidationInfo) -> Any:
-            return self.empty if is_blank(value) else keep_unread(value, info)
+            return self.empty if is_empty(value) else keep_unread(value, info)
 
         return core_schema.union_schema(
             [handler(source), core_schema.with_info_plain_validator_function(otherwise)],
@@ -44,7 +49,7 @@ class _Lenient:
         )
 
 
-# Lists are tuples: a payload does not change once read. One item of a wrong shape leaves the others typed.
+# Lists are tuples: a payload does not change once read. One unreadable item leaves the others typed.
 Many = Annotated[tuple[Annotated[T, _Lenient(empty=None)], ...], _Lenient(empty=())]
 One = Annotated[P | None, _Lenient(empty=None)]
 
@@ -62,12 +67,13 @@ class FieldSpec(NamedTuple):
 class Assignment(NamedTuple):
     """The fields that an object's members go to.
 
-    `names` pairs each name in the object with that in the model, `structures` lists the fields that hold one
-    or `many` of a part, and `known` the names that lead to a field, also those that lose to another name.
+    `names` pairs each name in the object with that in the model; `contested` lists the fields that several
+    names lead to, the best one first; `known` are the names that lead to a field.
     """
 
-    names: tuple[tuple[str, str], ...]
-    structures: tuple[tuple[str, type[Part] | None, bool], ...]
+    names: tuple[tuple[str, FieldSpec], ...]
+    unknown: tuple[str, ...]
+    contested: tuple[tuple[FieldSpec, tuple[str, ...]], ...]
     known: tuple[str, ...]
 
 
@@ -92,6 +98,8 @@ class FieldMap:
             for name in extra["x-also"] if isinstance(extra, dict) else ():  # type: ignore[union-attr]
                 self._folded.setdefault(str(name).lower(), spec)
 
+        # What an object of the model takes in bytes: itself, and its fields with what is written of them.
+        self.cost = 500 + sum(60 + 2 * len(spec.name) for spec in self.fields)
         # All names that lead to a field, in lower case.
         self.names = frozenset(self._folded)
         self._assignments: dict[tuple[str, ...], Assignment] = {}
@@ -102,8 +110,8 @@ class FieldMap:
     def assign(self, names: tuple[str, ...]) -> Assignment:
         """Assign an object's names to fields.
 
-        A name spelt exactly wins over one in another case, and that over an alias; a name that loses is kept
-        as an unknown one. Unknown names follow the known, sorted, so that equal content gives equal bytes.
+        A name spelt exactly comes before one in another case, and that before an alias. Unknown names are
+        sorted, so that equal content gives equal bytes.
         """
         assignment = self._assignments.get(names)
         if assignment is None:
@@ -115,25 +123,27 @@ class FieldMap:
         return assignment
 
     def _assign(self, names: tuple[str, ...]) -> Assignment:
-        chosen: dict[str, str] = {}
+        found: dict[str, list[str]] = {}
+        unknown: list[str] = []
         for name in names:
             spec = self.find(name)
-            if spec and (spec.name not in chosen or _rank(name, spec) < _rank(chosen[spec.name], spec)):
-                chosen[spec.name] = name
-        taken = set(chosen.values())
-        unknown = sorted(name for name in names if name not in taken)
+            if spec is None:
+                unknown.append(name)
+            else:
+                found.setdefault(spec.name, []).append(name)
         return Assignment(
-            (*((name, field) for field, name in chosen.items()), *zip(unknown, unknown, strict=True)),
+            tuple((each[0], self._exact[field]) for field, each in found.items() if len(each) == 1),
+            tuple(sorted(unknown)),
             tuple(
-                (spec.name, spec.part, spec.many)
-                for spec in self.fields
-                if spec.name in chosen and (spec.many or spec.part)
+                (self._exact[field], tuple(sorted(each, key=partial(_rank, self._exact[field]))))
+                for field, each in found.items()
+                if len(each) > 1
             ),
-            tuple(name for name in names if name.lower() in self.names),
+            tuple(name for each in found.values() for name in each),
         )
 
 
-def _rank(name: str, spec: FieldSpec) -> tuple[bool, bool, str]:
+def _rank(spec: FieldSpec, name: str) -> tuple[bool, bool, str]:
     return name != spec.name, name.lower() != spec.name.lower(), name
 
 

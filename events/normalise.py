@@ -4,46 +4,141 @@ This module owns names and structure; `values` owns the forms of scalars.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from events.errors import Malformed
 from events.fields import FieldSpec, Part, field_map
-from events.formats import Json
-from events.values import is_blank
+from events.formats import Element, Json
+from events.values import Unread, is_blank, is_empty
 
 
-def normalise(members: dict[str, Json], model: type[Part]) -> dict[str, Json]:
-    """Rename known members to the model's own names and bring lists and objects into one form."""
-    assignment = field_map(model).assign(tuple(members))
-    normalised = {field: members[name] for name, field in assignment.names}
-    for name, part, many in assignment.structures:
-        value = normalised[name]
-        if many:
-            normalised[name] = _items(value, part)
-        elif isinstance(value, dict) and part is not None:
-            normalised[name] = normalise(value, part) if value else None
-    return normalised
+class Normaliser:
+    """Brings members into a model's form, within a bound of what the typed objects may cost in bytes."""
+
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+
+    def members(self, members: dict[str, Json], model: type[Part]) -> dict[str, object]:
+        """Rename known members to the model's own names and bring lists and objects into one form."""
+        fields = field_map(model)
+        self._left -= fields.cost
+        if self._left < 0:
+            raise Malformed("The body holds too many values: no printIQ object has so many parts.")
+        assignment = fields.assign(tuple(members))
+        known: dict[str, object] = {}
+        others: dict[str, object] = {name: members[name] for name in assignment.unknown}
+        for name, spec in assignment.names:
+            known[spec.name] = self._value(members[name], spec, others)
+        for spec, names in assignment.contested:
+            chosen = next((name for name in names if not is_empty(members[name])), names[0])
+            known[spec.name] = self._value(members[chosen], spec, others)
+            # what is blank says nothing; what loses to a better name keeps its own
+            others |= {
+                name: members[name] for name in names if name != chosen and not is_empty(members[name])
+            }
+        if len(others) > len(assignment.unknown):
+            others = {name: others[name] for name in sorted(others)}
+        return known | others
+
+    def _value(self, value: Json, spec: FieldSpec, others: dict[str, object]) -> object:
+        if spec.many:
+            listed = _listed(value, spec.part)
+            for name, text in listed.attributes.items():
+                others[f"{spec.name}@{name}"] = text
+            return self._items(listed.items, spec, others)
+        if isinstance(value, list) and len(value) == 1:  # one object or text, repeated once
+            value = value[0]
+        if spec.part is not None:
+            return (self.members(value, spec.part) if value else None) if isinstance(value, dict) else value
+        return _scalar(value, spec, others) if isinstance(value, Element) else value
+
+    def _items(self, items: list[Json], spec: FieldSpec, others: dict[str, object]) -> list[object]:
+        part = spec.part
+        if part is None:
+            texts: list[object] = []
+            for item in _spread(items):
+                kept: dict[str, object] = {}
+                text = _scalar(item, spec, kept) if isinstance(item, Element) else item
+                for name, attribute in kept.items():
+                    others[name] = [*_as_list(others.get(name)), attribute]
+                if not is_blank(text):
+                    texts.append(text)
+            return texts
+        return [self.members(item, part) if isinstance(item, dict) else item for item in _flat(items, part)]
 
 
-def _items(value: Json, part: type[Part] | None) -> list[Json]:
-    """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone.
+def _scalar(element: Element, spec: FieldSpec, others: dict[str, object]) -> object:
+    """Return the text of an element in place of a scalar; its attributes are kept beside it."""
+    if element.markup is not None or element.keys() - element.attributes - {"#text"}:
+        return element
+    for name in element.attributes:
+        others[f"{spec.name}@{name.removeprefix('@')}"] = element[name]
+    return element.get("#text")
 
-    Items that are null or empty are left out of a list of objects: XML cannot tell them from none.
-    """
-    if not isinstance(value, list):
-        if is_blank(value) or value == {}:
-            return []
-        value = list(value.values()) if isinstance(value, dict) and _is_container(value, part) else [value]
-    items: list[Json] = []
-    for each in value:
-        if isinstance(each, list):  # from repeated containers
-            items += _items(each, part)
-        elif part is None:
-            items.append(each)
-        elif isinstance(each, dict):
-            if each:
-                items.append(normalise(each, part))
-        elif not is_blank(each):
-            items.append(each)
-    return items
+
+def _spread(items: list[Json]) -> Iterator[Json]:
+    for item in items:
+        if isinstance(item, list):
+            yield from _spread(item)
+        else:
+            yield item
+
+
+class _Listed(NamedTuple):
+    items: list[Json]
+    attributes: dict[str, Json]
+
+
+def _listed(value: Json, part: type[Part] | None) -> _Listed:
+    """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone."""
+    if isinstance(value, list):
+        return _Listed(_unwrapped(value, part), {})
+    if is_empty(value):
+        return _Listed([], {})
+    if isinstance(value, Element):
+        return _listed_element(value, part)
+    is_container = isinstance(value, dict) and _is_container(value, part)
+    return _Listed(list(value.values()) if is_container and isinstance(value, dict) else [value], {})
+
+
+def _listed_element(element: Element, part: type[Part] | None) -> _Listed:
+    attributes = {name.removeprefix("@"): element[name] for name in element.attributes}
+    content = {name: item for name, item in element.items() if name not in element.attributes}
+    if content and "#text" not in content and _is_container(content, part):
+        return _Listed(list(content.values()), attributes)
+    is_item = bool(content) or part is None or any(map(field_map(part).find, attributes))
+    return _Listed([element] if is_item else [], {} if is_item else attributes)
+
+
+def _unwrapped(items: list[Json], part: type[Part] | None) -> list[Json]:
+    """Return items without a wrapper of one member each: `[{"Product": {…}}, {"Product": {…}}]`."""
+    names = {next(iter(item)) if isinstance(item, dict) and len(item) == 1 else None for item in items}
+    name = names.pop() if len(names) == 1 else None
+    if name is None:
+        return items
+    inner = [item[name] for item in items if isinstance(item, dict)]
+    if part is None:
+        return inner if not any(isinstance(each, dict | list) for each in inner) else items
+    is_wrapper = all(isinstance(each, dict | list) for each in inner) and _is_item(
+        {}, field_map(part).find(name)
+    )
+    return inner if is_wrapper else items
+
+
+def _flat(items: list[Json], part: type[Part]) -> Iterator[Json]:
+    """Yield the items of nested lists, from repeated containers. Null and empty ones are none, as in XML."""
+    for each in items:
+        if isinstance(each, list):
+            yield from _flat(each, part)
+        elif isinstance(each, dict) and len(each) == 1 and _is_list_container(each, part):
+            yield from _flat(list(each.values()), part)
+        elif not is_empty(each):
+            yield each
+
+
+def _is_list_container(value: dict[str, Json], part: type[Part]) -> bool:
+    ((name, inner),) = value.items()
+    return isinstance(inner, list) and _is_item(inner, field_map(part).find(name))
 
 
 def _is_container(value: dict[str, Json], part: type[Part] | None) -> bool:
@@ -60,20 +155,35 @@ def _is_item(value: Json, spec: FieldSpec | None) -> bool:
     return spec.leaf is not None and not spec.many and isinstance(value, dict | list)
 
 
-def unread(payload: Part, pointer: str = "") -> Iterator[str]:
-    """Yield a pointer to each known field whose value could not be read as what the field is."""
-    for spec in field_map(type(payload)).fields:
-        value = getattr(payload, spec.attribute)
-        place = f"{pointer}/{spec.name}"
-        if spec.many and isinstance(value, tuple):
-            for index, item in enumerate(value):
-                yield from _unread(item, spec, f"{place}/{index}")
-        else:
-            yield from _unread(value, spec, place)
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
-def _unread(value: object, spec: FieldSpec, place: str) -> Iterator[str]:
-    if isinstance(value, Part):
-        yield from unread(value, place)
-    elif value is not None and not (spec.leaf and isinstance(value, spec.leaf.types)):
-        yield place
+def take_unread(payload: Part) -> dict[str, object]:
+    """Take what could not be read out of a payload: each original value by the JSON Pointer of its place.
+
+    The field is null then, or holds what could be read. A list keeps the items that could be read; the others
+    have the places after its end.
+    """
+    found: dict[str, object] = {}
+    _take(payload, "", found)
+    return found
+
+
+def _take(part: Part, pointer: str, found: dict[str, object]) -> None:
+    values = part.__dict__  # the payload is not handed out yet: it is frozen only from then on
+    for spec in field_map(type(part)).fields:
+        value, place = values[spec.attribute], f"{pointer}/{spec.name.replace('~', '~0').replace('/', '~1')}"
+        if isinstance(value, Unread):
+            found[place] = value.original
+            values[spec.attribute] = () if spec.many else value.readable
+        elif spec.many and value:
+            readable = tuple(item for item in value if not isinstance(item, Unread))
+            unread = [item for item in value if isinstance(item, Unread)]
+            values[spec.attribute] = readable
+            found |= {f"{place}/{len(readable) + index}": item.original for index, item in enumerate(unread)}
+            for index, item in enumerate(readable):
+                if isinstance(item, Part):
+                    _take(item, f"{place}/{index}", found)
+        elif isinstance(value, Part):
+            _take(value, place, found)

@@ -6,11 +6,15 @@ from events.errors import BodyTooLarge, Problem
 from events.event import Event
 from events.formats import MAX_BODY_BYTES, read
 from events.models import Payload
-from events.normalise import normalise, unread
+from events.models.payload import UNREAD
+from events.normalise import Normaliser, take_unread
 from events.unwrap import known_names, unwrap
 from events.values import DateOrder, Reading
 
 _MAX_WARNINGS = 20
+# What the typed objects of a body may take in memory, in bytes, and how that grows with the body.
+_BUDGET = 100 * 1024 * 1024
+_BUDGET_PER_BYTE = 4
 # Each subject becomes a row of the timeline.
 _MAX_SUBJECTS = 1_000
 
@@ -33,9 +37,12 @@ def parse(
     )
     members, model, warnings = unwrap(document, event_type)
     reading = Reading(date_order)
-    payload = model.model_validate(normalise(members, model), context=reading)
-    if reading.unread:
-        warnings += [Problem(place, "Could not be read; kept as it came.") for place in unread(payload)]
+    budget = _BUDGET + _BUDGET_PER_BYTE * len(delivery.body)
+    payload = model.model_validate(Normaliser(budget).members(members, model), context=reading)
+    if reading.unread or not isinstance((payload.model_extra or {}).get(UNREAD, {}), dict):
+        unread = take_unread(payload)
+        payload.keep_unread(unread)
+        warnings += [Problem(place, "Could not be read; kept as it came in _unread.") for place in unread]
     subjects = tuple(dict.fromkeys(payload.subjects()))
     if len(subjects) > _MAX_SUBJECTS:
         warnings.append(

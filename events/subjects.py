@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from events.values import trimmed
+
 
 class Kind(StrEnum):
     """The kind of thing that a business key identifies."""
@@ -42,15 +44,26 @@ _LONGEST_KEY = 4096
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]+")
 
 
-def key(*candidates: object) -> str | None:
-    """Return the first candidate that can serve as a business key: in one line, trimmed."""
+def key(*candidates: object, **fallbacks: object) -> str | None:
+    """Return the first candidate that can serve as a business key: in one line, trimmed.
+
+    A fallback says what it is (`INVID:50973`), so that it never meets another object's number.
+    """
     for candidate in candidates:
-        if isinstance(candidate, (str, int)) and not isinstance(candidate, bool):
-            text = str(candidate)
-            text = (text if text.isprintable() else _FORBIDDEN.sub(" ", text)).strip()
-            if text not in _NO_KEY and len(text) <= _LONGEST_KEY:
-                return text
+        if (text := _usable(candidate)) is not None:
+            return text
+    for name, candidate in fallbacks.items():
+        if (text := _usable(candidate)) is not None:
+            return f"{name}:{text}"
     return None
+
+
+def _usable(candidate: object) -> str | None:
+    if not isinstance(candidate, str | int) or isinstance(candidate, bool):
+        return None
+    text = str(candidate)
+    text = trimmed(text if text.isprintable() else _FORBIDDEN.sub(" ", text))
+    return text if text not in _NO_KEY and len(text) <= _LONGEST_KEY else None
 
 
 def likely(part: BaseModel, *names: str) -> str | None:

@@ -1,14 +1,16 @@
 """From a document to the event's own object: envelopes and wrappers, reported failures, other objects."""
 
+import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
 from events.catalogue import EventType, payload_types
-from events.errors import Problem, ReportedFailure, WrongObject, pointer
+from events.errors import Malformed, Problem, ReportedFailure, WrongObject, pointer
 from events.fields import field_map
-from events.formats import Document, Json
+from events.formats import Document, Format, Json, read_inner
 from events.models import Payload
-from events.values import is_blank, is_true
+from events.values import is_blank, is_empty, is_true
 
 
 class Unwrapped(NamedTuple):
@@ -30,18 +32,21 @@ class _Layer(NamedTuple):
 # The members of printIQ's API responses around the object; they are no part of it.
 _ENVELOPE = {"iserror", "errormessage", "iswarning", "warningmessage", "quoteaccepted"}
 _REPORT = {"iserror", "errormessage"}
-# SOAP's two, a response, its result and the object.
+# SOAP's two, an operation, its result and the object.
 _MAX_WRAPPING = 5
 
 
 def unwrap(document: Document, event_type: EventType) -> Unwrapped:
-    """Find the event's object in a document and choose its model. Raises ReportedFailure and WrongObject."""
+    """Find the event's object in a document and choose its model.
+
+    Raises Malformed where there is not exactly one object, ReportedFailure and WrongObject.
+    """
     models = event_type.payloads
-    layer = outermost = _Layer(document.root, document.members)
-    warnings: list[Problem] = []
+    warnings: list[Problem] = [*document.warnings]
+    layer = outermost = _outermost(document, warnings)
     for _ in range(_MAX_WRAPPING):
         _refuse_reported(layer, models)
-        inner = _inside(layer, models)
+        inner = _inside(layer, event_type, warnings)
         if inner is None:
             break
         warnings += _reported_warnings(layer)
@@ -56,31 +61,166 @@ def unwrap(document: Document, event_type: EventType) -> Unwrapped:
     return Unwrapped(own, model, warnings)
 
 
-def _inside(layer: _Layer, models: tuple[type[Payload], ...]) -> _Layer | None:
+# -- one object ----------------------------------------------------------------------------------------------
+
+
+def _outermost(document: Document, warnings: list[Problem]) -> _Layer:
+    """Return the one object that the body is, also if as a text or in a list."""
+    for _ in range(_MAX_WRAPPING):
+        value, root = document.value, document.root
+        if isinstance(value, list):
+            value, root = _only(value, ()), None
+        if isinstance(value, dict):
+            return _Layer(root, value)
+        inner = read_inner(value) if isinstance(value, str) else None
+        if inner is None:
+            if document.format is Format.XML:
+                return _Layer(root, {} if value is None else {"#text": value})
+            break
+        warnings += inner.warnings
+        document = inner
+    raise Malformed("The body is a single value, but every printIQ event is one JSON object or XML document.")
+
+
+def _only(items: list[Json], path: tuple[str, ...]) -> Json:
+    """Return the only item of a list."""
+    objects = [item for item in items if not is_empty(item)]
+    if len(objects) == 1 and not isinstance(objects[0], bool | int | float):
+        return objects[0]
+    if not any(isinstance(item, dict | list) for item in objects):
+        raise Malformed(
+            "The body is an array, but every printIQ event is one JSON object. Send the objects one by one.",
+            pointer=pointer(path),
+        )
+    raise Malformed(
+        f"The body is an array of {len(objects)} objects, but every printIQ event is one. Send them one by "
+        "one, each in a body of its own.",
+        pointer=pointer(path),
+    )
+
+
+# -- wrappers ------------------------------------------------------------------------------------------------
+
+
+def _inside(layer: _Layer, event_type: EventType, warnings: list[Problem]) -> _Layer | None:
     """Return the object that these members wrap, None where they are the object itself."""
-    if layer.name == "Envelope" and isinstance(body := layer.members.get("Body"), dict):
-        return _Layer("Body", body, (*layer.path, "Body"))
+    models = event_type.payloads
+    if layer.name == "Envelope" and isinstance(body := layer.members.get("Body", 0), dict | None):
+        return _Layer("Body", body or {}, (*layer.path, "Body"))
     if any(_is_named(model, layer.name) for model in models) and not _is_wcf(layer):
         return None
     for model in models:
         for name in (each for each in layer.members if _is_named(model, each)):
-            value = layer.members[name]
-            inner = value[0] if isinstance(value, list) and len(value) == 1 else value
-            if isinstance(inner, dict) and _knows_more(model, inner, layer.members):
-                return _Layer(name, _with_beside(inner, layer.members, name, model), (*layer.path, name))
+            inner = _object_in(layer, name, warnings)
+            if inner is not None and _knows_more(model, inner.members, layer.members):
+                beside = _with_beside(inner.members, layer.members, name, model)
+                return _Layer(name, beside, (*layer.path, name))
     if any(known_names(layer.members, model) for model in models):
         return None
-    objects = {name: value for name, value in layer.members.items() if isinstance(value, dict)}
-    if len(objects) == 1 and all(name.lower() in _ENVELOPE for name in layer.members if name not in objects):
-        ((name, inner),) = objects.items()
-        # WCF writes QuoteDetails around an acceptance too: there it does not name the object.
-        return _Layer(None if _is_wcf(layer) else name, inner, (*layer.path, name))
-    return None
+    if not _is_wcf(layer):
+        _refuse_wrong(layer, event_type)
+    return _inside_unknown(layer, models, warnings)
+
+
+def _inside_unknown(
+    layer: _Layer, models: tuple[type[Payload], ...], warnings: list[Problem]
+) -> _Layer | None:
+    """Return what is wrapped in members of which none is known: the only one, or the only recognised one."""
+    others = [name for name, value in layer.members.items() if not _is_envelope(name, value)]
+    candidates = [name for name in others if _holds(name, layer.members[name], models, _MAX_WRAPPING)]
+    if not candidates and len(others) == 1 and isinstance(layer.members[others[0]], dict):
+        candidates = others
+    if len(candidates) != 1:
+        return None
+    (name,) = candidates
+    inner = _object_in(layer, name, warnings)
+    if inner is None:
+        return None
+    beside = _with_beside(inner.members, layer.members, name, models[0])
+    # WCF writes QuoteDetails around an acceptance too: there it does not name the object.
+    own_name = inner.root or (None if _is_wcf(layer) else name)
+    return _Layer(own_name, beside, (*layer.path, name))
+
+
+class _Inner(NamedTuple):
+    """The object that a member is, and its own name where it is written as an XML document in a text."""
+
+    members: dict[str, Json]
+    root: str | None = None
+
+
+def _object_in(layer: _Layer, name: str, warnings: list[Problem]) -> _Inner | None:
+    """Return the object that a member is: as such, as the only item of a list, or written as a text."""
+    value, root = layer.members[name], None
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        value = _only(value, (*layer.path, name))
+    if isinstance(value, str) and (inner := _read_quietly(value)) is not None:
+        warnings += inner.warnings
+        value, root = inner.value, inner.root
+        if isinstance(value, list):
+            value, root = _only(value, (*layer.path, name)), None
+    return _Inner(value, root) if isinstance(value, dict) else None
+
+
+def _read_quietly(text: str) -> Document | None:
+    """Read a text that may hold a document; None where it holds none, or a damaged one."""
+    try:
+        return read_inner(text)
+    except Malformed:
+        return None
+
+
+# What relays call the object they carry, and tables their rows. A list of any other name is the object's own.
+_CARRIERS = re.compile(
+    r"(data|payload|body|content|value|result|record|object|item|row)s?|table\d*", re.IGNORECASE
+)
+
+
+def _holds(name: str, value: Json, models: tuple[type[Payload], ...], levels: int) -> bool:
+    """Whether a member is the object, holds it, or lists such objects."""
+    if isinstance(value, str):
+        inner = _read_quietly(value)
+        value = None if inner is None else inner.value
+        if inner is not None and any(_is_named(model, inner.root) for model in models):
+            return True
+    if isinstance(value, list):
+        objects = [item for item in value if not is_empty(item)]
+        is_carrier = _CARRIERS.fullmatch(name) is not None and bool(objects)
+        return is_carrier and all(isinstance(item, dict) and _is_recognised(item, models) for item in objects)
+    if not isinstance(value, dict) or not levels:
+        return False
+    if _is_recognised(value, models):
+        return True
+    return sum(_holds(inner, item, models, levels - 1) for inner, item in value.items()) == 1
+
+
+def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) -> bool:
+    """Whether an object has a business key of the model's, two of its fields, or a member of its name."""
+    for model in models:
+        known = [name for name in known_names(members, model) if name.lower() not in _ENVELOPE]
+        keys = {key.lower() for key in model.KEYS}
+        if len(known) > 1 or any(
+            (spec := field_map(model).find(name))
+            and spec.name.lower() in keys
+            and not is_blank(members[name])
+            for name in known
+        ):
+            return True
+        if any(_is_named(model, name) or name.lower() in keys for name in members):
+            return True
+    return False
 
 
 def _is_wcf(layer: _Layer) -> bool:
     """Whether this is what older printIQ wraps quotes and acceptances in."""
-    return any(name.lower() == "quoteaccepted" for name in layer.members)
+    return any(
+        name.lower() == "quoteaccepted" and _is_envelope(name, value) for name, value in layer.members.items()
+    )
+
+
+def _is_envelope(name: str, value: Json) -> bool:
+    """Whether a member is a response's own. An operation may have the same name: it holds an object."""
+    return name.lower() in _ENVELOPE and not isinstance(value, dict)
 
 
 def _knows_more(model: type[Payload], inner: dict[str, Json], outer: dict[str, Json]) -> bool:
@@ -109,15 +249,22 @@ def _without_envelope(members: dict[str, Json], model: type[Payload]) -> dict[st
     left_out = _ENVELOPE - field_map(model).names
     if left_out.isdisjoint(map(str.lower, members)):
         return members
-    return {name: value for name, value in members.items() if name.lower() not in left_out}
+    return {
+        name: value
+        for name, value in members.items()
+        if name.lower() not in left_out or not _is_envelope(name, value)
+    }
 
 
 def _is_named(model: type[Payload], name: str | None) -> bool:
     return name is not None and len(name) == len(model.OBJECT) and name.lower() == model.OBJECT.lower()
 
 
-def known_names(members: dict[str, Json], model: type[Payload]) -> tuple[str, ...]:
+def known_names(members: Iterable[str], model: type[Payload]) -> tuple[str, ...]:
     return field_map(model).assign(tuple(members)).known
+
+
+# -- responses that report something -------------------------------------------------------------------------
 
 
 def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
@@ -131,79 +278,91 @@ def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
             f"This is a response that reports a failure, not an event; {detail}",
             pointer=pointer((*layer.path, name)),
         )
-    if layer.name == "Body" and isinstance(fault := layer.members.get("Fault"), dict):
-        reason = fault.get("faultstring") or fault.get("Reason")
-        if isinstance(reason, dict):
-            reason = reason.get("Text")
+    if layer.name == "Body" and "Fault" in layer.members:
+        reason = _reason(layer.members["Fault"])
         shown = "it gives no reason." if is_blank(reason) else _quoted(reason)
         raise ReportedFailure(
             f"This is a SOAP fault, not an event: {shown}", pointer=pointer((*layer.path, "Fault"))
         )
 
 
-def _reported_warnings(layer: _Layer) -> list[Problem]:
-    return [
-        Problem("", f"printIQ warned: {_quoted(value)}")
-        for name, value in layer.members.items()
-        if name.lower() == "warningmessage" and not is_blank(value)
-    ]
+def _reason(fault: Json) -> Json:
+    """Return the reason of a SOAP fault: `faultstring` in 1.1, `Reason` with a `Text` in 1.2."""
+    if not isinstance(fault, dict):
+        return fault
+    reason = fault.get("faultstring") or fault.get("Reason")
+    while isinstance(reason, dict):
+        reason = reason.get("Text") or reason.get("#text")
+    return reason
+
+
+def _reported_warnings(layer: _Layer) -> Iterator[Problem]:
+    """Yield what a response reports beside its object: with IsError false, an ErrorMessage warns too."""
+    for name, value in layer.members.items():
+        if name.lower() in {"warningmessage", "errormessage"} and not is_blank(value):
+            yield Problem("", f"printIQ warned: {_quoted(value)}")
 
 
 def _quoted(value: object) -> str:
     return str(value).strip()[:1000]
 
 
-# This many names unique to another object are evidence, if most members belong to it.
+# -- other objects -------------------------------------------------------------------------------------------
+
+# This many names that the other object knows and the event's own does not are evidence, if most members
+# belong to the other.
 _EVIDENCE = 3
+# Where the event's own object knows no name, so many that another knows are evidence, if it knows all.
+_ALL_OF = 2
 
 
 def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
-    """Refuse what is positively another object: by its own name, or by names that only another one has.
+    """Refuse what is positively another object: by its own name, or by names that the event's own lacks.
 
-    Names are no evidence against an object whose fields are undocumented.
+    Names are no evidence against an object whose fields are undocumented; one that the event's own object
+    knows and the other does not is evidence against the accusation.
     """
     own = event_type.payloads
     if any(_is_named(each, layer.name) for each in own):
         return
-    evidence = _evidence(layer.members)
-    if any(each in evidence for each in own):
-        return
+    names = [name for name in layer.members if name.lower() not in _ENVELOPE]
+    own_names = {name for each in own for name in known_names(names, each)}
+    is_documented = all(each.DOCUMENTED for each in own)
     for other in payload_types():
-        names = evidence.get(other, [])
-        is_other = (
-            len(names) >= _EVIDENCE
-            and 2 * len(known_names(layer.members, other)) > len(layer.members)
-            and any(each.DOCUMENTED for each in own)
-        )
-        if other not in own and (is_other or _is_named(other, layer.name)):
-            fields = f" (it has {', '.join(names[:_EVIDENCE])})" if names else ""
-            homes = [event for event in EventType if other in event.payloads]
-            raise WrongObject(
-                f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries "
-                f"{_article(own[0].OBJECT)}. It belongs to {' or '.join(homes[:3])}"
-                f"{' or others' if homes[3:] else ''}.",
-                pointer=pointer((*layer.path, *names[:1])),
-            )
+        if other in own:
+            continue
+        other_names = known_names(names, other)
+        evidence = [name for name in other_names if name not in own_names]
+        if own_names.difference(other_names):
+            continue
+        is_most = len(evidence) >= _EVIDENCE and 2 * len(other_names) > len(names)
+        is_all = not own_names and len(other_names) == len(names) >= _ALL_OF
+        if _is_named(other, layer.name):
+            raise _wrong(layer, event_type, other, [name for name in evidence if _is_only(other, name)])
+        if is_documented and (is_most or is_all):
+            raise _wrong(layer, event_type, other, evidence)
 
 
-def _evidence(members: dict[str, Json]) -> dict[type[Payload], list[str]]:
-    """List, for each object, the members whose names belong to it alone."""
-    evidence: dict[type[Payload], list[str]] = {}
-    for name in members:
-        owners = _owners().get(name.lower(), [])
-        if len(owners) == 1:
-            evidence.setdefault(owners[0], []).append(name)
-    return evidence
+def _is_only(model: type[Payload], name: str) -> bool:
+    """Whether this object alone has a field of this name."""
+    return all(each is model or field_map(each).find(name) is None for each in payload_types())
+
+
+def _wrong(layer: _Layer, event_type: EventType, other: type[Payload], evidence: list[str]) -> WrongObject:
+    fields = f" (it has {', '.join(evidence[:_EVIDENCE])})" if evidence else ""
+    homes = _homes()[other]
+    return WrongObject(
+        f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries "
+        f"{_article(event_type.payloads[0].OBJECT)}. It belongs to {' or '.join(homes[:3])}"
+        f"{' or others' if homes[3:] else ''}.",
+        pointer=pointer((*layer.path, *evidence[:1])),
+    )
 
 
 @cache
-def _owners() -> dict[str, list[type[Payload]]]:
-    """List, for each name in lower case, the objects that have a field of that name."""
-    owners: dict[str, list[type[Payload]]] = {}
-    for model in payload_types():
-        for name in field_map(model).names:
-            owners.setdefault(name, []).append(model)
-    return owners
+def _homes() -> dict[type[Payload], list[EventType]]:
+    """List, for each object, the events that carry it."""
+    return {model: [event for event in EventType if model in event.payloads] for model in payload_types()}
 
 
 def _article(name: str) -> str:

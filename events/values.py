@@ -1,21 +1,22 @@
 """The forms in which printIQ writes text, booleans, numbers and dates, as annotated types.
 
 Each type takes the common forms of JSON and XML natively (pydantic-core, no Python call) and hands the rest
-to one function here. None of them refuses: what cannot be read stays what it was, and `Reading.unread` counts
-it. The forms are those of printIQ's own documents and of integrators' code; "" and blank text are null
-everywhere.
+to one function here. None of them refuses: what cannot be read becomes `Unread`, and `Reading` counts it. The
+forms are those of printIQ's own documents and of integrators' code; "" and blank text are null everywhere.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
+
+from events.formats import Element
 
 
 class DateOrder(StrEnum):
@@ -33,11 +34,21 @@ class Reading:
     unread: int = 0
 
 
-def keep_unread(value: object, info: ValidationInfo) -> object:
-    """Leave a value that could not be read as it is, scalars as text as XML has them, and count it."""
+class Unread:
+    """A value that could not be read: `original` in normal form, and the part of it that could be."""
+
+    __slots__ = ("original", "readable")
+
+    def __init__(self, original: object, readable: object = None) -> None:
+        self.original = original
+        self.readable = readable
+
+
+def keep_unread(value: object, info: ValidationInfo, *, readable: object = None) -> Unread:
+    """Mark a value as one that could not be read, scalars as text as XML has them, and count it."""
     if isinstance(info.context, Reading):
         info.context.unread += 1
-    return plain(value) if isinstance(value, dict | list) else as_text(value)
+    return Unread(plain(value) if isinstance(value, dict | list) else as_text(value), readable)
 
 
 def as_text(value: object) -> object:
@@ -58,30 +69,57 @@ def plain(value: object) -> object:
     if isinstance(value, str):
         return value if value and not value.isspace() else None
     if isinstance(value, dict):
+        if isinstance(value, Element) and value.is_text:
+            return value.markup
         return {name: plain(value[name]) for name in sorted(value)}
     if isinstance(value, list):
         return [plain(item) for item in value]
+    return _exact(value)
+
+
+def _exact(value: object) -> object:
+    """Write a number as text where a consumer's number would lose digits of it."""
     if isinstance(value, Decimal):
         number = float(value)
         return number if Decimal(repr(number)) == value else str(value)
-    if isinstance(value, int) and not -_INTEGERS <= value < _INTEGERS:
-        return str(value)
-    return value
+    is_long = isinstance(value, int) and not -_INTEGERS <= value < _INTEGERS
+    return str(value) if is_long else value
+
+
+# Blanks of any alphabet, and invisible marks: zero width, direction, joiner, byte order.
+_BLANKS = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+_MARKS = "\u00ad\u061c\u180e\ufeff" + "".join(
+    map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)))
+)
+
+
+def trimmed(text: str) -> str:
+    """Return a text without blanks and invisible marks at its ends."""
+    return text.strip(_BLANKS + _MARKS)
 
 
 def is_blank(value: object) -> bool:
     """Whether this is one of the ways to write null."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and not trimmed(value))
+
+
+def is_empty(value: object) -> bool:
+    """Whether there is nothing in this: a blank, or an object or a list without any members."""
+    return value in ({}, []) or is_blank(value)
 
 
 def is_true(value: object) -> bool:
     """Whether this is one of the ways to write true."""
-    return str(value).strip().lower() in {"true", "yes", "y", "1"}
+    return trimmed(str(value)).lower() in {"true", "yes", "y", "1"}
 
 
 def read_text(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
+    if isinstance(value, Element) and value.markup is not None:
+        return keep_unread(value.markup, info, readable=value.words or None)
     text = as_text(value)
     return text if isinstance(text, str) else keep_unread(value, info)
 
@@ -101,15 +139,20 @@ _BOOLEANS = {
 def read_boolean(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
-    known = _BOOLEANS.get(str(value).strip().lower())
+    known = _BOOLEANS.get(trimmed(str(value)).lower())
     return keep_unread(value, info) if known is None else known
 
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,20})?", re.ASCII)
+# Some cultures write narrow blanks between groups, and then a decimal comma.
+_GROUPED = re.compile(r"([+-]?\d{1,3})((?:[\u00a0\u2009\u202f]\d{3})+)(?:[.,](\d+))?", re.ASCII)
+_MINUS = "\u2212"
 
 
 def _decimal(value: object) -> Decimal | None:
-    text = "" if isinstance(value, bool) else str(as_text(value)).strip()
+    text = "" if isinstance(value, bool) else trimmed(str(as_text(value))).replace(_MINUS, "-")
+    if grouped := _GROUPED.fullmatch(text):
+        text = f"{grouped[1]}{re.sub(r'[^0-9]', '', grouped[2])}.{grouped[3] or 0}"
     if not _NUMBER.fullmatch(text):
         return None
     try:
@@ -118,120 +161,179 @@ def _decimal(value: object) -> Decimal | None:
         return None
 
 
+# As many digits as consumers can hold, in plain notation.
+MAX_DIGITS = 28
+
+
+def _fits(number: Decimal) -> bool:
+    """Whether a decimal has at most 28 digits when written out; zeros that say nothing do not count."""
+    if not number:
+        return True
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    if abs(number.adjusted()) > MAX_DIGITS:
+        return False
+    significant = len(digits)
+    while digits[significant - 1] == 0 and exponent < 0:
+        significant, exponent = significant - 1, exponent + 1
+    return max(significant + exponent, 0) + max(-exponent, 0) <= MAX_DIGITS
+
+
 def read_number(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     number = _decimal(value)
-    return keep_unread(value, info) if number is None else number
+    return keep_unread(value, info) if number is None or not _fits(number) else number
 
 
 def read_integer(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     number = _decimal(value)
-    # copy_abs: a mere abs would fail on an exponent beyond those that the decimal module calculates with
-    if number is None or number.copy_abs() >= _LARGEST or number != number.to_integral_value():
+    if number is None or number.adjusted() > MAX_DIGITS or number != number.to_integral_value():
         return keep_unread(value, info)
-    return int(number)
+    whole = int(number)
+    return whole if -_INTEGERS <= whole < _INTEGERS else keep_unread(value, info)
 
 
-# From here on whole numbers are no keys, and many consumers would read them wrongly.
-_LARGEST = 10**18
+# -- dates ---------------------------------------------------------------------------------------------------
 
-_ISO = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII | re.IGNORECASE
+_TIME = (
+    r"(?P<hour>\d{1,2})[:.](?P<minute>\d\d)(?:[:.](?P<second>\d\d)(?:[.,](?P<fraction>\d{1,12}))?)?"
+    r"(?:\s*(?P<half>[AaPp])\s?\.?\s?[Mm]\.?)?"
 )
-_SLASHED = re.compile(
-    r"(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4}|\d\d)"
-    r"(?:\s+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<seconds>\d\d))?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?",
+_ZONE = r"(?:\s?(?P<zone>[Zz]|[+-]\d\d:?\d\d))?"
+_ISO = re.compile(
+    rf"(?P<year>\d{{4}})[-/](?P<month>\d{{1,2}})[-/](?P<day>\d{{1,2}})(?:(?:[Tt]|\s+){_TIME}{_ZONE})?",
+    re.ASCII,
+)
+_DAY_OR_MONTH_FIRST = re.compile(
+    rf"(?P<first>\d{{1,2}})(?P<mark>[/.-])(?P<other>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d\d)"
+    rf"(?:,?\s+{_TIME}{_ZONE})?",
     re.ASCII,
 )
 _MICROSOFT = re.compile(r"/Date\((?P<ms>-?\d{1,15})(?P<offset>[+-]\d{4})?\)/", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# .NET's default date, in milliseconds since 1970. A sender's zone moves it by some hours.
+_DEFAULT_MS = -62_135_596_800_000
+_MOVED_MS = 15 * 60 * 60 * 1000
+_ANY_BLANKS = re.compile(f"[{_BLANKS}]+")
+_ANY_MARKS = re.compile(f"[{_MARKS}]+")
+
+
+class _DefaultDateError(ValueError):
+    """.NET's default date, which means that there is none."""
 
 
 def read_date_or_datetime(value: object, info: ValidationInfo) -> object:
+    """Return a date or date-time in ISO 8601, as precise as it came, an offset only where one came."""
     if is_blank(value):
         return None
-    moment = _date_or_datetime(
-        value, info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY
-    )
-    return keep_unread(value, info) if moment is None else moment
-
-
-def _date_or_datetime(value: object, order: DateOrder) -> date | None:
-    if isinstance(value, date):
-        return value
-    text = value.strip() if isinstance(value, str) else ""
+    order = info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY
     try:
-        if _ISO.fullmatch(text):
-            return date.fromisoformat(text) if len(text) == len("2025-08-11") else _iso(text)
-        if found := _SLASHED.fullmatch(text):
-            return _slashed(found, order)
-        if found := _MICROSOFT.fullmatch(text):
-            return _microsoft(found)
+        return _date_or_datetime(value, order)
+    except _DefaultDateError:
+        return None
     except (ValueError, OverflowError):  # the 31st of February, an offset that leaves the calendar
-        pass
-    return None
+        return keep_unread(value, info)
 
 
-def _iso(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace(" Z", "Z").replace(" +", "+").replace(" -", "-"))
+def _date_or_datetime(value: object, order: DateOrder) -> str:
+    if isinstance(value, dict) and value.keys() == {"DateTime", "OffsetMinutes"}:
+        return _date_time_offset(value)
+    if not isinstance(value, str):
+        raise ValueError("no date is written so")  # noqa: TRY004 - one error for all that is no date
+    text = _ANY_BLANKS.sub(" ", _ANY_MARKS.sub("", value)).strip()
+    if found := _ISO.fullmatch(text):
+        return _written_out(found, int(found["year"]), int(found["month"]), int(found["day"]))
+    if found := _DAY_OR_MONTH_FIRST.fullmatch(text):
+        first, other = int(found["first"]), int(found["other"])
+        is_day_first = order is DateOrder.DMY or found["mark"] == "."
+        year = int(found["year"]) + (2000 if len(found["year"]) == len("24") else 0)
+        return _written_out(found, year, *((other, first) if is_day_first else (first, other)))
+    if found := _MICROSOFT.fullmatch(text):
+        offset = found["offset"]
+        minutes = int(offset[0] + "1") * (int(offset[1:3]) * 60 + int(offset[3:5])) if offset else None
+        return _since_epoch(timedelta(milliseconds=int(found["ms"])), minutes)
+    raise ValueError("no date is written so")
 
 
-def _slashed(found: re.Match[str], order: DateOrder) -> date:
-    first, second = int(found["first"]), int(found["second"])
-    day, month = (first, second) if order is DateOrder.DMY else (second, first)
-    year = int(found["year"])
-    if len(found["year"]) == len("24"):
-        year += 2000
+def _written_out(found: re.Match[str], year: int, month: int, day: int) -> str:
+    day_of_calendar = date(year, month, day)
+    if day_of_calendar == date.min:
+        raise _DefaultDateError
     if found["hour"] is None:
-        return date(year, month, day)
+        return day_of_calendar.isoformat()
     hour = int(found["hour"])
-    # "00:15 PM" is seen too: an hour that is not on a twelve-hour clock is taken as it stands.
+    # "00:15 PM" is seen too: an hour that is not on a twelve-hour clock is taken as it is.
     if found["half"] and 1 <= hour <= 12:  # noqa: PLR2004 - a clock's
         hour = hour % 12 + (12 if found["half"] in "pP" else 0)
-    return datetime(year, month, day, hour, int(found["minute"]), int(found["seconds"] or 0))  # noqa: DTZ001 - no zone came
+    moment = datetime(year, month, day, hour, int(found["minute"]), int(found["second"] or 0))  # noqa: DTZ001 - no zone came
+    fraction = (found["fraction"] or "").rstrip("0")
+    return moment.isoformat() + (f".{fraction}" if fraction else "") + _zone(found["zone"])
 
 
-def _microsoft(found: re.Match[str]) -> datetime:
-    # The number is always UTC; the offset is only for display.
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found["ms"]))
-    if offset := found["offset"]:
-        minutes = int(offset[1:3]) * 60 + int(offset[3:5])
-        moment = moment.astimezone(timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes)))
-    return moment
+def _zone(text: str | None) -> str:
+    if text is None or text in "Zz":
+        return "Z" if text else ""
+    hours, minutes = int(text[1:3]), int(text[-2:])
+    if hours > 18 or minutes > 59:  # noqa: PLR2004 - a clock's
+        raise ValueError("no zone is so far from UTC")
+    return f"{text[0]}{hours:02}:{minutes:02}" if hours or minutes else "Z"
 
 
-# Beyond this many digits it is no amount and no key. Written out, 1e999999999 would fill memory.
-_MAX_DIGITS = 60
+def _date_time_offset(value: dict[str, object]) -> str:
+    """Read DataContract's DateTimeOffset: the moment in UTC, and the minutes of its offset."""
+    moment, minutes = str(value["DateTime"]), _decimal(value["OffsetMinutes"])
+    if minutes is None or minutes != minutes.to_integral_value():
+        raise ValueError("no offset is written so")
+    if found := _MICROSOFT.fullmatch(moment):
+        return _since_epoch(timedelta(milliseconds=int(found["ms"])), int(minutes))
+    return _since_epoch(datetime.fromisoformat(moment.rstrip("Zz") + "Z") - _EPOCH, int(minutes))
+
+
+def _since_epoch(past: timedelta, minutes: int | None) -> str:
+    """Write a moment since 1970; the offset only says on which clock."""
+    if abs(past / timedelta(milliseconds=1) - _DEFAULT_MS) <= _MOVED_MS:
+        raise _DefaultDateError
+    shown = _EPOCH + past + timedelta(minutes=minutes or 0)
+    fraction = f"{shown.microsecond:06}".rstrip("0")
+    text = shown.strftime("%Y-%m-%dT%H:%M:%S").zfill(len("2025-08-11T15:50:52"))
+    sign, (hours, rest) = "-" if (minutes or 0) < 0 else "+", divmod(abs(minutes or 0), 60)
+    return (
+        text
+        + (f".{fraction}" if fraction else "")
+        + (_zone(f"{sign}{hours:02}:{rest:02}") if minutes else "Z")
+    )
 
 
 def write_number(value: object) -> object:
-    """Write a decimal in one form: .NET's JSON has 40.0 where its XML has 40.
-
-    There is no exponent, which not every reader accepts, unless it would be endless without.
-    """
+    """Write a decimal in one form: .NET's JSON has 40.0 where its XML has 40."""
     if not isinstance(value, Decimal):
         return value
     if not value:
         return "0"
-    if abs(value.adjusted()) >= _MAX_DIGITS:
-        return str(value)
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+class Scalar(StrEnum):
+    """The kind of a scalar field."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    DECIMAL = "decimal"
+    INTEGER = "integer"
+    DATE = "date"
+
+
 class Leaf(NamedTuple):
-    """The annotation of a scalar: what is read natively, what reads the rest, and a read value's types.
+    """The annotation of a scalar: its kind, what is read natively, what reads the rest, and its schema."""
 
-    `json_schema` describes a value as it is published.
-    """
-
+    kind: Scalar
     native: tuple[CoreSchema, ...]
-    otherwise: Callable[[Any, ValidationInfo], Any]
-    types: tuple[type, ...]
+    otherwise: Callable[[Any, ValidationInfo], object]
     json_schema: Mapping[str, str]
-    # by the value's own type: a value that stayed text is written as text
     written: core_schema.SerSchema = core_schema.simple_ser_schema("any")
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -249,70 +351,64 @@ def _written(pattern: str, then: CoreSchema) -> CoreSchema:
     return core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=pattern), then])
 
 
-_TEXT = core_schema.str_schema(strict=True, pattern=r"\S")
+_TEXT = core_schema.str_schema(strict=True, pattern=r"[^\s\p{Cf}]")
+_DATE_TIME = (
+    r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{0,8}[1-9])?(Z|[+-](0[1-9]|1[0-4]):[0-5][0-9])?$"
+)
 
 Text = Annotated[
     str | None,
-    Leaf((_TEXT,), read_text, (str,), {"type": "string"}),
+    Leaf(Scalar.TEXT, (_TEXT,), read_text, {"type": "string"}),
 ]
 Boolean = Annotated[
-    bool | str | None,
+    bool | None,
     Leaf(
+        Scalar.BOOLEAN,
         (
             core_schema.bool_schema(strict=True),
             _written("^(?i:true|false|yes|no|[yn01])$", core_schema.bool_schema()),
         ),
         read_boolean,
-        (bool,),
         {"type": "boolean"},
     ),
 ]
 Number = Annotated[
-    Decimal | str | None,
+    Decimal | None,
     Leaf(
+        Scalar.DECIMAL,
         (
-            # neither can be NaN: skip the check
-            _written(r"^-?[0-9]{1,28}(\.[0-9]{1,28})?$", core_schema.decimal_schema(allow_inf_nan=True)),
-            core_schema.decimal_schema(strict=True, allow_inf_nan=True),
+            # It cannot be NaN: skip the check.
+            _written(r"^-?[0-9]{1,14}(\.[0-9]{1,14})?$", core_schema.decimal_schema(allow_inf_nan=True)),
+            core_schema.decimal_schema(strict=True, max_digits=MAX_DIGITS),
         ),
         read_number,
-        (Decimal,),
         {
             "type": "string",
             "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
-            "description": "An exact decimal, at most 28 digits. Do not read it into a binary float.",
+            "description": f"An exact decimal, at most {MAX_DIGITS} digits. Do not make it a binary float.",
         },
         core_schema.plain_serializer_function_ser_schema(write_number, when_used="json-unless-none"),
     ),
 ]
 Integer = Annotated[
-    int | str | None,
+    int | None,
     Leaf(
+        Scalar.INTEGER,
         (
-            core_schema.int_schema(strict=True, gt=-_LARGEST, lt=_LARGEST),
+            core_schema.int_schema(strict=True, ge=-_INTEGERS, lt=_INTEGERS),
             _written("^-?[0-9]{1,18}$", core_schema.int_schema()),
         ),
         read_integer,
-        (int,),
-        {
-            "type": "integer",
-            "format": "int64",
-            "description": "JavaScript loses digits beyond 2^53.",
-        },
+        {"type": "integer", "format": "int64", "description": "JavaScript loses digits beyond 2^53."},
     ),
 ]
 DateOrDateTime = Annotated[
-    datetime | date | str | None,
+    str | None,
     Leaf(
-        (
-            # .NET's own form; the pattern keeps a bare number from being taken for seconds since 1970.
-            _written(
-                r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2})?$",
-                core_schema.datetime_schema(microseconds_precision="truncate"),
-            ),
-        ),
+        Scalar.DATE,
+        (core_schema.str_schema(strict=True, pattern=_DATE_TIME),),
         read_date_or_datetime,
-        (datetime, date),
         {
             "type": "string",
             "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"

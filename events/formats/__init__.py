@@ -18,9 +18,9 @@ members like any other.
 
 from collections.abc import Callable
 
-from events.errors import EventError
+from events.errors import EmptyBody, EventError, NotJsonOrXml
 from events.formats.compression import decompress
-from events.formats.document import MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, Document, Format, Json
+from events.formats.document import MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, Document, Element, Format, Json
 from events.formats.encoding import charset_of, to_utf8
 from events.formats.json_reader import read_json
 from events.formats.mtom import inlined, is_mtom
@@ -34,11 +34,13 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_VALUES",
     "Document",
+    "Element",
     "Format",
     "Json",
     "SoapRequest",
     "SoapVersion",
     "read",
+    "read_inner",
     "sniff",
     "soap_request",
 ]
@@ -66,6 +68,21 @@ def read(
 def sniff(body: bytes) -> Format:
     """Find the format of a body without reading it. Raises what `read` does."""
     return format_of(_decoded(body, None, None, MAX_BODY_BYTES))
+
+
+_STARTS = ("<", "{", "[", '"')
+
+
+def read_inner(text: str) -> Document | None:
+    """Read the document that a text holds, None where it holds none. Raises Malformed."""
+    start = text[:100].lstrip("\ufeff \t\r\n")
+    if not start.startswith(_STARTS) or start == text[0] * len(start):
+        return None
+    utf8 = to_utf8(text.encode())
+    try:
+        return READERS[format_of(utf8)](utf8)
+    except (EmptyBody, NotJsonOrXml):
+        return None
 
 
 def soap_request(

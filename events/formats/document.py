@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from events.errors import Malformed
+from events.errors import Malformed, Problem
 
 type Json = dict[str, Json] | list[Json] | str | int | float | Decimal | bool | None
 
@@ -21,12 +21,44 @@ class Format(StrEnum):
     XML = "xml"
 
 
+class Element(dict[str, Json]):
+    """An object made of an XML element that has more than child elements.
+
+    `attributes` names the members that are attributes; its own text is the member `#text`. `markup` is the
+    content as it was written, and `words` its text in order, where it is text with inline markup.
+    """
+
+    attributes: frozenset[str] = frozenset()
+    markup: str | None = None
+    words: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text with inline markup, not an object."""
+        return self.markup is not None and "#text" in self
+
+    def like(self, members: dict[str, Json]) -> Self:
+        """Return an element of the same form with these members."""
+        other = type(self)(members)
+        other.attributes, other.markup, other.words = self.attributes, self.markup, self.words
+        return other
+
+
 class Document(NamedTuple):
-    """A body as plain members; `root` is the root element's name, None in JSON."""
+    """A body as plain values; `root` is the root element's name, None in JSON.
+
+    `value` is the root's: an object, a list, a text or another scalar. `warnings` are oddities in its form.
+    """
 
     format: Format
     root: str | None
-    members: dict[str, Json]
+    value: Json
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def members(self) -> dict[str, Json]:
+        """The members of the object that it is, none for anything else."""
+        return self.value if isinstance(self.value, dict) else {}
 
 
 def with_line_feeds(value: Json) -> Json:

@@ -5,7 +5,7 @@ import re
 
 import jiter
 
-from events.errors import Malformed, pointer
+from events.errors import Malformed, Problem, pointer
 from events.formats.document import (
     MAX_DEPTH,
     MAX_VALUES,
@@ -17,6 +17,7 @@ from events.formats.document import (
     too_many_values,
     with_line_feeds,
 )
+from events.formats.json_hints import without_hints
 
 
 def read_json(utf8: bytes) -> Document:
@@ -29,17 +30,17 @@ def read_json(utf8: bytes) -> Document:
         )
     except ValueError as error:
         raise _malformed(utf8, str(error)) from error
-    if not isinstance(value, dict):
-        what = "an array" if isinstance(value, list) else "a single value"
-        raise Malformed(
-            f"The body is {what}, but every printIQ event is one JSON object. Send the objects one by one."
-        )
     _refuse_depth(value, utf8)
     if b"\\" in utf8 and (b"\\r" in utf8 or b"\\u000" in utf8):
         value = with_line_feeds(value)
-    return Document(Format.JSON, None, value)
+    warnings: tuple[Problem, ...] = ()
+    if _HINT.search(utf8):
+        value, warnings = without_hints(value, max_values(utf8))
+    return Document(Format.JSON, None, value, warnings)
 
 
+# Names that serializers write beside the object's own: Json.NET's, DataContract's, XML's made JSON.
+_HINT = re.compile(rb'"(?:[@#?!$]|__type)')
 _STRING = re.compile(rb'"(?:\\.|[^"\\])*+"?+', re.DOTALL)
 
 
@@ -54,7 +55,7 @@ def _marks(utf8: bytes) -> int:
     return utf8.count(b",") + utf8.count(b"{") + utf8.count(b"[")
 
 
-def _refuse_depth(value: dict[str, Json], utf8: bytes) -> None:
+def _refuse_depth(value: Json, utf8: bytes) -> None:
     if utf8.count(b"{") + utf8.count(b"[") <= MAX_DEPTH:
         return
     level: list[Json] = [value]

@@ -1,14 +1,17 @@
-"""XML as plain members, as .NET's JSON of the same object would have them."""
+"""XML as plain values, as .NET's JSON of the same object would have them."""
 
 import re
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
 from events.errors import Malformed
+from events.formats import markup
 from events.formats.document import (
     MAX_DEPTH,
     MAX_VALUES,
     Document,
+    Element,
     Format,
     Json,
     max_values,
@@ -16,81 +19,101 @@ from events.formats.document import (
     too_many_values,
     with_line_feeds,
 )
+from events.formats.lists import Repeated, add, is_list_of
+from events.formats.namespaces import (
+    ADDRESSED,
+    DIFFGRAM,
+    HINTS,
+    JSON_NET,
+    SCHEMA,
+    SOAP_ENVELOPES,
+    XML,
+    type_hints,
+)
+from events.formats.references import REF, resolved
+from events.formats.xml_characters import Forbidden
 from events.formats.xml_parser import local_name, parse_xml
 
 MAX_ATTRIBUTES = 1_000
-
-_OWN_NAMESPACES = (
-    "{http://www.w3.org/2001/XMLSchema-instance}",
-    "{http://schemas.microsoft.com/2003/10/Serialization/}",
-)
-_OWN_ATTRIBUTES = ("nil", "{http://www.w3.org/XML/1998/namespace}space")
-_NET_TYPES = {
-    "string",
-    "int",
-    "long",
-    "short",
-    "decimal",
-    "double",
-    "float",
-    "boolean",
-    "dateTime",
-    "guid",
-    "anyType",
-}
 
 
 def read_xml(utf8: bytes) -> Document:
     """Read XML in UTF-8. Raises Malformed."""
     if len(utf8) > MAX_VALUES:  # each value takes at least a byte
         _refuse_too_many(utf8)
-    root = parse_xml(utf8)
+    forbidden = Forbidden.hidden_in(utf8)
+    root = parse_xml(utf8 if forbidden is None else forbidden.text)
+    _drop_noise(root, utf8)
     name = local_name(root.tag)
-    value = tree(root, has_references=b"&#" in utf8)
-    if isinstance(value, list):  # a root named like a list of what it holds
-        members: dict[str, Json] = {local_name(root[0].tag): value}
-    elif isinstance(value, dict):
-        members = value
-    else:
-        members = {} if value is None else {"#text": value}
-    _add_attributes(members, root)
-    return Document(Format.XML, name, members)
+    short = _short(root, utf8) if forbidden is None else None
+    if short is not None:
+        return Document(Format.XML, name, _rooted(short, root))
+    reader = _Reader(root, utf8, forbidden)
+    value, beside = reader.value(root, MAX_DEPTH)
+    if beside and isinstance(value, list):
+        value = {local_name(root[0].tag): value, **beside}
+    value = _rooted(value, root)
+    warnings = forbidden.warnings if forbidden else ()
+    if reader.has_references:
+        value, unresolved = resolved(value, reader.targets, max_values(utf8))
+        warnings += unresolved
+    return Document(Format.XML, name, value, warnings)
 
 
-_XML_VALUE = re.compile(rb"<(?!/)|=\s*+[\"']")
+def _rooted(value: Json, root: etree._Element) -> Json:
+    # A root named like a list of what it holds is an object that holds the list.
+    if isinstance(value, list) and len(root) and not local_name(root.tag).lower().startswith("arrayof"):
+        return {local_name(root[0].tag): value}
+    return {} if value is None else value
+
+
+_VALUE = re.compile(rb"<(?!/)|=\s*+[\"']")
 
 
 def _refuse_too_many(utf8: bytes) -> None:
     # Most bodies have too few marks even if all equals signs count.
     most = max_values(utf8)
-    if utf8.count(b"<") + utf8.count(b"=") > most and len(_XML_VALUE.findall(utf8)) > most:
+    if utf8.count(b"<") + utf8.count(b"=") > most and len(_VALUE.findall(utf8)) > most:
         raise too_many_values(most)
 
+
+def _drop_noise(root: etree._Element, utf8: bytes) -> None:
+    """Remove what serializers of tables write beside the rows: schemas, and the rows before a change."""
+    if SCHEMA.encode() in utf8 or DIFFGRAM.encode() in utf8:
+        noise = (f"{{{SCHEMA}}}schema", f"{{{DIFFGRAM}}}before", f"{{{DIFFGRAM}}}errors")
+        for element in list(root.iter(*noise)):
+            if (parent := element.getparent()) is not None:
+                parent.remove(element)
+
+
+# -- the short way -------------------------------------------------------------------------------------------
 
 # Any but the serializers' own on an empty element, which mean only that it is empty.
 _has_attributes = etree.XPath(
     "boolean(/descendant::*/attribute::*[../node() or not("
-    + " or ".join(f"namespace-uri() = '{namespace.strip('{}')}'" for namespace in _OWN_NAMESPACES)
+    + " or ".join(f"namespace-uri() = '{namespace}'" for namespace in HINTS)
     + ")])"
 )
+# What the short way cannot read: character references, encoded names, references to other elements.
+_UNCOMMON = re.compile(rb"&#|_x[0-9A-Fa-f]{4}_|:Ref=|:ref=|href=")
 
 
 class _MixedContentError(Exception):
     """A document with text beside elements, which the short way cannot read."""
 
 
-def tree(root: etree._Element, *, has_references: bool) -> Json:
-    """Read a document the short way; the long one only where it has more than elements and their texts."""
-    if len(root) and not has_references and not _has_attributes(root):
-        try:
-            return _common(root, local_name(root.tag), MAX_DEPTH)
-        except _MixedContentError:
-            pass
-    return _value(root, MAX_DEPTH)
+def _short(root: etree._Element, utf8: bytes) -> Json:
+    """Read a document that has only elements and their texts; return None for any other."""
+    if not len(root) or _UNCOMMON.search(utf8) or _has_attributes(root):
+        return None
+    try:
+        return _common(root, local_name(root.tag), MAX_DEPTH)
+    except _MixedContentError:
+        return None
 
 
 def _common(element: etree._Element, name: str, levels: int) -> Json:
-    """Return what _value returns, where there are neither attributes nor escaped line ends."""
+    """Return what the reader gives, where there are neither attributes nor escaped line ends."""
     if not levels:
         raise too_deep()
     if element.text:
@@ -102,89 +125,184 @@ def _common(element: etree._Element, name: str, levels: int) -> Json:
             tag = local_name(tag)
         value = _common(child, tag, levels - 1) if len(child) else child.text
         if tag in members:
-            _add(members, tag, value)
+            add(members, tag, value)
         else:
             members[tag] = value
         if child.tail:
             raise _MixedContentError
-    return _unless_list(members, name) if len(members) == 1 else members
-
-
-def _value(element: etree._Element, levels: int) -> Json:
-    if not len(element):
-        return None if _is_nil(element) else _text(element.text)
-    if not levels:
-        raise too_deep()
-    members: dict[str, Json] = {}
-    texts = [element.text]
-    for child in element:
-        name = local_name(child.tag)
-        value = _value(child, levels - 1)
-        _add(members, name, value)
-        if child.attrib:
-            if isinstance(value, dict):
-                _add_attributes(value, child)
-            else:
-                _add_attributes(members, child, f"{name}@")
-        texts.append(child.tail)
-    if text := "".join(text for text in texts if text and not text.isspace()):
-        members["#text"] = _text(text)
-        return members
-    return _unless_list(members, local_name(element.tag)) if len(members) == 1 else members
-
-
-def _unless_list(members: dict[str, Json], name: str) -> Json:
-    """Return the one member, or the items alone where it is what a list of this name holds."""
-    ((item, value),) = members.items()
-    if name == f"{item}s" or _is_list_of(name, item):
-        return value if isinstance(value, _Repeated) else [value]
+    if len(members) == 1:
+        ((item, only),) = members.items()
+        if is_list_of(name, item):
+            return only if isinstance(only, Repeated) else [only]
     return members
 
 
-class _Repeated(list[Json]):
-    """A list made of repeated elements, as against one that is an element's own value."""
+# -- the long way --------------------------------------------------------------------------------------------
+
+_ENCODED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
-def _add(members: dict[str, Json], name: str, value: Json) -> None:
-    if name not in members:
-        members[name] = value
-    elif isinstance(earlier := members[name], _Repeated):
-        earlier.append(value)
-    else:
-        members[name] = _Repeated([earlier, value])
+def _name(element: etree._Element) -> str:
+    """Return an element's local name as XmlConvert.DecodeName does: `Order_x0020_ref` is `Order ref`."""
+    name = local_name(element.tag)
+    return _ENCODED.sub(lambda found: chr(int(found[1], 16)), name) if "_x" in name else name
 
 
-def _add_attributes(members: dict[str, Json], element: etree._Element, prefix: str = "") -> None:
-    for name, text in _attributes(element):
-        if not name.startswith(_OWN_NAMESPACES) and name not in _OWN_ATTRIBUTES:
-            own = prefix + local_name(name)
-            _add(members, own if prefix or own not in members else f"@{own}", _text(text))
+class _Attributes:
+    """An element's attributes: the sender's own, and what the serializers' mean."""
+
+    def __init__(self, element: etree._Element, types: frozenset[str]) -> None:
+        if len(element.attrib) > MAX_ATTRIBUTES:  # lxml searches all attributes for each
+            raise Malformed(
+                f"The element {local_name(element.tag)[:60]!r} has more than {MAX_ATTRIBUTES:,} attributes."
+            )
+        self.own: dict[str, str] = {}
+        self.is_nil = self.is_item = self.is_array = False
+        self.id: str | None = None
+        self.ref: str | None = None
+        for key, given in element.attrib.items():
+            self._read(str(key), str(given), types)
+
+    def _read(self, key: str, text: str, types: frozenset[str]) -> None:
+        namespace, _, name = key.removeprefix("{").rpartition("}")
+        is_true = text.strip().lower() in {"true", "1"}
+        if name == "nil":
+            self.is_nil = self.is_nil or is_true
+        elif namespace == JSON_NET:
+            self.is_item = name == "Array" and is_true
+        elif namespace in ADDRESSED and name.lower() in {"id", "ref"}:
+            if name.lower() == "id":
+                self.id = text
+            else:
+                self.ref = text.removeprefix("#")
+        elif not namespace and name == "href" and text.startswith("#"):
+            self.own[name] = text
+            self.ref = text[1:]
+        elif namespace in HINTS or (namespace == XML and name == "space"):
+            pass
+        elif not namespace and name == "type" and text in types:
+            self.is_array = text == "array"
+            self.is_nil = self.is_nil or text == "null"
+        else:
+            if not namespace and name == "id":
+                self.id = text
+            self.own.setdefault(name, text)
 
 
-def _text(text: str | None) -> Json:
-    # .NET writes carriage returns as character references, which XML does not normalise.
-    return with_line_feeds(text) if text and "\r" in text else text
+_NO_ATTRIBUTES = _Attributes(etree.Element("none"), frozenset())
 
 
-def _attributes(element: etree._Element) -> list[tuple[str, str]]:
-    if len(element.attrib) > MAX_ATTRIBUTES:  # lxml searches all attributes for each
-        raise Malformed(
-            f"The element {local_name(element.tag)[:60]!r} has more than {MAX_ATTRIBUTES:,} attributes."
-        )
-    return [(str(name), str(text)) for name, text in element.attrib.items()]
+class _Reader:
+    """Reads any document, with what it knows of the whole of it."""
+
+    def __init__(self, root: etree._Element, utf8: bytes, forbidden: Forbidden | None) -> None:
+        self.targets: dict[str, Json] = {}
+        self._forbidden = forbidden
+        self._types = type_hints(root.get("type"))
+        self._refs = self._references(root) if _ADDRESS.search(utf8) else set()
+        self.has_references = bool(self._refs)
+
+    def _references(self, root: etree._Element) -> set[str]:
+        all_attributes = (_Attributes(element, self._types) for element in root.iter() if not len(element))
+        return {each.ref for each in all_attributes if each.ref is not None}
+
+    def value(self, element: etree._Element, levels: int) -> tuple[Json, dict[str, Json]]:
+        """Return an element's value, and the attributes that are kept beside it where it is a list."""
+        attributes = _Attributes(element, self._types) if element.attrib else _NO_ATTRIBUTES
+        if attributes.ref is not None and not len(element) and local_name(element.tag) != "a":
+            return {REF: attributes.ref}, {}
+        own = attributes.own
+        if attributes.id is not None and attributes.id in self._refs:
+            own = {name: text for name, text in own.items() if name != "id" or text != attributes.id}
+        value, beside = self._content(element, attributes, own, levels)
+        if attributes.id is not None and attributes.id in self._refs:
+            self.targets[attributes.id] = value
+        return value, beside
+
+    def _content(
+        self, element: etree._Element, attributes: _Attributes, own: dict[str, str], levels: int
+    ) -> tuple[Json, dict[str, Json]]:
+        if not len(element):
+            text = None if attributes.is_nil else self.text(element.text)
+            if attributes.is_array and (text is None or not str(text).strip()):
+                return [], self._beside(own)
+            return (self._with_attributes({} if text is None else {"#text": text}, own) if own else text), {}
+        if not levels:
+            raise too_deep()
+        members, texts, is_single = self._members(element, levels)
+        if attributes.is_array and not texts:
+            return _items(members), self._beside(own)
+        if is_single and not texts:
+            ((item, only),) = members.items()
+            if is_list_of(_name(element), item):
+                return (only if isinstance(only, Repeated) else [only]), self._beside(own)
+        if texts:
+            members["#text"] = markup.joined(texts)
+        names = [local_name(child.tag) for child in element]
+        if texts or markup.is_inline(names):
+            whole = self._with_attributes(members, own)
+            if markup.is_inline(names):
+                whole.markup = self._restored(_inner_xml(element))
+                whole.words = self._restored(markup.words(element))
+            return whole, {}
+        return (self._with_attributes(members, own) if own else members), {}
+
+    def _members(self, element: etree._Element, levels: int) -> tuple[dict[str, Json], list[str], bool]:
+        members: dict[str, Json] = {}
+        texts = [element.text]
+        in_body = local_name(element.tag) == "Body" and element.tag.startswith(SOAP_ENVELOPES)
+        for child in element:
+            texts.append(child.tail)
+            value, beside = self.value(child, levels - 1)
+            if in_body and self.has_references and _Attributes(child, self._types).id in self._refs:
+                continue  # it is where it is referred to
+            name = _name(child)
+            if child.attrib and _Attributes(child, self._types).is_item and name not in members:
+                members[name] = Repeated([value])
+            else:
+                add(members, name, value)
+            for attribute, text in beside.items():
+                add(members, f"{name}@{attribute}", text)
+        found = [str(self.text(text)) for text in texts if text and not text.isspace()]
+        return members, found, len(members) == 1
+
+    def _with_attributes(self, members: dict[str, Json], own: dict[str, str]) -> Element:
+        whole = Element(members)
+        names = []
+        for name, text in own.items():
+            free = f"@{name}" if name in members else name
+            names.append(free)
+            whole[free] = self.text(text)
+        whole.attributes = frozenset(names)
+        return whole
+
+    def _beside(self, own: dict[str, str]) -> dict[str, Json]:
+        return {name: self.text(text) for name, text in own.items()}
+
+    def text(self, text: str | None) -> Json:
+        if not text:
+            return text
+        if "\r" in text:  # .NET writes carriage returns as character references, which XML keeps
+            text = str(with_line_feeds(text))
+        return self._restored(text)
+
+    def _restored(self, text: str) -> str:
+        return self._forbidden.restored(text) if self._forbidden else text
 
 
-def _is_nil(element: etree._Element) -> bool:
-    return any(
-        local_name(name) == "nil" and text.strip().lower() in {"true", "1"}
-        for name, text in _attributes(element)
-    )
+_ADDRESS = re.compile(rb":Ref=|:ref=|href=")
 
 
-def _is_list_of(container: str, item: str) -> bool:
-    container, folded = container.lower(), item.lower()
-    return (
-        container in {f"{folded}s", f"{folded}es", f"{folded.removesuffix('y')}ies", f"{folded}list"}
-        or container == f"arrayof{folded}"
-        or item in _NET_TYPES
-    )
+def _items(members: dict[str, Json]) -> Json:
+    items: list[Json] = []
+    for value in members.values():
+        items += value if isinstance(value, Repeated) else [value]
+    return items
+
+
+_DECLARATIONS = re.compile(r"\sxmlns(?::[\w.-]+)?=(\"[^\"]*\"|'[^']*')")
+
+
+def _inner_xml(element: etree._Element) -> str:
+    inner = "".join(etree.tostring(child, encoding="unicode") for child in element)
+    return escape(element.text or "") + _DECLARATIONS.sub("", inner)

@@ -1,13 +1,14 @@
 """Acceptances: a quote that became jobs of a sales order. From printIQ's documents and integrators' code."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, override
 
 from events.fields import Many, One, Part, also
 from events.models.payload import Payload
 from events.models.quote import MiddlewareDetail
+from events.models.statuses import STATUS_IDS, STATUSES, status_of
 from events.subjects import Kind, Subject, key, likely, subject
-from events.values import Integer, Number, Text
+from events.values import DateOrDateTime, Integer, Number, Text
 
 
 class ProductDelivery(Part):
@@ -31,17 +32,40 @@ class AcceptanceProduct(Part):
     AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
 
 
+# The names under which the number of a sales order may come.
+ORDERS = ("SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo", "OrderNo", "OrderNumber")
+
+
 class AcceptanceDetails(Payload):
     OBJECT: ClassVar = "AcceptanceDetails"
+    KEYS: ClassVar = ("QuoteNo", "JobNo", *ORDERS)
 
     QuoteNo: Text = also("QuoteNumber")
     TotalPrice: Number = None
     JobReference: Text = None
     CurCode: Text = None
     JobNo: Text = also("JobNumber")
+    AcceptanceKey: Integer = None
+    AcceptanceDetailKey: Integer = None
+    SpecialInstructions: Text = None
+    JobTitle: Text = None
+    CustomerReference: Text = None
+    ExternalJobReference: Text = None
+    DueDate: DateOrDateTime = None
+    CustomerExpectedDate: DateOrDateTime = None
+    DeliveryNotes: Text = None
+    # "Create Job", then "Preflight", "Proof", …
+    Workflow: Text = None
+    Status: Text = also(*STATUSES)
+    StatusID: Integer = also(*STATUS_IDS)
     Products: Many[AcceptanceProduct] = ()
     AcceptanceProductDeliveryDetails: Many[ProductDelivery] = ()
     AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
+
+    @property
+    @override
+    def status(self) -> str | None:
+        return status_of(self.Status, self.StatusID)
 
     def subjects(self) -> Iterator[Subject]:
         """Yield the job where there is exactly one, else the sales order, else the quote; then all others."""
@@ -51,16 +75,7 @@ class AcceptanceDetails(Payload):
         order = list(
             subject(
                 Kind.ORDER,
-                likely(
-                    self,
-                    "SalesOrderNo",
-                    "SalesOrderNumber",
-                    "SONumber",
-                    "SONo",
-                    "OrderNo",
-                    "OrderNumber",
-                    "SOKey",
-                ),
+                key(likely(self, *ORDERS), SOKey=likely(self, "SOKey")),
             )
         )
         quote = list(subject(Kind.QUOTE, key(self.QuoteNo)))

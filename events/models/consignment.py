@@ -17,6 +17,7 @@ class ConsignmentDelivery(Part):
 
 class Consignment(Payload):
     OBJECT: ClassVar = "Consignment"
+    KEYS: ClassVar = ("ConsignmentNo",)
 
     ConsignmentNo: Text = None
     ConsignmentPrice: Number = None

@@ -14,6 +14,7 @@ from events.values import Boolean, Integer, Text
 
 class Customer(Payload):
     OBJECT: ClassVar = "Customer"
+    KEYS: ClassVar = ("Code",)
 
     ID: Integer = None
     Name: Text = None
@@ -31,11 +32,12 @@ class Customer(Payload):
     Country: Text = None
 
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.CUSTOMER, key(self.Code, self.ID))
+        yield from subject(Kind.CUSTOMER, key(self.Code, ID=self.ID))
 
 
 class CustomerContact(Payload):
     OBJECT: ClassVar = "CustomerContact"
+    KEYS: ClassVar = ("ContactKey", "Email")
 
     ContactKey: Integer = None
     IntegrationID: Text = None
@@ -50,12 +52,13 @@ class CustomerContact(Payload):
     CustomerCode: Text = None
 
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.CONTACT, key(self.ContactKey, self.Email))
-        yield from subject(Kind.CUSTOMER, key(self.CustomerCode, self.CustomerID))
+        yield from subject(Kind.CONTACT, key(self.ContactKey, email=self.Email))
+        yield from subject(Kind.CUSTOMER, key(self.CustomerCode, ID=self.CustomerID))
 
 
 class CustomerAddress(Payload):
     OBJECT: ClassVar = "CustomerAddress"
+    KEYS: ClassVar = ("AddressKey",)
 
     AddressKey: Integer = None
     Type: Text = None
@@ -78,6 +81,6 @@ class CustomerAddress(Payload):
     def subjects(self) -> Iterator[Subject]:
         code, name = key(self.CustomerCode), key(self.Name)
         yield from subject(
-            Kind.ADDRESS, key(self.AddressKey) or (f"{code}/{name}" if code and name else None)
+            Kind.ADDRESS, key(self.AddressKey, name=f"{code}/{name}" if code and name else None)
         )
-        yield from subject(Kind.CUSTOMER, key(self.CustomerCode, self.CustomerID))
+        yield from subject(Kind.CUSTOMER, key(self.CustomerCode, ID=self.CustomerID))

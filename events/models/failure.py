@@ -8,13 +8,26 @@ from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Boolean, Text
 
+# The names under which an order may come: those of cXML, and the columns of a CSV import.
+ORDERS = (
+    "SalesOrderNo",
+    "SalesOrderNumber",
+    "OrderNo",
+    "OrderNumber",
+    "OrderID",
+    "OrderReference",
+    "PayloadID",
+)
+
 
 class JobFailData(Payload):
     OBJECT: ClassVar = "JobFailData"
     DOCUMENTED: ClassVar = False
+    KEYS: ClassVar = ("JobNo", "QuoteNo", *ORDERS)
 
     JobNo: Text = also("JobNumber")
     QuoteNo: Text = also("QuoteNumber")
+    OrderRef: Text = also("Order ref")
     # Its own members, not those of a response envelope: this object is about an error.
     IsError: Boolean = None
     ErrorMessage: Text = None
@@ -22,16 +35,7 @@ class JobFailData(Payload):
     def subjects(self) -> Iterator[Subject]:
         """Yield the failure by the first there is of job, order, quote and file name; then each of them."""
         job = key(self.JobNo)
-        order = likely(
-            self,
-            "SalesOrderNo",
-            "SalesOrderNumber",
-            "OrderNo",
-            "OrderNumber",
-            "OrderID",
-            "OrderReference",
-            "PayloadID",
-        )
+        order = key(self.OrderRef, likely(self, *ORDERS))
         quote = key(self.QuoteNo)
         file = likely(self, "FileName", "OriginalFileName", "CsvFileName", "XmlFileName", "File", "FilePath")
         yield from subject(Kind.FAILURE, job or order or quote or file)

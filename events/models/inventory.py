@@ -12,6 +12,7 @@ class InventoryTransaction(Payload):
     """One movement of stock; `TransactionType` is Pick, Return or Adjustment, in varying case."""
 
     OBJECT: ClassVar = "InventoryTransaction"
+    KEYS: ClassVar = ("ITKey",)
 
     TransactionType: Text = None
     IIKey: Integer = None
@@ -25,7 +26,7 @@ class InventoryTransaction(Payload):
     SOKey: Integer = None
 
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.TRANSACTION, key(self.ITKey, self.IICode))
+        yield from subject(Kind.TRANSACTION, key(self.ITKey, IICode=self.IICode))
         yield from subject(Kind.JOB, likely(self, "JobNo", "JobNumber"))
         yield from subject(Kind.ORDER, likely(self, "SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo"))
 

@@ -1,4 +1,4 @@
-"""Invoices, as in the responses of printIQ's API."""
+"""Invoices, as in the responses of printIQ's API, with the fields of an integrator's copy of them."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -32,6 +32,40 @@ class InvoiceDetail(Part):
     POKeys: Many[Integer] = ()
     FDKey: Integer = None
     IPOLKey: Integer = None
+    Actual: Number = None
+    Quoted: Number = None
+    BasePrice: Number = None
+    IDTPriceAdjustment_ForeignAmount: Number = None
+    IDTFreightPrice: Number = None
+    IDTFreightPrice_ForeignAmount: Number = None
+    IDTOriginalCost: Number = None
+    IDTOriginalFreightCost: Number = None
+    CommissionRate: Number = None
+    CommissionAmount: Number = None
+    ExistingAmountPaid: Number = None
+    IDTGSTDisplayRate: Number = None
+    IDTKinds: Integer = None
+    IMKey: Integer = None
+    ChargeType: Integer = None
+    RecordID: Integer = None
+    IICTKey: Integer = None
+    IsPaperLine: Boolean = None
+    IsBalanceLine: Boolean = None
+    IsCampaign: Boolean = None
+    IsValid: Boolean = None
+    LineIsDeposit: Boolean = None
+    IGLASuppressConsolidation: Boolean = None
+    QuotedSOIKeys: Many[Integer] = ()
+    TrackingCode: Text = None
+    TrackingCode2: Text = None
+    IIDRefNo: Text = None
+    IIDTitle: Text = None
+    QQDSName: Text = None
+    CampaignCode: Text = None
+    ProductTaxCode: Text = None
+    ApplicationPath: Text = None
+    ProdStatusID: Text = None
+    InvoiceCusCode: Text = None
 
 
 class InvoiceSummaryDetail(Part):
@@ -49,10 +83,12 @@ class InvoiceSummaryDetail(Part):
     QuoteNumber: Text = also("QuoteNo")
     QQADKey: Integer = None
     SOKey: Integer = None
+    IsCreditCardSurcharge: Boolean = None
 
 
 class Invoice(Payload):
     OBJECT: ClassVar = "Invoice"
+    KEYS: ClassVar = ("INVInvoiceNumber", "INVID")
 
     INVID: Integer = None
     INVInvoiceNumber: Text = None
@@ -76,7 +112,8 @@ class Invoice(Payload):
     INVInvoiceGST: Number = None
     INVInvoiceTotal: Number = None
     INVAmountPaid: Number = None
-    InvoiceRemaining: Number = None
+    # an amount or a boolean: both are seen
+    InvoiceRemaining: Text = None
     CurCode: Text = None
     CurRate: Number = None
     INVReference1: Text = None
@@ -111,12 +148,36 @@ class Invoice(Payload):
     INVReference30: Text = None
     INVNotes: Text = None
     TaxIntegrationError: Text = None
+    INVInvoiceSubTotal_ForeignAmount: Number = None
+    INVInvoiceTotal_ForeignAmount: Number = None
+    INVInvoiceGST_ForeignAmount: Number = None
+    CurDate: DateOrDateTime = None
+    INVDescription: Text = None
+    INVSupplierSiteName: Text = None
+    HistoryDescription: Text = None
+    IISID: Integer = None
+    INVID_IntersiteInvoice: Integer = None
+    INVID_CreditedFrom: Integer = None
+    INVID_ConsolidatedTo: Integer = None
+    INVSupplierSiteID: Integer = None
+    CurrencyOverriddenFromScreen: Boolean = None
+    INVInternallyInvoiced: Boolean = None
+    INVIsSalesInvoice: Boolean = None
+    CurForeignFixed: Boolean = None
+    INVIsCreditTopUp: Boolean = None
+    IsReinvoice: Boolean = None
+    GatewayTransactionAwaitingResponse: Boolean = None
+    INVExcludeFromAccountStatusCheck: Boolean = None
+    INVCanExport: Boolean = None
+    INVIsReadOnly: Boolean = None
+    INVHasSupplierLines: Boolean = None
+    CanConsolidate: Boolean = None
     InvoiceDetails: Many[InvoiceDetail] = ()
     InvoiceSummaryDetails: Many[InvoiceSummaryDetail] = ()
 
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.INVOICE, key(self.INVInvoiceNumber, self.INVID))
-        yield from subject(Kind.CUSTOMER, key(self.BillingCusCode, self.BillingCusID))
+        yield from subject(Kind.INVOICE, key(self.INVInvoiceNumber, INVID=self.INVID))
+        yield from subject(Kind.CUSTOMER, key(self.BillingCusCode, ID=self.BillingCusID))
         for line in self.InvoiceSummaryDetails:
             if isinstance(line, InvoiceSummaryDetail):
                 yield from subject(Kind.JOB, key(line.JobNumber))

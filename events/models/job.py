@@ -1,7 +1,7 @@
 """The Job XML document that printIQ hands to production systems, from genuine documents."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, override
 
 from events.fields import Many, One, Part, also
 from events.models.payload import Payload
@@ -185,6 +185,7 @@ class JobProduct(Part):
 
 class Job(Payload):
     OBJECT: ClassVar = "Job"
+    KEYS: ClassVar = ("JobNumber",)
 
     Config: One[JobConfig] = None
     JobNumber: Text = also("JobNo")
@@ -211,6 +212,11 @@ class Job(Payload):
     Deliveries: Many[JobDelivery] = ()
     Sections: Many[Section] = ()
     Operations: Many[Operation] = ()
+
+    @property
+    @override
+    def status(self) -> str | None:
+        return self.Product.Status if self.Product else None
 
     def subjects(self) -> Iterator[Subject]:
         yield from subject(Kind.JOB, key(self.JobNumber))

@@ -21,6 +21,7 @@ class ProductDetail(Payload):
     """A simplified product; an `ArtworkURL` of null means that there is no artwork."""
 
     OBJECT: ClassVar = "ProductDetail"
+    KEYS: ClassVar = ("ProductCode",)
 
     Name: Text = None
     QPDActive: Boolean = None
@@ -34,4 +35,4 @@ class ProductDetail(Payload):
     ArtworkURL: Text = None
 
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.PRODUCT, key(self.ProductCode, self.Name))
+        yield from subject(Kind.PRODUCT, key(self.ProductCode, name=self.Name))

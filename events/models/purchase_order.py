@@ -4,10 +4,11 @@ Nothing public is known of them but the names of some keys: the models take what
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, override
 
 from events.fields import also
 from events.models.payload import Payload
+from events.models.statuses import PURCHASE_ORDER_STATUSES
 from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Text
 
@@ -27,27 +28,43 @@ _JOBS = ("JobNo", "JobNumber")
 class PurchaseOrder(Payload):
     OBJECT: ClassVar = "PurchaseOrder"
     DOCUMENTED: ClassVar = False
+    KEYS: ClassVar = ("PONumber", "POKey", *_NUMBERS)
 
     PONumber: Text = also("PONum")
+    Status: Text = also(*PURCHASE_ORDER_STATUSES)
     POKey: Integer = None
     POPKey: Integer = None
 
+    @property
+    @override
+    def status(self) -> str | None:
+        return self.Status
+
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), self.POKey))
+        yield from subject(Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), POKey=self.POKey))
         yield from subject(Kind.JOB, likely(self, *_JOBS))
 
 
 class InventoryPurchaseOrder(Payload):
     OBJECT: ClassVar = "InventoryPurchaseOrder"
     DOCUMENTED: ClassVar = False
+    KEYS: ClassVar = ("PONumber", "IPOKey", *_NUMBERS)
 
     PONumber: Text = also("PONum")
+    Status: Text = also(*PURCHASE_ORDER_STATUSES)
     IPOKey: Integer = None
     IPOLKey: Integer = None
     INVRelatedIPOKey: Integer = None
 
+    @property
+    @override
+    def status(self) -> str | None:
+        return self.Status
+
     def subjects(self) -> Iterator[Subject]:
-        yield from subject(Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), self.IPOKey))
+        yield from subject(
+            Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), IPOKey=self.IPOKey)
+        )
 
 
 class OutsourcePurchaseOrder(PurchaseOrder):

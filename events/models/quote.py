@@ -40,6 +40,7 @@ class QuoteProduct(Part):
 
 class QuoteDetails(Payload):
     OBJECT: ClassVar = "QuoteDetails"
+    KEYS: ClassVar = ("QuoteNo",)
 
     QuoteNo: Text = also("QuoteNumber")
     EditingQQAdKey: Integer = None

@@ -29,6 +29,7 @@ class Category(Part):
 
 class SalesItem(Payload):
     OBJECT: ClassVar = "SalesItem"
+    KEYS: ClassVar = ("SIName",)
 
     SIName: Text = None
     SIDescription: Text = None

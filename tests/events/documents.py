@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from events import EventType, Payload
 from events.fields import FieldMap, FieldSpec, field_map
 from events.models import Part
+from events.values import Scalar
 
 
 class Known(NamedTuple):
@@ -37,12 +38,12 @@ ZONES: st.SearchStrategy[tzinfo] = st.integers(-14 * 60, 14 * 60).map(
     lambda minutes: timezone(timedelta(minutes=minutes))
 )
 ZONED = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)
-LEAVES: dict[type, st.SearchStrategy[Any]] = {
-    str: TEXTS,
-    bool: st.booleans(),
-    int: st.integers(-(10**18) + 1, 10**18 - 1),
-    Decimal: NUMBERS,
-    datetime: st.datetimes() | ZONED | st.dates(),
+LEAVES: dict[Scalar, st.SearchStrategy[Any]] = {
+    Scalar.TEXT: TEXTS,
+    Scalar.BOOLEAN: st.booleans(),
+    Scalar.INTEGER: st.integers(-(2**63), 2**63 - 1),
+    Scalar.DECIMAL: NUMBERS,
+    Scalar.DATE: st.datetimes(datetime(2, 1, 1)) | ZONED | st.dates(date(2, 1, 1)),
 }
 
 
@@ -51,7 +52,7 @@ def values(spec: FieldSpec) -> st.SearchStrategy[Any]:
         one: st.SearchStrategy[Any] = objects(spec.part)
     else:
         assert spec.leaf is not None
-        one = LEAVES[spec.leaf.types[0]]
+        one = LEAVES[spec.leaf.kind]
     return st.lists(one, max_size=3) if spec.many else st.none() | one
 
 
@@ -140,6 +141,7 @@ def xml_document(model: type[Payload], tree: Tree, choose: Choose) -> str:
 
 
 def element(name: str, tree: Tree, choose: Choose) -> str:
+    name = name.replace(" ", "_x0020_")  # as XmlConvert.EncodeName does
     if isinstance(tree, dict):
         members = [element(spelt(inner, value, choose), value, choose) for inner, value in tree.items()]
         blank = choose(st.sampled_from(["", "\n  "]))

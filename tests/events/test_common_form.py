@@ -13,7 +13,13 @@ from events.formats import MAX_DEPTH, xml_reader
 from events.formats.encoding import to_utf8
 from events.formats.xml_parser import parse_xml
 
-XML = [path for path in samples() if path.read_bytes().lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<")]
+# lxml alone cannot read a control character
+XML = [
+    path
+    for path in samples()
+    if path.stem not in {"control-character", "vertical-tab"}
+    and path.read_bytes().lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<")
+]
 
 NAMES = st.sampled_from(["Job", "Jobs", "Part", "Parts", "int", "x:Job", "Key"])
 TEXTS = st.sampled_from(["", " ", "\n  ", "a", " a ", "&#13;\n", "&#xD;", "&amp;", "<![CDATA[b]]>"])
@@ -38,7 +44,10 @@ DOCUMENTS = st.recursive(st.just("<Leaf/>"), elements, max_leaves=8).map(
 
 def the_long_way(xml: bytes) -> tuple[Any, Any]:
     root = parse_xml(xml)
-    return xml_reader.tree(root, has_references=b"&#" in xml), xml_reader._value(root, MAX_DEPTH)
+    reader = xml_reader._Reader(root, xml, None)
+    long, _ = reader.value(root, MAX_DEPTH)
+    short = xml_reader._short(root, xml)
+    return (long if short is None else short), long
 
 
 @given(DOCUMENTS)
@@ -87,5 +96,5 @@ def test_no_sender_can_fill_the_memory_with_names() -> None:
 @pytest.mark.parametrize("exponent", ["999999999", "-999999999", "400", "-400", "99999999999999999999"])
 def test_an_endless_number_in_place_of_a_key_is_kept_as_it_came(exponent: str) -> None:
     event = read("CreateQuote", f'{{"QuoteNo": "Q1", "EditingQQAdKey": "1e{exponent}"}}')
-    assert f'"EditingQQAdKey":"1e{exponent}"'.encode() in event.data
+    assert f'"_unread":{{"/EditingQQAdKey":"1e{exponent}"}}'.encode() in event.data
     assert [warning.pointer for warning in event.warnings] == ["/EditingQQAdKey"]

@@ -85,9 +85,12 @@ def test_every_folder_of_the_corpus_is_an_event() -> None:
     assert {path.name for path in CORPUS.iterdir() if path.is_dir()} == {*EventType, "_refused"}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in samples() if path.parent.name == "ExportInvoice"], ids=sample_id
-)
+# Samples of a form alone, without amounts.
+NO_AMOUNTS = {"dates-narrow-blanks", "default-date", "error-message-without-error", "more-fields"}
+INVOICES = [path for path in samples() if path.parent.name == "ExportInvoice" and path.stem not in NO_AMOUNTS]
+
+
+@pytest.mark.parametrize("path", INVOICES, ids=sample_id)
 def test_an_invoice_adds_up(path: Path) -> None:
     data = json.loads(read("ExportInvoice", path.read_bytes()).data)
     net, tax, total = (Decimal(data[f"INVInvoice{part}"]) for part in ("SubTotal", "GST", "Total"))

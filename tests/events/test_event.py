@@ -40,37 +40,37 @@ SUBJECTS = [
         {"SalesOrderNo": "S1", "QuoteNo": "Q1", "Products": [{"JobNo": "J1"}, {"JobNo": "J2"}]},
         ["order S1", "quote Q1", "job J1", "job J2"],
     ),
-    ("CompleteOrder", {"SOKey": 4420}, ["order 4420"]),
+    ("CompleteOrder", {"SOKey": 4420}, ["order SOKey:4420"]),
     ("CompleteOrder", {"Order": {"SalesOrderNumber": "S1"}}, ["order S1"]),
     ("CreateQuote", {"QuoteNo": " Q1v1\n"}, ["quote Q1v1"]),
     ("CreateQuote", {"QuoteNo": "Q1\tv1\x00"}, ["quote Q1 v1"]),
     ("CreateQuote", {"QuoteNo": "x" * 5_000}, []),
     ("CreateCustomer", {"ID": 7, "Code": "KOW"}, ["customer KOW"]),
-    ("CreateCustomer", {"ID": 7, "Code": ""}, ["customer 7"]),
+    ("CreateCustomer", {"ID": 7, "Code": ""}, ["customer ID:7"]),
     ("CreateCustomer", {"ID": -1, "Code": "0"}, []),
     (
         "CreateCustomerContact",
         {"ContactKey": 0, "Email": "a@example.com", "CustomerID": 7},
-        ["contact a@example.com", "customer 7"],
+        ["contact email:a@example.com", "customer ID:7"],
     ),
     (
         "CreateCustomerAddress",
         {"CustomerCode": "KOW", "Name": "Dock 4"},
-        ["address KOW/Dock 4", "customer KOW"],
+        ["address name:KOW/Dock 4", "customer KOW"],
     ),
     ("CreateCustomerAddress", {"CustomerCode": "KOW"}, ["customer KOW"]),
-    ("ExportInvoice", {"INVInvoiceNumber": None, "INVID": 50973}, ["invoice 50973"]),
+    ("ExportInvoice", {"INVInvoiceNumber": None, "INVID": 50973}, ["invoice INVID:50973"]),
     (
         "ExportInvoice",
         {
             "INVID": 1,
             "InvoiceSummaryDetails": [{"JobNumber": "J1"}, "odd", {"JobNumber": "J1", "QuoteNumber": "Q1"}],
         },
-        ["invoice 1", "job J1", "quote Q1"],
+        ["invoice INVID:1", "job J1", "quote Q1"],
     ),
-    ("InventoryTransactionInserted", {"ITKey": -1, "IICode": "SILK"}, ["transaction SILK"]),
+    ("InventoryTransactionInserted", {"ITKey": -1, "IICode": "SILK"}, ["transaction IICode:SILK"]),
     ("ExportPurchaseOrder", {"OrderNumber": "PO-1", "POKey": 9}, ["purchase-order PO-1"]),
-    ("InventoryPOStatusChange", {"IPOKey": 9}, ["purchase-order 9"]),
+    ("InventoryPOStatusChange", {"IPOKey": 9}, ["purchase-order IPOKey:9"]),
     ("InventoryPOStatusChange", {"IPOKey": 9, "IPONumber": "IPO-4"}, ["purchase-order IPO-4"]),
     ("FailCxmlJob", {"FileName": "a.xml", "PayloadID": "P1"}, ["failure P1", "order P1"]),
     ("FailXMPieJob", {"FileName": "a.csv"}, ["failure a.csv"]),
@@ -79,7 +79,7 @@ SUBJECTS = [
         {"QuoteNo": "Q1", "OrderNo": "S1", "JobNo": "J1"},
         ["failure J1", "job J1", "order S1", "quote Q1"],
     ),
-    ("ProductUpdated", {"Name": "Cards"}, ["product Cards"]),
+    ("ProductUpdated", {"Name": "Cards"}, ["product name:Cards"]),
     ("ExpireQuote", {"QuoteNo": "00000000-0000-0000-0000-000000000000"}, []),
 ]
 
@@ -104,7 +104,7 @@ def test_a_thousand_subjects_are_enough() -> None:
     lines = [{"JobNumber": f"J{number}"} for number in range(1_200)]
     event = read("ExportInvoice", json.dumps({"INVID": 1, "InvoiceSummaryDetails": lines}))
     assert len(event.subjects) == 1_000
-    assert event.subject == Subject(Kind.INVOICE, "1")
+    assert event.subject == Subject(Kind.INVOICE, "INVID:1")
     assert "Of its 1,201 business keys the first 1,000" in event.warnings[0].message
 
 

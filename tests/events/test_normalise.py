@@ -61,7 +61,7 @@ def test_what_stands_beside_a_wrapped_object_is_kept() -> None:
 def test_names_that_were_made_to_collide_are_all_kept() -> None:
     names = {"@" * count + "Site": count for count in range(300)}
     found = data("CreateQuote", json.dumps({"QuoteDetails": {"QuoteNo": "Q1", **names}, **names}))
-    assert [found["@" * count + "Site"] for count in range(600)] == [*range(300), *range(300)]
+    assert sorted(found["@" * count + "Site"] for count in range(600)) == sorted([*range(300)] * 2)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ UNKNOWN_SHAPES = [
     '{"QuoteDetails": "x"}',
     "<QuoteDetails>x</QuoteDetails>",
     "<Foo><Bar>1</Bar></Foo>",
-    "<A><QuoteDetails><QuoteNo>1</QuoteNo></QuoteDetails><QuoteDetails><QuoteNo>2</QuoteNo></QuoteDetails></A>",
+    "<Foo><Bar>1</Bar><Bar>2</Bar></Foo>",
 ]
 
 
@@ -226,7 +226,8 @@ def test_another_object_than_the_event_sends_is_refused(
             "CreateQuote",
             '{"QuoteNo": "Q1", "EditingQQAdKey": 1, "INVID": 1, "INVInvoiceNumber": 1, "INVInvoiceDate": 1}',
         ),
-        ("CreateQuote", '{"INVID": 1, "INVInvoiceNumber": 1}'),
+        ("CreateQuote", '{"INVID": 1, "Odd": 1}'),
+        ("CreateQuote", '{"INVID": 1}'),
         ("CreateJobXml", '{"QuoteNo": "Q1", "TotalPrice": 1, "Job": {"JobNumber": "J1"}}'),
         # nobody has written down what these objects hold
         (
@@ -317,15 +318,11 @@ def test_a_list_of_keys_is_a_list_of_numbers(body: str) -> None:
 def test_one_item_of_a_wrong_shape_leaves_the_others_typed() -> None:
     body = '{"QuoteNo": "Q1", "Products": [{"ProductKey": "7"}, 5, {"ProductKey": "x"}, [true]]}'
     found = data("CreateQuote", body)
-    assert [item["ProductKey"] if isinstance(item, dict) else item for item in found["Products"]] == [
-        7,
-        "5",
-        "x",
-        "true",
-    ]
-    unread = "Could not be read; kept as it came."
-    assert warnings("CreateQuote", body) == [
-        f"/Products/{place} {unread}" for place in ("1", "2/ProductKey", "3")
+    assert [item["ProductKey"] for item in found["Products"]] == [7, None]
+    unread = {"/Products/1/ProductKey": "x", "/Products/2": "5", "/Products/3": "true"}
+    assert found["_unread"] == unread
+    assert sorted(warnings("CreateQuote", body)) == [
+        f"{place} Could not be read; kept as it came in _unread." for place in unread
     ]
 
 
@@ -346,12 +343,13 @@ def test_no_more_than_twenty_oddities_are_told() -> None:
 # -- XML ----------------------------------------------------------------------------------------------------
 
 ELEMENTS = [
-    ("<A><X a='1'>t</X></A>", {"X": "t", "X@a": "1"}),
-    ("<A><X a='1'/></A>", {"X": None, "X@a": "1"}),
-    ("<A><X a='1'>t</X><X a='2'>u</X></A>", {"X": ["t", "u"], "X@a": ["1", "2"]}),
+    ("<A><X a='1'>t</X></A>", {"X": {"#text": "t", "a": "1"}}),
+    ("<A><X a='1'/></A>", {"X": {"a": "1"}}),
+    ("<A><X a='1'>t</X><X a='2'>u</X></A>", {"X": [{"#text": "t", "a": "1"}, {"#text": "u", "a": "2"}]}),
     ("<A><X a='1'><b>t</b></X></A>", {"X": {"a": "1", "b": "t"}}),
     ("<A><X b='1'><b>t</b></X></A>", {"X": {"@b": "1", "b": "t"}}),
-    ("<A><X>t<b/>u</X></A>", {"X": {"#text": "tu", "b": None}}),
+    ("<A><X>t<b/>u</X></A>", {"X": "t<b/>u"}),
+    ("<A><X>t<y/>u</X></A>", {"X": {"#text": "t u", "y": None}}),
     ("<A><X><![CDATA[<t>]]></X></A>", {"X": "<t>"}),
     ("<A><X>t<!-- no -->u<?no no?></X></A>", {"X": "tu"}),
     ("<A><X>a&#13;\nb&#xD;c</X></A>", {"X": "a\nb\nc"}),
@@ -361,7 +359,7 @@ ELEMENTS = [
     ("<A><X><string>1</string></X></A>", {"X": ["1"]}),
     ("<A><X nil='true'/></A>", {"X": None}),
     ("<A><X xml:space='preserve'> t </X></A>", {"X": " t "}),
-    ("<A xmlns='u' xmlns:x='v'><x:X x:a='1'>t</x:X></A>", {"X": "t", "X@a": "1"}),
+    ("<A xmlns='u' xmlns:x='v'><x:X x:a='1'>t</x:X></A>", {"X": {"#text": "t", "a": "1"}}),
     ("<A xmlns:i='http://www.w3.org/2001/XMLSchema-instance'><X i:type='s'>t</X></A>", {"X": "t"}),
     ("<A a='1'/>", {"a": "1"}),
     ("<A a='1'>t</A>", {"#text": "t", "a": "1"}),

@@ -22,7 +22,10 @@ CORPUS = ROOT / "tests" / "corpus"
 SAMPLES = sorted(
     path
     for path in CORPUS.glob("[!_]*/*")
-    if path.suffix in {".json", ".xml"} and not path.name.endswith(".expected.json")
+    if path.suffix in {".json", ".xml"}
+    and not path.name.endswith(".expected.json")
+    # a document inside a text is a text to whoever invents another in its place
+    and path.stem not in {"json-in-member", "json-in-string", "xml-in-soap", "xml-in-string"}
 )
 
 

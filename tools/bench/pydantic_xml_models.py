@@ -1,5 +1,7 @@
 """Makes the models with which pydantic-xml reads the same documents into the same known fields."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pydantic_xml
@@ -7,6 +9,15 @@ from lxml import etree
 
 from events.fields import FieldSpec, field_map
 from events.models import Part
+from events.values import Scalar
+
+_TYPES: dict[Scalar, type] = {
+    Scalar.TEXT: str,
+    Scalar.BOOLEAN: bool,
+    Scalar.DECIMAL: Decimal,
+    Scalar.INTEGER: int,
+    Scalar.DATE: datetime,
+}
 
 
 def peer_of(model: type[Part], element: etree._Element) -> Any:
@@ -28,7 +39,7 @@ def peer_of(model: type[Part], element: etree._Element) -> Any:
 def _field(spec: FieldSpec, found: etree._Element) -> tuple[Any, Any]:
     if spec.part is None:
         assert spec.leaf is not None
-        return (spec.leaf.types[0] | str | None, pydantic_xml.element(tag=spec.name, default=None))
+        return (_TYPES[spec.leaf.kind] | str | None, pydantic_xml.element(tag=spec.name, default=None))
     if not spec.many:
         return (peer_of(spec.part, found) | None, pydantic_xml.element(tag=spec.name, default=None))
     if not len(found):
