@@ -104,7 +104,7 @@ class Work(BaseModel):
     file: str | None = None
     size: int
     body: Annotated[bytes, BeforeValidator(_unpack), PlainSerializer(_pack, return_type=str)] | None = None
-    blob: BlobRef | None = None
+    blob: Annotated[BlobRef, AfterValidator(BlobRef.checked)] | None = None
     refusal: ProblemDetails | None = None
     attempt: int = Field(1, ge=1)
     # of the earlier attempts, those that failed for a reason that time does not heal

@@ -1,5 +1,6 @@
 """What a row of the route table consists of, and how an error becomes a response."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,11 @@ from events import EventError
 from handlers.app import App
 from handlers.errors import HandlerError
 from handlers.responses import Request, Response, problem
+
+_log = logging.getLogger("printiq.http")
+
+# From this status on, the fault is not the caller's.
+_OURS = 500
 
 type Handler = Callable[[Request, App], Awaitable[Response]]
 
@@ -53,4 +59,6 @@ async def respond(handling: Awaitable[Response]) -> Response:
     try:
         return await handling
     except (EventError, HandlerError) as error:
+        if error.status >= _OURS:
+            _log.error("Answered %d: %s", error.status, error)
         return problem(error)

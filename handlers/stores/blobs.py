@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
 from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.paths import Stored
 from handlers.stores.account import Account
-from handlers.stores.faults import storage_call, storage_write
+from handlers.stores.faults import BODY_SECONDS, storage_call, storage_write
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
@@ -46,9 +47,19 @@ class BlobRef(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read what `str` writes."""
+        """Read what `str` writes. Raises ValueError for a place that is not of this app's making."""
         container, _, name = text.partition("/")
-        return cls(ContainerName(container), name)
+        return cls(ContainerName(container), name).checked()
+
+    def checked(self) -> Self:
+        """Return this reference, if a delivery's blob can be there. Raises ValueError."""
+        if self.container not in _OF_DELIVERIES:
+            raise ValueError(f"the container {self.container} has no blobs of deliveries")
+        Stored.read(self.name)
+        return self
+
+
+_OF_DELIVERIES = {ContainerName.ARCHIVE, ContainerName.QUARANTINE}
 
 
 class Found(NamedTuple):
@@ -112,7 +123,7 @@ class Held:
             await asyncio.sleep(_RENEW_SECONDS)
             asked = time.monotonic()
             try:
-                with storage_call(f"keep {self._place}"):
+                async with storage_call(f"keep {self._place}"):
                     await self._lease.renew()
             except StorageFault:
                 continue
@@ -122,12 +133,12 @@ class Held:
             self._until = asked + _LEASE_SECONDS
 
     async def read(self) -> bytes:
-        with storage_call(f"read {self._place}"):
+        async with storage_call(f"read {self._place}"):
             return await (await self._client.download_blob(lease=self._lease)).readall()
 
     async def write(self, body: bytes) -> None:
         """Replace the content. Raises Conflict once the blob is lost."""
-        with storage_call(f"write {self._place}"):
+        async with storage_call(f"write {self._place}"):
             await self._client.upload_blob(body, overwrite=True, lease=self._lease)
 
 
@@ -144,14 +155,18 @@ class Opened:
 
     async def read(self) -> bytes:
         """Read all of it."""
-        with storage_call(f"read {self._place}"):
+        async with storage_call(f"read {self._place}", seconds=BODY_SECONDS):
             return await self._stream.readall()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read it piece by piece."""
-        with storage_call(f"read {self._place}"):
-            async for chunk in self._stream.chunks():
-                yield chunk
+        chunks = aiter(self._stream.chunks())
+        while True:
+            async with storage_call(f"read {self._place}"):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
 
 
 # A larger body goes through the SDK's client, which sends it in blocks.
@@ -159,7 +174,17 @@ _ONE_REQUEST = 4 * 1024 * 1024
 
 
 def _path(container: ContainerName, name: str) -> str:
-    return f"/{container}/{quote(name, safe='/~')}"
+    return f"/{container}/{quote(_addressable(name), safe='/~')}"
+
+
+def _addressable(name: str) -> str:
+    """Return a name, if it is the name of a blob. Raises ResourceNotFoundError.
+
+    HTTP clients resolve dot segments: with them, a name would address a blob of another container.
+    """
+    if {".", ".."} & set(name.split("/")):
+        raise ResourceNotFoundError(f"A blob cannot be addressed by a name with dot segments: {name[:100]!r}")
+    return name
 
 
 class Blobs:
@@ -175,6 +200,9 @@ class Blobs:
     def _service(self) -> "BlobServiceClient":
         return self._account.sdk.blobs()
 
+    def _client(self, container: ContainerName, name: str) -> "BlobClient":
+        return self._service.get_blob_client(container, _addressable(name))
+
     def url(self, container: ContainerName, name: str) -> str:
         return f"{self._wire.address}{_path(container, name)}"
 
@@ -187,8 +215,12 @@ class Blobs:
         *,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Write a blob; one of that name is replaced. `metadata` is ASCII."""
-        with storage_write(f"write {container}/{name}"):
+        """Write a blob, unless one of that name exists: then it stays as it is. `metadata` is ASCII.
+
+        A name belongs to one delivery, whose bytes are always the same. What a lease or an immutability
+        policy protects is therefore written already.
+        """
+        async with storage_write(f"write {container}/{name}"):
             try:
                 await self._put(container, name, body, content_type, metadata or {})
             except ResourceNotFoundError:
@@ -207,9 +239,16 @@ class Blobs:
         if len(body) > _ONE_REQUEST:
             await self._upload(container, name, body, content_type, metadata)
             return
-        headers = {"Content-Type": content_type, "x-ms-blob-type": "BlockBlob"}
+        headers = {"Content-Type": content_type, "x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
         headers |= {f"x-ms-meta-{name}": value for name, value in metadata.items()}
-        await self._wire.call("PUT", _path(container, name), headers=headers, body=body)
+        try:
+            await self._wire.call("PUT", _path(container, name), headers=headers, body=body)
+        except (ResourceExistsError, ResourceModifiedError):
+            await self._assert_exists(container, name)
+
+    async def _assert_exists(self, container: ContainerName, name: str) -> None:
+        """Raise azure-core's exception if there is no such blob: then a refused write was not done before."""
+        await self._wire.call("HEAD", _path(container, name), headers={})
 
     async def put_stream(
         self,
@@ -220,9 +259,9 @@ class Blobs:
         *,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Write a blob without holding it in memory; one of that name is replaced once all has come."""
+        """Write a blob without holding it in memory; one of that name stays as it is."""
         await self.ensure(container)  # there is no second try: a stream cannot be read again
-        with storage_call(f"write {container}/{name}"):
+        async with storage_call(f"write {container}/{name}", seconds=BODY_SECONDS):
             await self._upload(container, name, content, content_type, metadata or {})
 
     async def _upload(
@@ -233,13 +272,13 @@ class Blobs:
         content_type: str,
         metadata: Mapping[str, str],
     ) -> None:
-        client, sdk = self._service.get_blob_client(container, name), self._account.sdk
-        await client.upload_blob(
-            content,
-            overwrite=True,
-            content_settings=sdk.content_settings(content_type),
-            metadata=dict(metadata),
-        )
+        client, sdk = self._client(container, name), self._account.sdk
+        try:
+            await client.upload_blob(
+                content, content_settings=sdk.content_settings(content_type), metadata=dict(metadata)
+            )
+        except (ResourceExistsError, ResourceModifiedError):
+            await self._assert_exists(container, name)
 
     async def _create(self, container: ContainerName) -> None:
         with contextlib.suppress(ResourceExistsError):  # another instance was first
@@ -247,29 +286,29 @@ class Blobs:
 
     async def ensure(self, container: ContainerName) -> None:
         """Create the container if it is missing."""
-        with storage_call(f"create {container}"):
+        async with storage_call(f"create {container}"):
             await self._create(container)
 
     async def get(self, container: ContainerName, name: str) -> bytes:
         """Read a blob whole. Raises NotFound."""
         # https://learn.microsoft.com/rest/api/storageservices/get-blob
-        with storage_call(f"read {container}/{name}"):
+        async with storage_call(f"read {container}/{name}"):
             return (await self._wire.call("GET", _path(container, name), headers={})).content
 
     async def open(self, container: ContainerName, name: str) -> Opened:
         """Start to read a blob: its properties and first 32 MB. Raises NotFound."""
         if self._hierarchical is None:
             await self.find(container, name)
-        with storage_call(f"read {container}/{name}"):
-            stream = await self._service.get_blob_client(container, name).download_blob()
+        async with storage_call(f"read {container}/{name}"):
+            stream = await self._client(container, name).download_blob()
         found = Found.of(stream.properties, hierarchical=bool(self._hierarchical))
         return Opened(found, stream, f"{container}/{name}")
 
     @asynccontextmanager
     async def hold(self, container: ContainerName, name: str) -> AsyncIterator["Held"]:
         """Lease a blob, created empty if missing. Raises Conflict if another process has it."""
-        client = self._service.get_blob_client(container, name)
-        with storage_call(f"lease {container}/{name}"):
+        client = self._client(container, name)
+        async with storage_call(f"lease {container}/{name}"):
             try:
                 lease = await client.acquire_lease(_LEASE_SECONDS)
             except ResourceNotFoundError:
@@ -283,14 +322,15 @@ class Blobs:
             yield held
         finally:
             renewing.cancel()
-            with contextlib.suppress(StorageFault, Conflict, NotFound), storage_call("release a lease"):
-                await lease.release()  # else it expires
+            with contextlib.suppress(StorageFault, Conflict, NotFound):
+                async with storage_call("release a lease"):
+                    await lease.release()  # else it expires
 
     async def find(self, container: ContainerName, name: str) -> Found:
         """Return the properties of a blob. Raises NotFound."""
         headers: dict[str, str] = {}
-        with storage_call(f"read {container}/{name}"):
-            properties = await self._service.get_blob_client(container, name).get_blob_properties(
+        async with storage_call(f"read {container}/{name}"):
+            properties = await self._client(container, name).get_blob_properties(
                 raw_response_hook=lambda response: headers.update(response.http_response.headers)
             )
         self._hierarchical = _HIERARCHICAL in headers
@@ -300,19 +340,26 @@ class Blobs:
         """Delete a blob, with `etag` only in that state; return whether it was deleted."""
         condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         try:
-            with storage_call(f"delete {container}/{name}"):
-                await self._service.get_blob_client(container, name).delete_blob(**condition)  # type: ignore[arg-type]
+            async with storage_call(f"delete {container}/{name}"):
+                await self._client(container, name).delete_blob(**condition)  # type: ignore[arg-type]
         except (NotFound, Conflict):
             return False
         return True
 
     async def list(self, container: ContainerName, prefix: str = "") -> AsyncIterator[Found]:
         """Yield the blobs in the order of their names; none if there is no such container."""
-        try:
-            with storage_call(f"list {container}"):
-                async for each in self._service.get_container_client(container).list_blobs(
-                    name_starts_with=prefix or None, include=["metadata"]
-                ):
-                    yield Found.of(each)
-        except NotFound:
-            return
+        listed = self._service.get_container_client(container).list_blobs(
+            name_starts_with=prefix or None, include=["metadata"]
+        )
+        pages = listed.by_page()
+        while True:
+            try:
+                async with storage_call(f"list {container}"):
+                    page = await anext(pages, None)
+                    found = [Found.of(each) async for each in page] if page is not None else []
+            except NotFound:
+                return
+            if page is None:
+                return
+            for each in found:
+                yield each

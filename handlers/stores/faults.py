@@ -1,7 +1,8 @@
-"""Turns the exceptions of Azure's SDKs into those of `handlers.errors`."""
+"""The seam to storage: bounds each call in time, and turns whatever it raises into `handlers.errors`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from azure.core.exceptions import (
     AzureError,
@@ -11,36 +12,58 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
-from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.errors import Conflict, HandlerError, NotFound, StorageFault
+
+# All tries of one call and the pauses between them. A sender waits for ten seconds, a timer for minutes.
+CALL_SECONDS = 30
+# The same for a body that may have hundreds of megabytes.
+BODY_SECONDS = 300
+
+_PRECONDITION_FAILED = 412
+# Codes that come with 400 or 409, and what they mean.
+_GONE = {"PopReceiptMismatch"}
+_CHANGED = {"LeaseAlreadyPresent"}
 
 
-@contextmanager
-def storage_call(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into ours around one call; `what` completes "could not …"."""
+@asynccontextmanager
+async def storage_call(what: str, *, seconds: float | None = None) -> AsyncIterator[None]:
+    """Make one call of storage; `what` completes "could not …". The response is read inside.
+
+    Raises NotFound, Conflict, and for anything else StorageFault: a time-out, a status, or a response that
+    cannot be read, such as the page of a proxy.
+    """
     try:
-        yield
+        async with asyncio.timeout(seconds or CALL_SECONDS):
+            yield
+    except HandlerError:
+        raise
     except ResourceNotFoundError as error:
         raise NotFound(f"could not {what}: it is not there") from error
     except (ResourceExistsError, ResourceModifiedError) as error:
-        if _code(error).endswith("BeingDeleted"):  # for half a minute it can neither be used nor made anew
+        if _code(error).endswith("BeingDeleted"):  # for half a minute it can neither be used nor created
             raise StorageFault(f"could not {what}: it is being deleted") from error
-        raise Conflict(f"could not {what}: it is there already, or changed") from error
+        raise Conflict(f"could not {what}: it exists already, or changed") from error
     except HttpResponseError as error:
-        if error.status_code == 412 or _code(error) == "LeaseAlreadyPresent":  # noqa: PLR2004 - Precondition Failed
-            raise Conflict(f"could not {what}: it changed") from error
-        # without a status it was not even asked: there was no token to show
         status, code = error.status_code, _code(error)
-        said = f"storage answered {status} {code}".rstrip() if status else type(error).__name__
-        raise StorageFault(f"could not {what}: {said}") from error
-    except (AzureError, TimeoutError, OSError) as error:
+        if status == _PRECONDITION_FAILED or code in _CHANGED:
+            raise Conflict(f"could not {what}: it changed") from error
+        if code in _GONE:
+            raise NotFound(f"could not {what}: it is not there") from error
+        # without a status it was not even sent: there was no token
+        reason = f"storage answered {status} {code}".rstrip() if status else type(error).__name__
+        raise StorageFault(f"could not {what}: {reason}") from error
+    except (AzureError, OSError) as error:  # a time-out is an OSError
         raise StorageFault(f"could not {what}: {type(error).__name__}") from error
+    except Exception as error:  # whatever the response was, it was not storage's
+        reason = f"the response cannot be read ({type(error).__name__})"
+        raise StorageFault(f"could not {what}: {reason}") from error
 
 
-@contextmanager
-def storage_write(what: str) -> Iterator[None]:
-    """Do the same around a write that depends on nothing: that something is not there is a fault here."""
+@asynccontextmanager
+async def storage_write(what: str) -> AsyncIterator[None]:
+    """Make a write that depends on nothing: NotFound and Conflict are faults here."""
     try:
-        with storage_call(what):
+        async with storage_call(what):
             yield
     except (NotFound, Conflict) as error:
         raise StorageFault(str(error)) from error

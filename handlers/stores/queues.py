@@ -81,7 +81,7 @@ class Queues:
         text = escape(body.decode()) if encoding == "none" else base64.b64encode(body).decode()
         message = f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
         path = f"/{queue}/messages?messagettl=-1&visibilitytimeout={delay}"
-        with storage_write(f"send to queue {queue}"):
+        async with storage_write(f"send to queue {queue}"):
             try:
                 await self._wire.call("POST", path, headers=_XML, body=message)
             except ResourceNotFoundError:
@@ -94,7 +94,7 @@ class Queues:
 
     async def ensure(self, queue: str) -> None:
         """Create the queue if it is missing."""
-        with storage_call(f"create queue {queue}"):
+        async with storage_call(f"create queue {queue}"):
             await self._create(self._client(queue))
 
     async def receive(self, queue: str) -> AsyncIterator[list[Received]]:
@@ -105,7 +105,7 @@ class Queues:
         client = self._client(queue)
         while True:
             try:
-                with storage_call(f"receive from queue {queue}"):
+                async with storage_call(f"receive from queue {queue}"):
                     found = client.receive_messages(
                         messages_per_page=_BATCH, max_messages=_BATCH, visibility_timeout=LEASE_SECONDS
                     )
@@ -118,18 +118,19 @@ class Queues:
 
     async def delete(self, queue: str, received: Received) -> None:
         """Delete a message, unless its lease ended and it was received again."""
-        with contextlib.suppress(NotFound), storage_call(f"delete a message of {queue}"):
-            await self._client(queue).delete_message(received.id, received.receipt)
+        with contextlib.suppress(NotFound):
+            async with storage_call(f"delete a message of {queue}"):
+                await self._client(queue).delete_message(received.id, received.receipt)
 
     async def starting_with(self, prefix: str) -> list[str]:
         """Return the names of the queues that begin so."""
-        with storage_call(f"list the queues {prefix}*"):
+        async with storage_call(f"list the queues {prefix}*"):
             return [str(found.name) async for found in self._service.list_queues(name_starts_with=prefix)]
 
     async def depth(self, queue: str) -> int:
         """Return about how many messages wait, including those in process; 0 if there is no queue."""
         try:
-            with storage_call(f"read queue {queue}"):
+            async with storage_call(f"read queue {queue}"):
                 properties = await self._client(queue).get_queue_properties()
         except NotFound:
             return 0
@@ -138,7 +139,7 @@ class Queues:
     async def oldest(self, queue: str) -> datetime | None:
         """Return when the oldest visible message was sent, None if there is none."""
         try:
-            with storage_call(f"read queue {queue}"):
+            async with storage_call(f"read queue {queue}"):
                 peeked = await self._client(queue).peek_messages(1)
         except NotFound:
             return None

@@ -144,7 +144,7 @@ class Tables:
         """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if gone."""
         # https://learn.microsoft.com/rest/api/storageservices/update-entity2
         path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
-        with storage_call(f"write to table {table}"):
+        async with storage_call(f"write to table {table}"):
             await self._wire.call("PUT", path, headers={**_WRITE, "If-Match": etag}, body=_encode(row))
 
     async def update(
@@ -190,12 +190,12 @@ class Tables:
 
     async def _write(self, table: TableName, method: str, path: str, body: bytes) -> None:
         try:
-            with storage_call(f"write to table {table}"):
+            async with storage_call(f"write to table {table}"):
                 await self._wire.call(method, path, headers=_WRITE, body=body)
         except NotFound:
             await self.ensure(table)
             try:
-                with storage_call(f"write to table {table}"):
+                async with storage_call(f"write to table {table}"):
                     await self._wire.call(method, path, headers=_WRITE, body=body)
             except NotFound as error:
                 raise StorageFault(str(error)) from error
@@ -203,16 +203,20 @@ class Tables:
     async def ensure(self, table: TableName) -> None:
         """Create the table if it is missing."""
         # suppressed: another instance was first
-        with storage_call(f"create table {table}"), contextlib.suppress(ResourceExistsError):
+        async with storage_call(f"create table {table}"):
             # https://learn.microsoft.com/rest/api/storageservices/create-table
             body = json.dumps({"TableName": table}).encode()
-            await self._wire.call("POST", "/Tables", headers=_WRITE, body=body)
+            with contextlib.suppress(ResourceExistsError):
+                await self._wire.call("POST", "/Tables", headers=_WRITE, body=body)
 
     async def get(self, table: TableName, partition: str, row: str) -> Row:
         """Read a row. Raises NotFound."""
-        with storage_call(f"read table {table}"):
+        async with storage_call(f"read table {table}"):
             response = await self._wire.call("GET", _path(table, partition, row), headers=_READ)
-        return _decode(json.loads(response.content), response.headers["ETag"])
+            found = _decode(json.loads(response.content), response.headers["ETag"])
+            if (found["PartitionKey"], found["RowKey"]) != (partition, row):
+                raise ValueError("the response is another row's")
+        return found
 
     async def exists(self, table: TableName, partition: str, row: str) -> bool:
         """Return whether there is such a row."""
@@ -237,8 +241,9 @@ class Tables:
         """Delete a row, if it is there. With `etag`, raises Conflict if it is in another state."""
         # https://learn.microsoft.com/rest/api/storageservices/delete-entity1
         headers = {"Accept": _WRITE["Accept"], "If-Match": etag or "*"}
-        with storage_call(f"delete a row of {table}"), contextlib.suppress(ResourceNotFoundError):
-            await self._wire.call("DELETE", _path(table, partition, row), headers=headers)
+        async with storage_call(f"delete a row of {table}"):
+            with contextlib.suppress(ResourceNotFoundError):
+                await self._wire.call("DELETE", _path(table, partition, row), headers=headers)
 
     async def page(
         self,
@@ -258,13 +263,12 @@ class Tables:
         if columns:
             asked["$select"] = ",".join(columns)
         try:
-            with storage_call(f"read table {table}"):
-                response = await self._wire.call(
-                    "GET", f"/{table}()?{urlencode(asked, quote_via=quote)}", headers=_READ
-                )
+            async with storage_call(f"read table {table}"):
+                path = f"/{table}()?{urlencode(asked, quote_via=quote)}"
+                response = await self._wire.call("GET", path, headers=_READ)
+                rows = [_decode(each, each["odata.etag"]) for each in json.loads(response.content)["value"]]
         except NotFound:
             return [], None
-        rows = [_decode(each, each["odata.etag"]) for each in json.loads(response.content)["value"]]
         found = {name: response.headers.get(f"x-ms-continuation-{name}") for name in _RESUME}
         return rows, {name: value for name, value in found.items() if value} or None
 

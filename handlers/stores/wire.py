@@ -5,7 +5,6 @@ storage SDKs' generated clients take three times the processor time for the same
 start: they serve what is rare (listings, streams, leases).
 """
 
-import asyncio
 import base64
 import contextlib
 import hmac
@@ -58,8 +57,6 @@ _DEVELOPMENT: Final = (
 # the at-least-once that the app promises.
 _RETRIED: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 _LONGEST_PAUSE: Final = 2
-# All tries of one call and the pauses between them. A sender waits for ten seconds, a timer for minutes.
-_CALL_SECONDS: Final = 30
 _ERRORS: Final[Mapping[int, type[HttpResponseError]]] = {
     404: ResourceNotFoundError,
     409: ResourceExistsError,
@@ -104,11 +101,10 @@ class Wire:
         """Send a request and read the response whole.
 
         `path` begins with a slash, is percent-encoded, and may end in a query. Raises azure-core's
-        exceptions for a status that is no 2xx, and TimeoutError after half a minute.
+        exceptions for a status that is no 2xx. The caller bounds the time.
         """
         request = HttpRequest(method, self.address + path, headers=dict(headers), content=body)
-        async with asyncio.timeout(_CALL_SECONDS):
-            run = await self._pipeline.run(request, retry_on_methods=_RETRIED)
+        run = await self._pipeline.run(request, retry_on_methods=_RETRIED)
         response = run.http_response
         if response.status_code >= _FIRST_ERROR:
             raise _error(response)

@@ -8,6 +8,7 @@ import pytest
 from bench import Bench, delivery, quote, without
 
 from events import UnknownEvent
+from handlers.paths import raw_path
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.stores import BlobRef, ContainerName
@@ -75,7 +76,7 @@ async def test_every_try_that_fails_is_told_even_where_the_ledger_cannot_be_writ
 
 async def test_what_is_given_up_is_told_as_failed(bench: Bench, told: pytest.LogCaptureFixture) -> None:
     sent = delivery(quote("Q1"))
-    gone = BlobRef(ContainerName.ARCHIVE, "CreateQuote/gone.json")
+    gone = BlobRef(ContainerName.ARCHIVE, raw_path("CreateQuote", sent.id, "json"))
     await bench.app.stores.blobs.ensure(ContainerName.ARCHIVE)
     work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5, "errors": 4})
     await process(Message("m", sent.received_at, work.encode().decode()), bench.app)

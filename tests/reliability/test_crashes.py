@@ -20,6 +20,7 @@ from handlers.channels import hot_folder
 from handlers.ids import derived_id, newest_first, time_of
 from handlers.operations import erasure, reconcile, retention
 from handlers.operations.replay import dismiss, replay
+from handlers.paths import raw_path
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.settings import Settings
@@ -154,8 +155,9 @@ def test_processing_has_one_outcome_wherever_it_ends(
 
 
 def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_settings: NewSettings) -> None:
-    gone = BlobRef(ContainerName.ARCHIVE, "CreateQuote/gone.json")
-    work = Work.of(delivery("CreateQuote", "typical.json"), blob=gone)
+    sent = delivery("CreateQuote", "typical.json")
+    gone = BlobRef(ContainerName.ARCHIVE, raw_path("CreateQuote", sent.id, "json"))
+    work = Work.of(sent, blob=gone)
     # four tries fail and are put back, the fifth gives up; the bytes stay gone, and the account says so
     interrupted_everywhere(processing(work), new_settings, findings=1)
 

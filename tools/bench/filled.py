@@ -16,6 +16,7 @@ from handlers.errors import NotFound
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
+from handlers.paths import raw_path
 from handlers.stores import BlobRef, ContainerName, Entity, Row, TableName, Tables
 from handlers.work import Work
 from tools.bench.parsing import sample
@@ -113,11 +114,11 @@ async def _record(tables: Tables, number: int, quote: str, name: str, moment: da
         )
     )
     if number % _ONE_REFUSED_IN:
-        raw = BlobRef(ContainerName.ARCHIVE, f"{name}/{delivery_id}.json")
+        raw = BlobRef(ContainerName.ARCHIVE, raw_path(name, delivery_id, "json"))
         outcome = Outcome(status=Status.SENT, queues=("printiq-events",), raw=raw)
         await write.record(tables, work, outcome, event)
     else:
-        raw = BlobRef(ContainerName.QUARANTINE, f"{name}/{delivery_id}.json")
+        raw = BlobRef(ContainerName.QUARANTINE, raw_path(name, delivery_id, "json"))
         await write.record(tables, work, Outcome(status=Status.QUARANTINED, error="It is cut off.", raw=raw))
 
 

@@ -16,6 +16,7 @@ from handlers.ledger import write
 from handlers.ledger.query import Filter, page
 from handlers.operations import reconcile
 from handlers.operations.replay import replay
+from handlers.paths import raw_path
 from handlers.pipeline import inbox, results, retry
 from handlers.pipeline import process as processing
 from handlers.pipeline.process import process
@@ -229,13 +230,13 @@ async def test_a_large_delivery_that_failed_keeps_its_bytes_too(bench: Bench) ->
 
 
 async def test_a_delivery_whose_blob_is_gone_is_failed_in_the_end_and_says_so(bench: Bench) -> None:
-    gone = BlobRef(ContainerName.ARCHIVE, "CreateQuote/2025/01/01/gone.json")
     sent = delivery(b"")
+    gone = BlobRef(ContainerName.ARCHIVE, raw_path("CreateQuote", sent.id, "json"))
     work = Work.of(sent, blob=gone).model_copy(update={"attempt": 5, "errors": 4})
     await process(message(work), bench.app)
     row = await bench.row(sent.id)
     assert row["status"] == "failed"
-    assert "gone.json: it is not there" in row["error"]
+    assert f"{sent.id}.json: it is not there" in row["error"]
 
 
 async def test_what_ended_its_process_is_requeued_before_it_is_parsed_again(
