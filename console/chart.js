@@ -1,14 +1,14 @@
-// Charts, drawn from counts: received per hour by status, and by event.
+// Charts of counts: by hour or day and status, and by event.
 
 import { h, HOUR, number, s } from "./dom.js";
+import { STATUSES } from "./filters.js";
 
-export const STATUSES = ["sent", "duplicate", "failing", "quarantined", "failed"];
 const HEIGHT = 140;
 const AXIS = 18;
 // The room that the label of a bar takes.
 const LABEL = 54;
 
-/** Draw a bar for each hour or day; `choose(bucket)` is called with the one that was clicked. */
+/** Draw a bar for each hour or day; `choose(bucket)` is called with the one that was chosen. */
 export function bars(buckets, { width, per, choose }) {
   const sums = buckets.map((bucket) => totals(bucket.counts, (count) => count.status));
   const highest = Math.max(1, ...sums.map((sum) => total(sum)));
@@ -19,8 +19,8 @@ export function bars(buckets, { width, per, choose }) {
     viewBox: `0 0 ${width} ${HEIGHT}`,
     width,
     height: HEIGHT,
-    role: "img",
-    "aria-label": `Received per ${per}: at most ${number(highest)}, ${number(sums.reduce((all, sum) => all + total(sum), 0))} in all.`,
+    role: "group",
+    "aria-label": `Events per ${per}: at most ${number(highest)}, ${number(sums.reduce((all, sum) => all + total(sum), 0))} in all.`,
   });
   const label = new Intl.DateTimeFormat(undefined, per === "hour" ? { hour: HOUR, minute: "2-digit" } : { day: "numeric", month: "short", timeZone: "UTC" });
   const every = Math.ceil(LABEL / room);
@@ -33,12 +33,13 @@ export function bars(buckets, { width, per, choose }) {
       y -= tall;
       return s("rect", { class: status, x: x + room * 0.12, y, width: room * 0.76, height: tall, rx: 1 });
     });
-    const told = STATUSES.filter((status) => sum.get(status)).map((status) => `${number(sum.get(status))} ${status}`);
+    const counts = STATUSES.filter((status) => sum.get(status)).map((status) => `${number(sum.get(status))} ${status}`);
+    const said = `${began(bucket.start, per)}: ${counts.join(", ") || "nothing"}`;
     drawing.append(
       s(
         "g",
-        { class: "bar-group", onclick: () => choose(bucket) },
-        s("title", {}, `${began(bucket.start, per)}: ${told.join(", ") || "nothing"}`),
+        { class: "bar-group", tabindex: "0", role: "button", "aria-label": said, onclick: () => choose(bucket), onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose(bucket)) },
+        s("title", {}, said),
         s("rect", { class: "room", x, y: 0, width: room, height: HEIGHT - AXIS }),
         parts,
       ),
@@ -51,7 +52,7 @@ export function bars(buckets, { width, per, choose }) {
   return drawing;
 }
 
-/** Say when a bar begins: an hour in the reader's own time, a day in UTC, by which the days are counted. */
+/** Write when a bar begins: an hour in the reader's time zone, a day in UTC, since days are counted in UTC. */
 export function began(iso, per) {
   const date = new Date(iso);
   return per === "hour" ? date.toLocaleString() : `${date.toLocaleDateString(undefined, { timeZone: "UTC" })} UTC`;
@@ -68,7 +69,7 @@ export function legend(buckets) {
   );
 }
 
-/** List the events by how often they came; `choose(event)` is called with the one that was clicked. */
+/** List the events, most frequent first; `choose(event)` is called with the one that was chosen. */
 export function byEvent(buckets, { choose }) {
   const sums = totals(buckets.flatMap((bucket) => bucket.counts), (count) => count.event);
   const highest = Math.max(1, ...sums.values());

@@ -1,7 +1,15 @@
-// The request to printIQ: destinations are set up by the printIQ team, so this page writes to them.
+// The request to the printIQ team, who set up destinations: this page writes it.
 
 import { json } from "./api.js";
 import { fill, h } from "./dom.js";
+
+const PRESETS = {
+  Everything: () => true,
+  "Jobs and statuses": (event) => /Job|Status|Order|Acceptance|Consignment/.test(event) && !/^Fail|PO/.test(event),
+  Quotes: (event) => /Quote/.test(event),
+  Accounting: (event) => /Invoice|PurchaseOrder|POStatus|Customer/.test(event),
+  None: () => false,
+};
 
 // They bypass printIQ's webhook queue and are probably not sent again: a folder waits, an address does not.
 const SAFER_BY_FOLDER = ["CreateCustomer", "CreateCustomerContact", "CreateCustomerAddress"];
@@ -18,23 +26,18 @@ export async function connect(main, { signal }) {
   const uatFolder = field("uat-folder", "Hot folder for UAT", "https://<ACCOUNT-UAT>.blob.core.windows.net/hot-folder");
   const prodFolder = field("prod-folder", "Hot folder for production", "https://<ACCOUNT>.blob.core.windows.net/hot-folder");
   const rows = schemas.map((schema) => choice(schema, write));
-  const all = h(
-    "button",
-    {
-      type: "button",
-      class: "quiet",
-      onclick: () => {
-        const every = rows.every(({ chosen }) => chosen.checked);
-        for (const { chosen } of rows) chosen.checked = !every;
-        write();
-      },
-    },
-    "All or none",
-  );
+  const preset = ([name, wants]) => {
+    const choose = () => {
+      for (const { schema, chosen } of rows) chosen.checked = wants(schema.event);
+      write();
+    };
+    return h("button", { type: "button", class: "quiet", onclick: choose }, name);
+  };
+  const presets = h("div", { class: "presets", role: "group", "aria-label": "Presets" }, Object.entries(PRESETS).map(preset));
 
   function write() {
     const chosen = rows.filter((row) => row.chosen.checked).map((row) => ({ ...row.schema, way: row.way.value }));
-    text.value = chosen.length ? request(chosen, { uat, prod, uatFolder, prodFolder }) : "Choose at least one event.";
+    text.value = chosen.length ? request(chosen, { uat, prod, uatFolder, prodFolder }) : "Choose the events on the left, or one of the presets above them. The request to printIQ appears here.";
     said.textContent = "";
   }
 
@@ -43,16 +46,16 @@ export async function connect(main, { signal }) {
   fill(
     main,
     h("h1", {}, "Connect printIQ"),
-    h("p", { class: "lead" }, "The printIQ team links each event to one address or folder, on request. Choose the events; the text is ready to send. Put the keys in only where they read them, never into this page."),
+    h("p", { class: "lead" }, "The printIQ team links each event to one address or folder, on request. Choose the events and send them this text. Send the keys separately; never enter them here."),
     h(
       "div",
       { class: "columns connect" },
       h(
         "section",
         { class: "card" },
-        h("div", { class: "card-head" }, h("h2", {}, "Events"), all),
+        h("div", { class: "card-head" }, h("h2", {}, "Events"), presets),
         h("ul", { class: "choices" }, rows.map(({ element }) => element)),
-        h("p", { class: "hint" }, "The three customer events are safer by folder: they bypass printIQ’s webhook queue, and are probably not sent again if the app does not answer."),
+        h("p", { class: "hint" }, "The three customer events are safer by folder: they bypass printIQ’s webhook queue, and are probably not retried if the app does not respond."),
       ),
       h(
         "section",
@@ -107,7 +110,7 @@ function whichApp(apps, write) {
 }
 
 function choice(schema, write) {
-  const chosen = h("input", { type: "checkbox", checked: true, onchange: write, "data-item": true });
+  const chosen = h("input", { type: "checkbox", onchange: write, "data-item": true });
   const folder = SAFER_BY_FOLDER.includes(schema.event);
   const way = h(
     "select",
@@ -129,23 +132,22 @@ function request(chosen, { uat, prod, uatFolder, prodFolder }) {
   const part = (title, app, folder) => [
     title,
     "",
-    ...chosen.flatMap(({ event, format, way }) => [
-      `  ${event} (${format})`,
-      way === "webhook" ? `    POST to ${app}/api/webhooks/${event}?code=<KEY>` : `    drop into ${folder}/${event}/`,
-    ]),
+    ...chosen.map(({ event, format, way }) =>
+      way === "webhook" ? `  ${event}: POST ${format} to ${app}/api/webhooks/${event}?code=<KEY>` : `  ${event}: write ${format} to ${folder}/${event}/`,
+    ),
     "",
   ];
   const ways = new Set(chosen.map(({ way }) => way));
   return [
     "Hello printIQ team,",
     "",
-    `please link these ${chosen.length} events to our receiver, first in UAT; once they arrive there, in production.`,
+    `please link ${chosen.length === 1 ? "this event" : `these ${chosen.length} events`} to our receiver: first in UAT and, once they arrive there, in production.`,
     "",
     ...part("UAT", clean(uat), clean(uatFolder)),
     ...part("Production", clean(prod), clean(prodFolder)),
-    ...(ways.has("webhook") ? ["We send the value of <KEY> separately, one for each environment. A 2xx answer confirms receipt."] : []),
+    ...(ways.has("webhook") ? ["We send the value of <KEY> separately, one for each environment. A 2xx response confirms receipt."] : []),
     ...(ways.has("folder") ? ["We send the shared access signature of each folder separately. One folder for each event, please; file names are yours to choose."] : []),
-    "Please tell us the addresses that your servers send from, how long they wait for an answer, and whether they send again when there is none.",
+    "Please let us know which addresses your servers send from, how long they wait for a response, and whether they retry.",
     "",
     "Thank you",
   ].join("\n");

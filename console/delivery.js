@@ -1,22 +1,24 @@
-// One thing that was received: what it was, what became of it, and what can be done about it.
+// One delivery: what it was, how it was processed, and what can be done about it.
 
+import { copy, dismissDialog, isOpen, messageForPrintiq, replayDialog } from "./actions.js";
 import { ask, DELIVERY_ID, exact, json } from "./api.js";
 import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
-import { laidOut, marked, places } from "./payload.js";
+import { laidOut, marked, places, tools } from "./payload.js";
 
 const WAIT_EVERY = 1_500;
 // Large ones are offered as a file; a browser would be slow with them.
 const LARGEST_SHOWN = 2 * 1024 * 1024;
 
 const STEPS = [
-  ["begun", "work began"],
-  ["archived", "its bytes were archived"],
-  ["decided", "compared with what came before"],
+  ["begun", "processing started"],
+  ["archived", "bytes archived"],
+  ["decided", "checked for a duplicate"],
   ["sent", "sent to the queues"],
 ];
+const WRONG_OBJECT = /^This is an? /;
 
-/** Show it; where it waits, look again shortly and draw it anew if it differs from what was `known`. */
+/** Show a delivery; while it waits, poll it and draw it again when it differs from the `known` state. */
 export async function delivery(main, page, known) {
   const { parts: [id], signal, report } = page;
   let row;
@@ -25,7 +27,7 @@ export async function delivery(main, page, known) {
   } catch (error) {
     if (error.status !== 404) throw error;
     const possible = DELIVERY_ID.test(id);
-    fill(main, h("h1", {}, possible ? "Not there yet" : "Not an id"), h("p", { class: "lead" }, error.message));
+    fill(main, h("h1", {}, possible ? "Not found, so far" : "Not a delivery id"), h("p", { class: "lead" }, error.message));
     if (possible) again(main, page);
     return;
   }
@@ -34,6 +36,8 @@ export async function delivery(main, page, known) {
   if (text === known) return;
   const raw = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
   const data = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
+  const copied = h("span", { class: "hint", role: "status" });
+  let received = "";
   refill(
     main,
     h(
@@ -48,22 +52,21 @@ export async function delivery(main, page, known) {
     h(
       "div",
       { class: "columns payloads" },
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "As it came"), saving(`deliveries/${id}/raw`, row, report)), raw),
+      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Received"), h("span", { class: "pane-tools" }, copied, tools(raw, copied), saving(`deliveries/${id}/raw`, row, report))), raw),
       row.status !== "quarantined" &&
-        h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "As it was understood"), saving(`deliveries/${id}/data`, row, report)), data),
+        h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Normalised"), h("span", { class: "pane-tools" }, tools(data, copied), saving(`deliveries/${id}/data`, row, report))), data),
     ),
   );
-  await Promise.all([
-    shown(raw, row, signal, async () => {
-      const text = decoded(await (await ask(`deliveries/${id}/raw`, { signal })).arrayBuffer());
-      return marked(text, places(text, row.errors));
-    }),
-    row.status !== "quarantined" &&
-      shown(data, row, signal, async () => laidOut(await exact(`deliveries/${id}/data`, { signal }), row.warnings)),
-  ]);
+  await shown(raw, row, signal, async () => {
+    received = decoded(await (await ask(`deliveries/${id}/raw`, { signal })).arrayBuffer());
+    return marked(received, places(received, row.errors));
+  });
+  if (row.status !== "quarantined") {
+    await shown(data, row, signal, async () => laidOut(await exact(`deliveries/${id}/data`, { signal }), row.warnings, received));
+  }
 }
 
-/** Look again shortly: what is accepted may still be waiting in the inbox. */
+/** Poll: an accepted delivery may still be waiting in the inbox. */
 function again(main, page, known) {
   const timer = setTimeout(() => delivery(main, page, known).catch(page.failed), WAIT_EVERY);
   page.signal.addEventListener("abort", () => clearTimeout(timer));
@@ -71,7 +74,7 @@ function again(main, page, known) {
 
 async function shown(pane, row, signal, load) {
   if (row.size > LARGEST_SHOWN) {
-    fill(pane, h("p", { class: "hint" }, `It has ${bytes(row.size)}: download it to see it.`));
+    fill(pane, h("p", { class: "hint" }, `${bytes(row.size)} is too much to show here. Download it.`));
     return;
   }
   try {
@@ -89,27 +92,27 @@ function decoded(buffer) {
     try {
       return new TextDecoder(encoding, { fatal: true }).decode(buffer);
     } catch {
-      // it is not written in this one
+      // not this encoding
     }
   }
   return new TextDecoder().decode(buffer);
 }
 
-/** Find the code page that XML declares: the app, too, reads by it what is no UTF-8. */
+/** Find the code page that XML declares: the app reads by it whatever is not UTF-8. */
 function codePage(buffer) {
   const start = new TextDecoder("latin1").decode(buffer.slice(0, 300));
   return /^\s*<\?xml[^>]*?encoding\s*=\s*["'](iso-8859-\d+|latin-?1|(?:windows-|cp)125\d)["']/i.exec(start)?.[1].replace(/latin-/i, "latin");
 }
 
-/** Say in words what went wrong, or odd. */
+/** What went wrong, what is odd, and what was done about it. */
 function told(row) {
   const findings = row.status === "quarantined" && row.errors.length ? row.errors : [];
   return [
     findings.length > 0 &&
-      h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "Why it was set aside"), finding(findings)),
+      h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "Why it was refused"), finding(findings)),
     row.error && !findings.length && h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "What went wrong"), h("p", {}, row.error)),
-    row.warnings.length > 0 && h("section", { class: "findings", "aria-label": "Warnings" }, h("h2", {}, "Worth knowing"), finding(row.warnings)),
-    row.dismissed && h("p", { class: "said" }, "Dismissed ", moment(row.dismissedAt), `: ${row.dismissed}`),
+    row.warnings.length > 0 && h("section", { class: "findings", "aria-label": "Warnings" }, h("h2", {}, "Warnings"), finding(row.warnings)),
+    row.dismissed && h("p", { class: "said" }, "Dismissed ", moment(row.dismissedAt), row.dismissedBy && ` by ${row.dismissedBy}`, `: ${row.dismissed}`),
     row.replayedBy && h("p", { class: "said" }, "Replayed as ", other(row.replayedBy)),
     row.replayOf && h("p", { class: "said" }, "A replay of ", other(row.replayOf)),
     row.duplicateOf && h("p", { class: "said" }, "Has the same content as ", other(row.duplicateOf), ", received shortly before."),
@@ -125,7 +128,7 @@ function finding(findings) {
 }
 
 function other(id) {
-  return h("a", { href: `#/received/${id}` }, id);
+  return h("a", { href: `#/events/${id}` }, id);
 }
 
 function facts(row) {
@@ -133,7 +136,7 @@ function facts(row) {
   return h(
     "section",
     { class: "card" },
-    h("div", { class: "card-head" }, h("h2", {}, "What it was")),
+    h("div", { class: "card-head" }, h("h2", {}, "Details")),
     h(
       "dl",
       { class: "facts" },
@@ -143,19 +146,19 @@ function facts(row) {
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
       fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue) => h("li", {}, h("code", {}, queue)))) : "no queue"),
       fact("Id", h("code", { class: "id" }, row.id)),
-      fact("Kept at", row.raw && h("code", { class: "id" }, row.raw)),
+      fact("Stored at", row.raw && h("code", { class: "id" }, row.raw)),
     ),
   );
 }
 
 /** List the steps with the time that each took. */
 function steps(row) {
-  const times = [["received", row.receivedAt], ...STEPS.map(([name, text]) => [text, row.steps?.[name]]), [row.status === "quarantined" ? "set aside" : "entered in the ledger", row.processedAt]];
+  const times = [["received", row.receivedAt], ...STEPS.map(([name, text]) => [text, row.steps?.[name]]), [row.status === "quarantined" ? "quarantined" : "recorded in the ledger", row.processedAt]];
   const known = times.filter(([, time]) => time);
   return h(
     "section",
     { class: "card" },
-    h("div", { class: "card-head" }, h("h2", {}, "What became of it")),
+    h("div", { class: "card-head" }, h("h2", {}, "Processing steps")),
     h(
       "ol",
       { class: "steps" },
@@ -194,90 +197,26 @@ function saving(path, row, report) {
 }
 
 function actions(row, report) {
-  const waits = ["quarantined", "failed"].includes(row.status) && !row.replayedBy && !row.dismissed;
+  const status = h("span", { class: "hint", role: "status" });
+  const replay = async () => {
+    try {
+      const { schemas } = await json("schemas");
+      replayDialog([row], schemas, ([{ id }]) => (location.hash = `#/events/${id}`));
+    } catch (error) {
+      report(error);
+    }
+  };
+  const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
+  const broken = row.status === "quarantined" && !WRONG_OBJECT.test(row.error ?? "");
+  const buttons = [
+    row.raw && ["Replay …", replay],
+    isOpen(row) && row.status === "quarantined" && ["Copy message for printIQ", () => copy(messageForPrintiq(row), status)],
+    isOpen(row) && ["Dismiss …", () => dismissDialog([row], again)],
+  ].filter(Boolean);
+  // a replay does not help a body that nobody can read: the sender has to send it again
+  if (broken && buttons.length > 1) [buttons[0], buttons[1]] = [buttons[1], buttons[0]];
   return [
-    row.raw && h("button", { type: "button", class: waits ? "primary" : "", onclick: () => replay(row, report) }, "Replay …"),
-    waits && h("button", { type: "button", onclick: () => dismiss(row, report) }, "Dismiss …"),
+    status,
+    buttons.map(([text, onclick], index) => h("button", { type: "button", class: isOpen(row) && !index ? "primary" : "", onclick }, text)),
   ];
-}
-
-async function replay(row, report) {
-  const events = h("select", { id: "replay-as" });
-  let schemas;
-  try {
-    ({ schemas } = await json("schemas"));
-  } catch (error) {
-    report(error);
-    return;
-  }
-  const names = schemas.map(({ event }) => event);
-  events.append(
-    ...(names.includes(row.event) ? [] : [h("option", { value: "" }, "Choose the event it is")]),
-    ...names.map((name) => h("option", { value: name, selected: name === row.event }, name === row.event ? `${name} (as it came)` : name)),
-  );
-  const queues = row.queues.map((queue) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "queue", value: queue, checked: true }), " ", queue));
-  dialog({
-    title: "Replay",
-    text: "It goes through again from the bytes that were kept, as a new entry that names this one.",
-    fields: [h("label", { for: "replay-as" }, "As event"), events, queues.length > 1 && [h("p", {}, "To the queues"), queues]],
-    button: "Replay",
-    async act(form) {
-      const chosen = [...form.querySelectorAll("[name=queue]:checked")].map((box) => box.value);
-      const some = chosen.length < queues.length;
-      if (!events.value) throw new Error("Choose the event it is.");
-      if (queues.length > 1 && !chosen.length) throw new Error("Choose at least one queue.");
-      const done = await json(`deliveries/${row.id}/replay`, {
-        method: "POST",
-        body: { ...(events.value === row.event ? {} : { as: events.value }), ...(some ? { queues: chosen } : {}) },
-      });
-      location.hash = `#/received/${done.id}`;
-    },
-  });
-}
-
-function dismiss(row) {
-  const reason = h("textarea", { id: "reason", rows: "3", required: true, maxlength: "1000" });
-  dialog({
-    title: "Dismiss",
-    text: "Nothing more is to be done about it. It stays in the ledger, with your reason.",
-    fields: [h("label", { for: "reason" }, "Why"), reason],
-    button: "Dismiss",
-    async act() {
-      if (!reason.value.trim()) throw new Error("Give a reason: whoever looks later must know.");
-      await json(`deliveries/${row.id}/dismiss`, { method: "POST", body: { reason: reason.value } });
-      dispatchEvent(new HashChangeEvent("hashchange"));
-    },
-  });
-}
-
-/** Ask before something is done; the dialog stays open until it is. */
-function dialog({ title, text, fields, button, act }) {
-  const said = h("p", { class: "field-trouble", role: "alert" });
-  const confirm = h("button", { type: "submit", class: "primary" }, button);
-  const form = h(
-    "form",
-    {
-      novalidate: true,
-      onsubmit: async (event) => {
-        event.preventDefault();
-        confirm.disabled = true;
-        try {
-          await act(form);
-          box.close();
-          document.dispatchEvent(new Event("printiq:changed"));
-        } catch (error) {
-          said.textContent = error instanceof TypeError ? "The app does not answer. Try again." : error.message;
-        }
-        confirm.disabled = false;
-      },
-    },
-    h("h2", { id: "dialog-title" }, title),
-    h("p", {}, text),
-    fields,
-    said,
-    h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => box.close() }, "Cancel"), confirm),
-  );
-  const box = h("dialog", { "aria-labelledby": "dialog-title", onclose: () => box.remove() }, form);
-  document.body.append(box);
-  box.showModal();
 }

@@ -1,4 +1,4 @@
-// Makes elements. Text is always text: nothing here, and nothing that uses it, parses HTML.
+// Makes elements. Text is always text: neither this module nor its users parse HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,7 +28,7 @@ function append(element, children) {
   }
 }
 
-/** Put these children in place of those there are. */
+/** Replace the children. */
 export function fill(element, ...children) {
   element.replaceChildren();
   append(element, children);
@@ -37,7 +37,7 @@ export function fill(element, ...children) {
 
 const TAKES_FOCUS = "a[href], button, input, select, textarea, summary, [tabindex]";
 
-/** Put these in place of those there are, and give the focus back to the like of what had it. */
+/** Replace the children, and return the focus to the element that matches the one that had it. */
 export function refill(element, ...children) {
   const focused = document.activeElement;
   const named = (each) => each.title || each.getAttribute("href") || each.textContent;
@@ -55,13 +55,15 @@ const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { day: "numeric", month:
 const TIME = new Intl.DateTimeFormat(undefined, { hour: HOUR, minute: "2-digit", second: "2-digit" });
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const NUMBER = new Intl.NumberFormat();
+/** The name of the time zone in which every time is shown and entered. */
+export const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** Show a moment in the reader's own time: today without the day. */
+/** Show a moment in the reader's time zone; without the day if it is today. */
 export function moment(iso, { whole = false } = {}) {
   const date = new Date(iso);
   const today = date.toDateString() === new Date().toDateString();
   const text = (whole ? WHOLE : today ? TIME : DAY_AND_TIME).format(date);
-  return h("time", { datetime: iso, title: `${WHOLE.format(date)} (${iso})` }, text);
+  return h("time", { datetime: iso, title: `${WHOLE.format(date)} ${ZONE} (${iso})` }, text);
 }
 
 export function number(value) {
@@ -74,7 +76,7 @@ export function bytes(size) {
   return `${number(Math.round(size / 104857.6) / 10)} MiB`;
 }
 
-/** Say how long something takes or waits: "3 min". */
+/** Write a duration: "3 min". */
 export function duration(seconds) {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 120) return `${number(Math.round(seconds))} s`;
@@ -88,10 +90,10 @@ export function badge(status) {
 }
 
 export function subjectLink(kind, key) {
-  return h("a", { href: `#/about/${encodeURIComponent(kind)}/${encodeURIComponent(key)}` }, key);
+  return h("a", { href: `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}` }, key);
 }
 
-/** Offer bytes as a file, without ever opening them here. */
+/** Save bytes as a file, without ever opening them here. */
 export function save(blob, name) {
   const address = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
   const link = h("a", { href: address, download: name });

@@ -1,4 +1,4 @@
-// A list of what was received, as a table that becomes cards on a phone.
+// A list of deliveries: a table, which becomes cards on a phone.
 
 import { badge, fill, h, moment, subjectLink } from "./dom.js";
 
@@ -8,12 +8,12 @@ export function eventName(row) {
   return row.event === "_unknown" && row.eventAsNamed ? row.eventAsNamed : (EVENTS[row.event] ?? row.event);
 }
 
-/** Let a name break before its capitals where it must. */
+/** Allow line breaks before the capitals of a name. */
 function breakable(name) {
   return name.split(/(?<=[a-z])(?=[A-Z])/).map((part, index) => [index > 0 && h("wbr"), part]);
 }
 
-/** Offer what is older, and do not load it twice at once. A button that is disabled would lose the focus. */
+/** A button that loads older rows, once at a time. (A disabled button would lose the focus.) */
 export function olderButton(more, report) {
   const load = async ({ currentTarget: button }) => {
     if (button.hasAttribute("aria-disabled")) return;
@@ -28,8 +28,8 @@ export function olderButton(more, report) {
   return h("button", { type: "button", onclick: load }, "Show older");
 }
 
-/** Make a list; `show(rows)` shows rows, keeps what is there and points out what is new. */
-export function list({ caption }) {
+/** Make a list; `show(rows)` updates it in place and highlights new rows. With `select`, rows have checkboxes. */
+export function list({ caption, select }) {
   const body = h("tbody");
   const shown = new Map();
   let filled = false;
@@ -40,7 +40,7 @@ export function list({ caption }) {
     h(
       "thead",
       {},
-      h("tr", {}, ["Received", "Event", "About", "Status", "Channel"].map((name) => h("th", { scope: "col" }, name))),
+      h("tr", {}, select && h("th", { scope: "col" }, h("span", { class: "unseen" }, "Select")), ["Received", "Event", "About", "Customer, reference", "Status", "Sent to"].map((name) => h("th", { scope: "col" }, name))),
     ),
     body,
   );
@@ -57,11 +57,11 @@ export function list({ caption }) {
       const state = JSON.stringify(row);
       const known = shown.get(row.id);
       if (!known) {
-        const line = h("tr", { class: filled ? "new" : "" }, cells(row));
+        const line = h("tr", { class: filled ? "new" : "", onclick: (event) => openRow(event, row) }, chooser(row), cells(row));
         shown.set(row.id, { line, state });
       } else if (known.state !== state) {
         const focused = known.line.contains(document.activeElement);
-        fill(known.line, cells(row));
+        fill(known.line, chooser(row), cells(row));
         known.state = state;
         if (focused) known.line.querySelector("[data-item]").focus();
       }
@@ -71,7 +71,33 @@ export function list({ caption }) {
     filled = true;
   }
 
-  return { element, show };
+  const chosen = new Set();
+
+  function chooser(row) {
+    if (!select) return null;
+    const choose = ({ target }) => {
+      if (target.checked) chosen.add(row.id);
+      else chosen.delete(row.id);
+      select([...chosen].filter((id) => shown.has(id)));
+    };
+    return h("td", { class: "choose" }, h("input", { type: "checkbox", checked: chosen.has(row.id), "aria-label": `Select ${eventName(row)} ${row.subject ?? ""}`, onchange: choose }));
+  }
+
+  function chooseAll(all) {
+    for (const box of body.querySelectorAll(".choose input")) {
+      if (box.checked !== all) box.click();
+    }
+  }
+
+  return { element, show, chooseAll };
+}
+
+/** Open a row's delivery when the row is clicked anywhere: links, boxes and selected text keep their own meaning. */
+function openRow(event, row) {
+  if (event.target.closest("a, input, button, label") || String(getSelection())) return;
+  const target = `#/events/${row.id}`;
+  if (event.ctrlKey || event.metaKey) open(target);
+  else location.hash = target;
 }
 
 function cells(row) {
@@ -80,7 +106,7 @@ function cells(row) {
     h(
       "td",
       { class: "what" },
-      h("a", { href: `#/received/${row.id}`, "data-item": true }, breakable(eventName(row))),
+      h("a", { href: `#/events/${row.id}`, "data-item": true }, breakable(eventName(row))),
       row.replayOf && h("span", { class: "note" }, "replay"),
     ),
     h(
@@ -88,6 +114,7 @@ function cells(row) {
       { class: "about" },
       row.subject ? [h("span", { class: "kind" }, row.kind), " ", subjectLink(row.kind, row.subject)] : h("span", { class: "none" }, "–"),
     ),
+    h("td", { class: "who" }, row.customer && h("span", {}, row.customer), row.reference && h("span", { class: "note" }, row.reference)),
     h(
       "td",
       { class: "status" },
@@ -96,6 +123,11 @@ function cells(row) {
       row.dismissed && h("span", { class: "note" }, "dismissed"),
       row.error && h("span", { class: "why" }, row.error),
     ),
-    h("td", { class: "by" }, row.channel),
+    h("td", { class: "to" }, sentTo(row)),
   ];
+}
+
+/** List where a delivery was sent, by the subscriptions' titles. */
+export function sentTo(row) {
+  return row.sentTo?.length ? row.sentTo.join(", ") : h("span", { class: "none" }, "–");
 }

@@ -1,12 +1,12 @@
 // The frame: which page, which key, and what the keyboard does.
 
-import { ask, json, key, Problem } from "./api.js";
+import { ask, explain, json, key, mayPass, Problem } from "./api.js";
+import { attention } from "./attention.js";
+import { changes } from "./changes.js";
 import { connect } from "./connect.js";
 import { delivery } from "./delivery.js";
 import { fill, h } from "./dom.js";
-import { fields } from "./fields.js";
-import { open } from "./open.js";
-import { received } from "./received.js";
+import { events } from "./events.js";
 import { subject } from "./subject.js";
 
 const main = document.getElementById("main");
@@ -15,116 +15,149 @@ const keyDialog = document.getElementById("key-dialog");
 const helpDialog = document.getElementById("help-dialog");
 
 const PAGES = [
-  [/^\/?$/, "received", received],
-  [/^\/open$/, "open", open],
-  [/^\/received\/([^/]+)$/, "received", delivery],
-  [/^\/about\/([^/]+)\/([^/]+)$/, "received", subject],
-  [/^\/fields$/, "fields", fields],
-  [/^\/connect$/, "connect", connect],
+  [/^\/?$/, "events", events, () => "Events"],
+  [/^\/attention$/, "attention", attention, () => "Needs attention"],
+  [/^\/events\/([^/]+)$/, "events", delivery, (id) => `Delivery ${id}`],
+  [/^\/subjects\/([^/]+)\/([^/]+)$/, "events", subject, (kind, subjectKey) => `${subjectKey} (${kind})`],
+  [/^\/changes$/, "changes", changes, () => "Schema changes"],
+  [/^\/connect$/, "connect", connect, () => "Connect"],
 ];
+const TITLE = document.title;
 
 let leaving = new AbortController();
 
-const AGAIN_AFTER = 5_000;
+const RETRY_MS = 5_000;
 
-/** Show the page that the address names; what the page before was doing ends. */
+/** What each place in the history had: how far it was scrolled, how many rows were loaded. */
+const places = new Map();
+let place = 0;
+history.scrollRestoration = "manual";
+
+function arrive() {
+  const known = history.state?.place;
+  place = known ?? Date.now();
+  if (known === undefined) history.replaceState({ place }, "");
+  return places.get(place) ?? {};
+}
+
+/** Show the page that the address names; the work of the previous page ends. */
 async function show({ again = false } = {}) {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
+  const before = arrive();
   const [path, search] = location.hash.slice(1).split("?");
-  const found = PAGES.map(([pattern, name, page]) => [pattern.exec(path), name, page]).find(([match]) => match);
-  const [match, name, page] = found ?? [[""], "", nowhere];
+  const found = PAGES.map(([pattern, ...rest]) => [pattern.exec(path), ...rest]).find(([match]) => match);
+  const [match, name, page, title] = found ?? [[""], "", nowhere, () => "Not found"];
+  const parts = match.slice(1).map(decodeURIComponent);
+  document.title = `${title(...parts)} – ${TITLE}`;
   for (const link of document.querySelectorAll("[data-page]")) {
     if (link.dataset.page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (!again) trouble.hidden = true;
-  /** Tell why the page cannot be shown; where that may pass, show it again shortly. */
+  if (!again) {
+    trouble.hidden = true;
+    skeleton(main);
+  }
+  /** Report why the page cannot be shown; where that may pass, show it again shortly. */
   const failed = (error) => {
     if (signal.aborted) return;
-    const passing = error instanceof TypeError || error.status >= 500;
+    const passing = mayPass(error);
     report(error, { again: passing });
     if (!passing || signal.aborted) return;
-    const timer = setTimeout(show, AGAIN_AFTER, { again: true });
+    const timer = setTimeout(show, RETRY_MS, { again: true });
     signal.addEventListener("abort", () => clearTimeout(timer));
   };
+  const slow = setTimeout(() => notice("Storage is slow to answer. This page is still loading …"), RETRY_MS);
+  signal.addEventListener("abort", () => clearTimeout(slow));
+  const remember = (members) => places.set(place, { ...places.get(place), ...members });
   try {
-    await page(main, { parts: match.slice(1).map(decodeURIComponent), search: new URLSearchParams(search), signal, report, failed });
+    await page(main, { parts, search: new URLSearchParams(search), signal, report, failed, before, remember });
+    clearTimeout(slow);
     if (signal.aborted) return;
-    if (again) trouble.hidden = true;
+    trouble.hidden = true;
+    if (before.scroll) scrollTo(0, before.scroll);
     if (document.activeElement === document.body) main.focus({ preventScroll: true });
   } catch (error) {
+    clearTimeout(slow);
     failed(error);
   }
 }
 
-async function nowhere(main) {
+/** Show that a page is loading: nothing of the previous page stays under the new address. */
+function skeleton(element) {
+  fill(element, h("div", { class: "skeleton", role: "status" }, h("span", { class: "unseen" }, "Loading …"), ["", "", "", ""].map(() => h("div", { "aria-hidden": "true" }))));
+}
+
+async function nowhere(element) {
   fill(
-    main,
+    element,
     h("h1", {}, "No such page"),
-    h("p", { class: "lead" }, "Nothing is at ", h("code", {}, location.hash), ". Go to ", h("a", { href: "#/" }, "what was received"), "."),
+    h("p", { class: "lead" }, "There is nothing at ", h("code", {}, location.hash), ". Go to ", h("a", { href: "#/" }, "Events"), "."),
   );
 }
 
-/** Tell the reader of an error, and whether the page asks again; a missing or wrong key is asked for. */
+function notice(text) {
+  trouble.textContent = text;
+  trouble.hidden = false;
+}
+
+/** Report an error to the reader, and whether the page retries; ask for a key that is missing or wrong. */
 function report(error, { again = false } = {}) {
   if (error.name === "AbortError") return;
   if (error instanceof Problem && error.status === 401) {
     askForKey();
     return;
   }
-  const text = error instanceof TypeError ? "The app does not answer." : error.message;
-  const next = again ? " This page tries again by itself." : error instanceof TypeError ? " Try again." : "";
-  trouble.textContent = text + next;
-  trouble.hidden = false;
+  const next = again ? " This page retries by itself." : mayPass(error) ? " Try again." : "";
+  notice(explain(error) + next);
 }
 
 function askForKey() {
   if (keyDialog.open) return;
   leaving.abort();
-  // what the dialog leaves behind when it is closed without a key
+  // what is left when the dialog is closed without a key
   fill(
     main,
     h("h1", {}, "This page needs a key"),
     h("p", { class: "lead" }, "Only ", h("a", { href: "#/connect" }, "Connect"), " works without one."),
     h("p", {}, h("button", { type: "button", class: "primary", onclick: () => keyDialog.showModal() }, "Enter a key")),
   );
-  document.getElementById("key-trouble").textContent = key.get() ? "That key no longer opens this app." : "";
+  document.getElementById("key-trouble").textContent = key.get() ? "That key is no longer valid." : "";
   key.forget();
   signedIn();
   keyDialog.showModal();
 }
 
 function signedIn() {
-  document.getElementById("forget").hidden = !key.get();
+  document.getElementById("sign-out").hidden = !key.get();
 }
 
 document.getElementById("key-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const given = document.getElementById("key");
-  const said = document.getElementById("key-trouble");
+  const problem = document.getElementById("key-trouble");
   try {
     await ask("deliveries?limit=1", { withKey: given.value });
   } catch (error) {
-    said.textContent =
+    problem.textContent =
       error instanceof Problem && error.status === 401
-        ? "This key does not open the API. The webhook's own key does not: ask for a host key."
-        : error instanceof TypeError ? "The app does not answer. Try again." : error.message;
+        ? "This key cannot read events. Ask for a host key, not the webhook's."
+        : explain(error);
     given.select();
     return;
   }
   key.set(given.value);
   given.value = "";
-  said.textContent = "";
+  problem.textContent = "";
   keyDialog.close();
   signedIn();
   countOpen();
   show();
 });
 
-document.getElementById("forget").addEventListener("click", () => {
-  key.forget();
+document.getElementById("sign-out").addEventListener("click", () => {
+  key.signOut();
   location.reload();
 });
 // its address would be taken for a page
@@ -134,7 +167,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 document.getElementById("help").addEventListener("click", () => helpDialog.showModal());
 
-/** Keep the number of open ones in the bar right. */
+/** Keep the number in the navigation bar current. */
 async function countOpen() {
   if (keyDialog.open || document.hidden) return;
   try {
@@ -143,13 +176,13 @@ async function countOpen() {
     count.textContent = cursor ? "99+" : String(deliveries.length);
     count.hidden = deliveries.length === 0;
   } catch {
-    // the page itself tells of a fault
+    // the page itself reports a fault
   }
 }
 setInterval(countOpen, 15_000);
 document.addEventListener("printiq:changed", countOpen);
 
-const GOES = { r: "#/", o: "#/open", f: "#/fields", c: "#/connect" };
+const GOES = { e: "#/", a: "#/attention", s: "#/changes", c: "#/connect" };
 let going = false;
 
 document.addEventListener("keydown", (event) => {
@@ -175,12 +208,17 @@ function step(by) {
   items[Math.min(Math.max(here + by, 0), items.length - 1)]?.focus();
 }
 
+addEventListener("scroll", () => places.set(place, { ...places.get(place), scroll: scrollY }), { passive: true });
 addEventListener("hashchange", () => {
+  const left = place;
+  const scrolled = places.get(left);
   keyDialog.close();
   main.focus({ preventScroll: true });
   scrollTo(0, 0);
+  if (scrolled) places.set(left, scrolled);
   show();
 });
+await key.borrow();
 signedIn();
 show();
 countOpen();

@@ -1,26 +1,73 @@
-// Payloads as text: the raw one with the offending places marked, the normalised one laid out.
+// Payloads as text: the received one with its problems marked, the normalised one with what was changed marked.
 
+import { copy } from "./actions.js";
 import { h } from "./dom.js";
 
 const LONGEST_SHOWN = 200_000;
 const LONGEST_VALUE = 600;
 
+// Names, texts, numbers and words of JSON; tags, attributes and texts of XML.
+const JSON_TOKENS = /("(?:[^"\\\n]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b/g;
+const XML_TOKENS = /(<[/?!]?[\w:.-]+|\/?>|\?>)|([\w:.-]+)(=)("[^"]*"|'[^']*')/g;
+
+/** Colour a piece of text by the form of the document that it is from. */
+function coloured(text, isXml) {
+  const parts = [];
+  let at = 0;
+  const add = (name, piece, index) => {
+    parts.push(text.slice(at, index), name ? h("span", { class: name }, piece) : piece);
+    at = index + piece.length;
+  };
+  for (const found of text.matchAll(isXml ? XML_TOKENS : JSON_TOKENS)) {
+    if (isXml) {
+      const [whole, tag, , , value] = found;
+      if (tag) add("name", tag, found.index);
+      else add("string", value, found.index + whole.length - value.length);
+    } else {
+      const [, string, colon, number, word] = found;
+      add(colon ? "name" : string ? "string" : number ? "number" : "boolean", string ?? number ?? word, found.index);
+    }
+  }
+  parts.push(text.slice(at));
+  return parts;
+}
+
+/** Show lines with their numbers; they are not part of what is selected or copied. */
+function numbered(parts) {
+  const lines = [[]];
+  for (const part of parts.flat(Infinity).filter((each) => each !== false && each !== null && each !== undefined)) {
+    if (typeof part !== "string") {
+      lines.at(-1).push(part);
+      continue;
+    }
+    part.split("\n").forEach((text, index) => (index ? lines.push([text]) : lines.at(-1).push(text)));
+  }
+  return h("pre", { tabindex: "0" }, lines.map((line, index) => h("span", { class: "line" }, line, index < lines.length - 1 && "\n")));
+}
+
+/** Buttons that copy a pane's text and turn wrapping on or off. */
+export function tools(pane, status) {
+  const wrap = h("button", { type: "button", class: "quiet", "aria-pressed": "true", onclick: () => wrap.setAttribute("aria-pressed", String(!pane.classList.toggle("unwrapped"))) }, "Wrap");
+  return [wrap, h("button", { type: "button", class: "quiet", onclick: () => copy(pane.querySelector("pre")?.textContent ?? "", status) }, "Copy")];
+}
+
 /** Show text with places marked: `marks` are offsets with a message each. */
 export function marked(text, marks) {
+  const isXml = /^\s*</.test(text);
   const shown = text.slice(0, LONGEST_SHOWN);
   const parts = [];
   let at = 0;
   for (const { start, end, message } of [...marks].sort((one, other) => one.start - other.start)) {
     if (start < at || start > shown.length) continue;
-    parts.push(shown.slice(at, start), h("mark", { title: message, tabindex: "0" }, shown.slice(start, end) || "⏎"));
+    parts.push(coloured(shown.slice(at, start), isXml), h("mark", { title: message, tabindex: "0" }, shown.slice(start, end) || "⏎"));
     at = end;
   }
-  parts.push(shown.slice(at));
+  parts.push(coloured(shown.slice(at), isXml));
   if (text.length > LONGEST_SHOWN) parts.push(h("span", { class: "cut" }, `\n… ${text.length - LONGEST_SHOWN} more characters: download it to see them`));
-  return h("pre", { tabindex: "0" }, parts);
+  return numbered(parts);
 }
 
-/** Find where in a raw document the findings are: by line and column, else by the names of the pointer. */
+/** Find where in a received document the problems are: by line and column, else by the names of the pointer. */
 export function places(text, findings) {
   return findings
     .map(({ pointer, message }) => ({ ...(byLine(text, message) ?? byPointer(text, pointer)), message }))
@@ -62,28 +109,28 @@ function byPointer(text, pointer) {
   return place ?? {};
 }
 
-/** Lay out a JSON value; fields that `findings` point at are marked. */
-export function laidOut(value, findings = []) {
+/** Lay out a JSON value. Fields that `findings` point at are marked, and values not written so in `received`. */
+export function laidOut(value, findings = [], received = "") {
   const messages = new Map(findings.map(({ pointer, message }) => [pointer, message]));
-  return h("pre", { tabindex: "0" }, part(value, "", "", messages));
+  return numbered(part(value, "", "", { messages, received }));
 }
 
 // a number that is kept as it is written is an object, for JavaScript
 const isNumber = (value) => typeof value === "number" || JSON.isRawJSON?.(value);
 
-function part(value, pointer, indent, messages) {
-  if (value === null || typeof value !== "object" || isNumber(value)) return scalar(value, messages.get(pointer));
+function part(value, pointer, indent, marks) {
+  if (value === null || typeof value !== "object" || isNumber(value)) return [scalar(value, marks, pointer)];
   const isList = Array.isArray(value);
   const entries = isList ? value.map((item, index) => [index, item]) : Object.entries(value);
   const [first, last] = isList ? "[]" : "{}";
-  if (!entries.length) return first + last;
+  if (!entries.length) return [first + last];
   const inner = `${indent}  `;
   return [
     first,
     entries.map(([name, item], index) => {
       const place = `${pointer}/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`;
       const label = isList ? [] : [h("span", { class: item === null ? "name none" : "name" }, JSON.stringify(name)), ": "];
-      return ["\n", inner, label, part(item, place, inner, messages), index < entries.length - 1 ? "," : ""];
+      return ["\n", inner, label, part(item, place, inner, marks), index < entries.length - 1 ? "," : ""];
     }),
     "\n",
     indent,
@@ -91,9 +138,12 @@ function part(value, pointer, indent, messages) {
   ];
 }
 
-function scalar(value, message) {
+function scalar(value, { messages, received }, pointer) {
+  const message = messages.get(pointer);
   let text = JSON.stringify(value);
+  const changed = received && typeof value === "string" && !received.includes(value) && !received.includes(text.slice(1, -1));
   if (text.length > LONGEST_VALUE) text = `${text.slice(0, 80)}… ${text.length - 2} characters"`;
   if (message) return h("mark", { title: message, tabindex: "0" }, text);
+  if (changed) return h("span", { class: "string changed", title: "Normalised: the received payload writes it differently." }, text);
   return h("span", { class: value === null ? "none" : isNumber(value) ? "number" : typeof value }, text);
 }

@@ -62,7 +62,7 @@ export function search(filter, signal) {
 
   function go(kind, key) {
     show([]);
-    location.hash = `#/about/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
+    location.hash = `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
   }
 
   function select(by) {
@@ -102,7 +102,7 @@ export function search(filter, signal) {
     const meant = same.length ? same : found;
     show(same.length > 1 ? same : []);
     if (meant.length === 1) go(meant[0].kind, meant[0].key);
-    else if (DELIVERY_ID.test(text)) location.hash = `#/received/${text.toLowerCase()}`;
+    else if (DELIVERY_ID.test(text)) location.hash = `#/events/${text.toLowerCase()}`;
     else if (!same.length) location.hash = `#/${query({ ...filter, subject: text })}`;
   }
 

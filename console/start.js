@@ -1,16 +1,16 @@
-// What an empty system says: what to do first.
+// The page of an empty system: what to do first.
 
 import { key } from "./api.js";
 import { h } from "./dom.js";
 
 export function start() {
   const address = `${location.origin}/api/webhooks/CreateQuote`;
-  // who sees this page without a key can send without one
+  // a page that needs no key shows a system that needs none
   const withKey = key.get() ? "-H 'x-functions-key: <KEY>' " : "";
   return h(
     "div",
     { class: "start" },
-    h("h2", {}, "Nothing was received yet"),
+    h("h2", {}, "No events yet"),
     h("p", {}, "The app is ready. Send it a first event; it appears here by itself."),
     h(
       "ol",
@@ -27,7 +27,7 @@ export function start() {
       h(
         "li",
         {},
-        h("h3", {}, "Let printIQ be connected"),
+        h("h3", {}, "Connect printIQ"),
         h("p", {}, "The printIQ team links each event to an address or a folder, on request. ", h("a", { href: "#/connect" }, "Write the request"), "."),
       ),
       h(

@@ -1,8 +1,8 @@
-// The history of one quote, job, customer, …, and its latest state.
+// One quote, job, customer, …: its state, and the history of its deliveries.
 
 import { exact, json, query } from "./api.js";
-import { badge, fill, h, moment, refill } from "./dom.js";
-import { olderButton } from "./list.js";
+import { badge, fill, h, moment, refill, subjectLink } from "./dom.js";
+import { olderButton, sentTo } from "./list.js";
 import { laidOut } from "./payload.js";
 
 export async function subject(main, { parts: [kind, key], signal, report }) {
@@ -20,9 +20,9 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
           "li",
           { class: row.status },
           moment(row.receivedAt),
-          h("a", { href: `#/received/${row.id}`, "data-item": true }, row.event),
+          h("span", {}, h("a", { href: `#/events/${row.id}`, "data-item": true }, row.event), row.subject && row.subject !== key && [" ", h("span", { class: "note" }, row.kind, " ", subjectLink(row.kind, row.subject))]),
           badge(row.status),
-          h("span", { class: "by" }, row.channel),
+          h("span", { class: "by" }, sentTo(row)),
         ),
       ),
     );
@@ -37,27 +37,45 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
 
   fill(
     main,
-    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind)))),
+    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), found.latest?.status && h("span", { class: "badge state" }, found.latest.status)),
+    head(found),
     h(
       "div",
       { class: "columns" },
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "What printIQ told")), line, end),
+      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "History")), line, end),
       found.latest && latest(found.latest),
     ),
   );
   add(found.deliveries);
 }
 
+/** The head line: what the subject is now, and who was told last. */
+function head({ latest: record, deliveries: [newest] }) {
+  const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  return h(
+    "dl",
+    { class: "card head" },
+    fact("Status", record?.status),
+    fact("Customer", record?.customer),
+    fact("Reference", record?.reference),
+    fact("Total", record?.total && `${record.total} ${record.currency ?? ""}`),
+    fact("Date", record?.date),
+    fact("Due", record?.due),
+    fact("Last change", record && [record.event, ", ", moment(record.receivedAt)]),
+    fact("Sent to", newest && sentTo(newest)),
+  );
+}
+
 function latest(record) {
   return h(
-    "section",
-    { class: "card" },
-    h("div", { class: "card-head" }, h("h2", {}, "Latest state"), h("span", { class: "note" }, record.event, ", ", moment(record.receivedAt))),
+    "details",
+    { class: "card payload" },
+    h("summary", { class: "card-head" }, h("h2", {}, "Payload"), h("span", { class: "note" }, record.event, ", ", moment(record.receivedAt))),
     h(
       "div",
       { class: "pane" },
       record.data === undefined
-        ? h("p", { class: "hint" }, "It is too large for the table: ", h("a", { href: `#/received/${record.delivery}` }, "see it where it was received"), ".")
+        ? h("p", { class: "hint" }, "It is too large for the table. See ", h("a", { href: `#/events/${record.delivery}` }, "its delivery"), ".")
         : laidOut(record.data),
     ),
   );

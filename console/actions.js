@@ -1,0 +1,191 @@
+// What an operator can do about deliveries: replay them, dismiss them, and see what came of it.
+
+import { explain, json } from "./api.js";
+import { h } from "./dom.js";
+
+const OUTCOME_MS = 30_000;
+const POLL_MS = 700;
+const NAME = "printiq-operator";
+
+/** Whether a delivery awaits a decision. */
+export function isOpen(row) {
+  return ["quarantined", "failed"].includes(row.status) && !row.replayedBy && !row.dismissed;
+}
+
+/** Return the events that carry the object which a refused body was recognised as, if it was. */
+export function suggested(row, schemas) {
+  const messages = [row.error, ...(row.errors ?? []).map(({ message }) => message)];
+  const object = messages.map((text) => /^This is an? (\w+)/.exec(text ?? "")?.[1]).find(Boolean);
+  return object ? schemas.filter((each) => each.object.split(" or ").includes(object)).map(({ event }) => event) : [];
+}
+
+/** Return the text to send to the printIQ team about a body that cannot be read. */
+export function messageForPrintiq(row) {
+  const findings = row.errors?.length ? row.errors : [{ pointer: "", message: row.error }];
+  return [
+    `Hello printIQ team,`,
+    "",
+    `the event ${row.event === "_unknown" ? row.eventAsNamed : row.event} that reached us at ${row.receivedAt} could not be read:`,
+    "",
+    ...findings.map(({ pointer, message }) => `  ${pointer ? `at ${pointer}: ` : ""}${message}`),
+    "",
+    `Our reference is ${row.id}. Please correct it and send it again.`,
+  ].join("\n");
+}
+
+export async function copy(text, status) {
+  try {
+    await navigator.clipboard.writeText(text);
+    status.textContent = "Copied.";
+  } catch {
+    status.textContent = "The browser does not allow copying. Select the text and copy it.";
+  }
+}
+
+/** Ask how to replay deliveries, do it, and report each outcome; `done(replays)` is called at the end. */
+export function replayDialog(rows, schemas, done) {
+  const [first] = rows;
+  const names = schemas.map(({ event }) => event);
+  const likely = rows.length === 1 ? suggested(first, schemas) : [];
+  const own = rows.every((row) => row.event === first.event) && names.includes(first.event) ? first.event : null;
+  const offered = [...likely, ...names.filter((name) => !likely.includes(name))];
+  const several = new Set(rows.map((row) => row.event)).size > 1;
+  const chosen = likely[0] ?? own ?? "";
+  const event = h(
+    "select",
+    { id: "replay-as" },
+    several ? h("option", { value: "*", selected: true }, "The event of each, as received") : !own && !likely.length && h("option", { value: "" }, "Choose the event"),
+    offered.map((name) =>
+      h("option", { value: name, selected: !several && name === chosen }, name === own ? `${name} (as received)` : likely.includes(name) ? `${name} (what the body is)` : name),
+    ),
+  );
+  const queues = rows.length === 1 ? (first.queues ?? []) : [];
+  const boxes = queues.map((queue) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "queue", value: queue, checked: true }), " ", queue));
+  dialog({
+    title: rows.length === 1 ? "Replay" : `Replay ${rows.length} deliveries`,
+    text: "Each goes through again from the bytes that were kept, as a new delivery that names the old one.",
+    fields: [h("label", { for: "replay-as" }, "As event"), event, queues.length > 1 && [h("p", {}, "To the queues"), boxes]],
+    button: "Replay",
+    async act(form, progress) {
+      const to = [...form.querySelectorAll("[name=queue]:checked")].map((box) => box.value);
+      if (!event.value) throw new Error("Choose the event.");
+      if (queues.length > 1 && !to.length) throw new Error("Choose at least one queue.");
+      const some = to.length < queues.length ? { queues: to } : {};
+      const replays = await each(rows, progress, async (row) => {
+        const as = event.value === "*" || event.value === row.event ? {} : { as: event.value };
+        const replay = await json(`deliveries/${row.id}/replay`, { method: "POST", body: { ...as, ...some, by: operator() } });
+        return { ...replay, status: await outcome(replay.id) };
+      });
+      done(replays);
+    },
+  });
+}
+
+/** Ask why deliveries need no further action, and dismiss them. */
+export function dismissDialog(rows, done) {
+  const reason = h("textarea", { id: "reason", rows: "3", required: true, maxlength: "1000" });
+  dialog({
+    title: rows.length === 1 ? "Dismiss" : `Dismiss ${rows.length} deliveries`,
+    text: "They need no further action. They stay in the ledger, with your reason.",
+    fields: [h("label", { for: "reason" }, "Reason"), reason],
+    button: "Dismiss",
+    async act(_, progress) {
+      if (!reason.value.trim()) throw new Error("Give a reason, for the next person who looks.");
+      done(await each(rows, progress, (row) => json(`deliveries/${row.id}/dismiss`, { method: "POST", body: { reason: reason.value, by: operator() } })));
+    },
+  });
+}
+
+/** Do the same for each row; a row that fails does not stop the others. */
+async function each(rows, progress, work) {
+  const results = [];
+  for (const [index, row] of rows.entries()) {
+    progress(index, rows.length);
+    try {
+      results.push({ row, ...(await work(row)) });
+    } catch (error) {
+      if (rows.length === 1) throw error;
+      results.push({ row, error: explain(error) });
+    }
+  }
+  return results;
+}
+
+/** Wait until a replay was processed; return its status, or "waiting" after half a minute. */
+async function outcome(id) {
+  const until = Date.now() + OUTCOME_MS;
+  while (Date.now() < until) {
+    try {
+      const { status } = await json(`deliveries/${id}`);
+      if (status !== "failing") return status;
+    } catch (error) {
+      if (error.status !== 404) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return "waiting";
+}
+
+/** Sum up what a batch did, in a sentence. */
+export function summary(verb, results) {
+  const failures = results.filter(({ error }) => error);
+  const counts = new Map();
+  for (const { status, error } of results) if (!error && status) counts.set(status, (counts.get(status) ?? 0) + 1);
+  const outcomes = [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
+  const done = results.length - failures.length;
+  return [
+    `${done} ${verb}${outcomes ? `: ${outcomes}` : ""}.`,
+    failures.length ? ` ${failures.length} could not be: ${failures[0].error}` : "",
+  ].join("");
+}
+
+/** The name that the ledger records for what is done here; asked for once. */
+function operator() {
+  return localStorage.getItem(NAME) ?? "";
+}
+
+/** Ask before something is done; the dialog stays open until it is done. */
+function dialog({ title, text, fields, button, act }) {
+  const problem = h("p", { class: "field-trouble", role: "alert" });
+  const meter = h("progress", { hidden: true, "aria-label": "Progress" });
+  const confirm = h("button", { type: "submit", class: "primary" }, button);
+  const name = h("input", { id: "operator", maxlength: "100", autocomplete: "name", value: operator() });
+  const progress = (count, total) => {
+    meter.hidden = false;
+    meter.max = total;
+    meter.value = count;
+  };
+  const form = h(
+    "form",
+    {
+      novalidate: true,
+      onsubmit: async (event) => {
+        event.preventDefault();
+        confirm.disabled = true;
+        problem.textContent = "";
+        try {
+          if (!name.value.trim()) throw new Error("Enter your name: the ledger records who did this.");
+          localStorage.setItem(NAME, name.value.trim());
+          await act(form, progress);
+          box.close();
+          document.dispatchEvent(new Event("printiq:changed"));
+        } catch (error) {
+          problem.textContent = explain(error);
+        }
+        meter.hidden = true;
+        confirm.disabled = false;
+      },
+    },
+    h("h2", { id: "dialog-title" }, title),
+    h("p", {}, text),
+    fields,
+    h("label", { for: "operator" }, "Your name"),
+    name,
+    meter,
+    problem,
+    h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => box.close() }, "Cancel"), confirm),
+  );
+  const box = h("dialog", { "aria-labelledby": "dialog-title", onclose: () => box.remove() }, form);
+  document.body.append(box);
+  box.showModal();
+}
