@@ -1,4 +1,4 @@
-"""What tests on real parts share: one Azurite for all of them, hosts of any function app, and this app."""
+"""What tests with real parts share: one Azurite for all, hosts of any function app, and this app."""
 
 import signal
 import tempfile
@@ -18,7 +18,7 @@ from tools.host.azurite import Azurite, connection_string, install
 from tools.host.testing import HostProcess, StartHost, free_port
 
 ROOT = Path(__file__).parents[1]
-# What it keeps from run to run names paths of this machine: outside the project, then.
+# What it keeps between runs names paths of this machine, so it is kept outside the project.
 hypothesis.configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "printiq-hypothesis")
 # The tests judge a change, not the luck of a draw or the speed of a machine: the same examples in every run.
 # `dev.py test --hypothesis-profile=explore` draws others, and more of them.
@@ -26,7 +26,7 @@ _PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothes
 hypothesis.settings.register_profile("repeatable", derandomize=True, **_PATIENT)
 hypothesis.settings.register_profile("explore", max_examples=2_000, **_PATIENT)
 hypothesis.settings.load_profile("repeatable")
-# A shell has what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+# A shell lets its background processes ignore Ctrl-C, and everything that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # A short key: all accounts have to fit into one environment variable, of 32 KB on Windows.
 KEY = "dGVzdA=="
@@ -64,7 +64,7 @@ def storage(azurite: Azurite, unused_accounts: Iterator[str]) -> str:
 
 @pytest.fixture
 def new_settings(azurite: Azurite, unused_accounts: Iterator[str]) -> Callable[..., Settings]:
-    """Return a function that makes the app's settings for a storage account that nobody used before."""
+    """Return a function that makes the app's settings for a storage account that no test used before."""
 
     def settings(**changes: str) -> Settings:
         account = connection_string(azurite.port, next(unused_accounts), KEY)

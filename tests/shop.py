@@ -107,7 +107,7 @@ def tell(
 ) -> None:
     """Run a story in a shop on this storage account, with these settings: `MAX_BODY_BYTES=1000`."""
 
-    async def told() -> None:
+    async def main() -> None:
         own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **settings}
         app = App.start(Settings.model_validate(own), timings)
         try:
@@ -115,4 +115,4 @@ def tell(
         finally:
             await app.close()
 
-    asyncio.run(told())
+    asyncio.run(main())

@@ -1,4 +1,4 @@
-"""What can be said of `dev.py` before anything is set up: its commands, its version, its help.
+"""What `dev.py` shows before anything is set up: its commands, its version, its help.
 
 dev.py imports this with any Python from 3.9 on: nothing but the standard library, no newer syntax.
 """

@@ -1,1 +1,1 @@
-"""The ways to arrive: each makes a Delivery of an arrival, and its own answer of what came of it."""
+"""The ways to arrive: each turns an arrival into a Delivery, and the outcome into its own answer."""

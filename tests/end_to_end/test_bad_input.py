@@ -14,7 +14,7 @@ from tools.host.testing import wait_until
 
 
 class Bad(NamedTuple):
-    """Hold a refused sample of the corpus."""
+    """A refused sample of the corpus."""
 
     name: str
     event: str
@@ -26,10 +26,10 @@ class Bad(NamedTuple):
 def _bad() -> Iterator[Bad]:
     for about in sorted((CORPUS / "_refused").glob("*.about.json")):
         name = about.name.removesuffix(".about.json")
-        told = json.loads(about.read_bytes())
+        expected = json.loads(about.read_bytes())
         file = next(path for path in about.parent.glob(f"{name}.*") if path != about)
-        if told["status"] != 400:  # an empty body leaves nothing to keep
-            yield Bad(name, told["event"], told["status"], told["says"], file.read_bytes())
+        if expected["status"] != 400:  # an empty body leaves nothing to keep
+            yield Bad(name, expected["event"], expected["status"], expected["says"], file.read_bytes())
 
 
 ALL = {bad.name: bad for bad in _bad()}

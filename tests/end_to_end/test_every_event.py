@@ -110,7 +110,7 @@ def _check(receiver: Receiver, event: EventType, row: Json, body: bytes) -> None
     wait_until(is_in_records)
 
 
-def test_the_answer_tells_what_was_understood(receiver: Receiver) -> None:
+def test_the_response_shows_what_was_recognised(receiver: Receiver) -> None:
     response = receiver.post("createquote", marked(sample("CreateQuote"), "answer"))
     assert response.status_code == 202
     assert response.headers["content-type"] == "application/json; charset=utf-8"

@@ -23,7 +23,7 @@ def _hot_folder(receiver: Receiver, mark: str, body: bytes) -> Json:
 
 
 def _with_thumbnail(body: bytes, size: int) -> bytes:
-    """Return the document with a thumbnail of so many bytes of base64."""
+    """Return the document with a thumbnail of about `size` bytes of base64."""
     head, start, rest = body.partition(b"<ArtworkThumbnail>")
     _, end, tail = rest.partition(b"</ArtworkThumbnail>")
     assert end

@@ -16,7 +16,7 @@ from tools.host.testing import wait_until
 
 @pytest.fixture(scope="module")
 def own(start_receiver: Any) -> Receiver:
-    """Return an app of these tests' own: its account is theirs."""
+    """Return an app of these tests' own, with an account of its own."""
     receiver: Receiver = start_receiver({})
     return receiver
 
@@ -90,8 +90,8 @@ def test_the_account_of_a_good_day_ends_with_0_and_says_so(own: Receiver) -> Non
     inbox = own.queues.get_queue_client(INBOX_QUEUE)
     wait_until(lambda: not inbox.get_queue_properties().approximate_message_count)
     done = called(own, verify.main, "--json")
-    told = json.loads(done.stdout)
-    assert (told["balanced"], told["findings"]) == (True, [])
+    answer = json.loads(done.stdout)
+    assert (answer["balanced"], answer["findings"]) == (True, [])
     assert done.exit_code == 0
 
 
@@ -108,13 +108,13 @@ def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) 
 def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
     receiver: Receiver = start_receiver({})
     receiver.row(receiver.accepted("CreateQuote", quote("Q[/x]")))
-    (told,) = receiver.written("timeline", subject="Q[/x]")
-    receiver.tables.get_table_client("timeline").delete_entity(told["PartitionKey"], told["RowKey"])
+    (row,) = receiver.written("timeline", subject="Q[/x]")
+    receiver.tables.get_table_client("timeline").delete_entity(row["PartitionKey"], row["RowKey"])
     assert "the timeline of quote Q[/x] lacks it" in called(receiver, verify.main).stdout
     asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
     assert asked.exit_code == replay.Outcome.REFUSED
     assert "No subscription has the queue [/x]. The queues are printiq-events." in asked.stdout
-    mine = told["id"]
+    mine = row["id"]
     refused = called(receiver, replay.main, mine, "--queue", "[/x]", "--url", receiver.host.url)
     assert "No subscription sends CreateQuote to [/x]." in refused.stdout
     unknown = called(receiver, replay.main, "[/x]", "--url", receiver.host.url)
@@ -137,7 +137,7 @@ def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "Name the person to erase"),
         (["--subject", "contact"], "Write KIND/KEY"),
@@ -149,7 +149,7 @@ def test_a_person_is_shown_first_and_erased_when_it_is_meant(own: Receiver) -> N
         (["--subject", "contact/78", "--text", " "], "at least 3 characters"),
     ],
 )
-def test_whom_to_erase_has_to_be_said(own: Receiver, arguments: list[str], said: str) -> None:
+def test_the_person_to_erase_has_to_be_named(own: Receiver, arguments: list[str], message: str) -> None:
     done = called(own, erase.main, *arguments, "--yes", "--reason", "asked for")
     assert done.exit_code == 2
-    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert message in " ".join(done.stderr.replace("│", " ").split())

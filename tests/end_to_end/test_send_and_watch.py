@@ -1,4 +1,4 @@
-"""`dev.py send` shows what came of an event, also by its exit code; `watch` follows and takes nothing."""
+"""`dev.py send` shows the outcome of an event, also by its exit code; `watch` follows and takes nothing."""
 
 import json
 import os
@@ -64,15 +64,15 @@ def test_a_sent_event_is_followed_to_ledger_queue_and_archive(
     by = ["--hot-folder"] if channel == "hot-folder" else []
     done = _send(own, "createquote", "--file", str(a_file), "--json", *by)
     assert done.exit_code == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["outcome"], told["channel"]) == ("arrived", channel)
-    assert (told["delivery"]["status"], told["delivery"]["channel"]) == ("sent", channel)
-    assert told["delivery"]["id"] == told["id"]
-    assert told["messages"]["printiq-events"]["id"] == told["id"]
-    assert own.blob(told["delivery"]["raw"]) == a_file.read_bytes()
+    reported = json.loads(done.stdout)
+    assert (reported["outcome"], reported["channel"]) == ("arrived", channel)
+    assert (reported["delivery"]["status"], reported["delivery"]["channel"]) == ("sent", channel)
+    assert reported["delivery"]["id"] == reported["id"]
+    assert reported["messages"]["printiq-events"]["id"] == reported["id"]
+    assert own.blob(reported["delivery"]["raw"]) == a_file.read_bytes()
 
 
-def test_what_came_of_it_is_told_in_plain_words(own: Receiver, a_file: Path) -> None:
+def test_the_outcome_is_shown_in_plain_words(own: Receiver, a_file: Path) -> None:
     _send(own, "CreateQuote", "--file", str(a_file))
     done = _send(own, "CreateQuote", "--file", str(a_file))
     assert done.exit_code == 0
@@ -87,13 +87,13 @@ def test_what_came_of_it_is_told_in_plain_words(own: Receiver, a_file: Path) -> 
     assert "\x1b" not in done.stdout, "colours are for terminals"
 
 
-def test_of_an_app_elsewhere_no_message_is_said_to_be_looked_for(own: Receiver, a_file: Path) -> None:
+def test_messages_of_an_app_elsewhere_are_not_looked_for(own: Receiver, a_file: Path) -> None:
     done = _send(own, "CreateQuote", "--file", str(a_file), "--url", elsewhere(own))
     assert done.exit_code == 0, done.stdout
     assert "printiq-events: sent; messages are peeked at only where" in done.stdout
     done = _send(own, "CreateQuote", "--file", str(a_file), "--url", elsewhere(own), "--json")
-    told = json.loads(done.stdout)
-    assert (told["messages"], told["peeked"]) == ({"printiq-events": None}, False)
+    reported = json.loads(done.stdout)
+    assert (reported["messages"], reported["peeked"]) == ({"printiq-events": None}, False)
 
 
 @pytest.mark.parametrize("by", [[], ["--hot-folder"]])
@@ -106,7 +106,7 @@ def test_a_refused_event_ends_with_exit_code_1_and_the_reason(own: Receiver, by:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["CreateQote"], "Did you mean CreateQuote"),
         (["Foo"], "Its events are CreateCustomer, CreateCustomerContact"),
@@ -120,11 +120,11 @@ def test_a_refused_event_ends_with_exit_code_1_and_the_reason(own: Receiver, by:
     ],
 )
 def test_a_wrong_command_line_ends_with_exit_code_2_and_a_hint(
-    own: Receiver, arguments: list[str], said: str
+    own: Receiver, arguments: list[str], message: str
 ) -> None:
     done = _send(own, *arguments, HOT_FOLDER=None)
     assert done.exit_code == 2
-    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_an_app_that_does_not_answer_ends_with_exit_code_3(own: Receiver) -> None:
@@ -134,7 +134,7 @@ def test_an_app_that_does_not_answer_ends_with_exit_code_3(own: Receiver) -> Non
     assert f"The app at {url} does not answer" in done.stdout
 
 
-def test_an_answer_is_told_also_where_storage_cannot_be_looked_into(own: Receiver, a_file: Path) -> None:
+def test_the_answer_is_shown_though_storage_cannot_be_read(own: Receiver, a_file: Path) -> None:
     elsewhere = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     port = free_port(3)
     done = _send(own, "CreateQuote", "--file", str(a_file), f"--storage-port={port}", **elsewhere)
@@ -144,7 +144,7 @@ def test_an_answer_is_told_also_where_storage_cannot_be_looked_into(own: Receive
     assert "--storage-port" in done.stdout
 
 
-def test_a_name_in_brackets_is_told_as_it_is(own: Receiver, a_file: Path) -> None:
+def test_a_name_in_brackets_is_shown_as_it_is(own: Receiver, a_file: Path) -> None:
     done = _send(own, "[/x]", "--file", str(a_file), "--hot-folder")
     assert done.exit_code == send.Outcome.REFUSED, done.output
     assert "[/x]  " in done.stdout
@@ -154,9 +154,9 @@ def test_a_name_in_brackets_is_told_as_it_is(own: Receiver, a_file: Path) -> Non
 def test_all_events_are_sent_and_followed(own: Receiver) -> None:
     done = _send(own, "--all", "--json")
     assert done.exit_code == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [each["event"] for each in told] == list(EventType)
-    assert {each["outcome"] for each in told} == {"arrived"}
+    reported = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["event"] for each in reported] == list(EventType)
+    assert {each["outcome"] for each in reported} == {"arrived"}
 
 
 def test_of_many_events_each_has_a_line(own: Receiver) -> None:
@@ -208,16 +208,16 @@ def watching(own: Receiver) -> Iterator[Watching]:
     watching.kill()
 
 
-def test_watch_tells_of_deliveries_and_queues_and_takes_no_message(own: Receiver, watching: Watching) -> None:
+def test_watch_shows_deliveries_and_queues_and_takes_no_message(own: Receiver, watching: Watching) -> None:
     own.accepted("CreateQuote", marked(sample("CreateQuote"), "before"))
     wait_until(lambda: watching.lines)
     delivery_id = own.accepted("CreateQuote", marked(sample("CreateQuote"), "watched"))
 
-    def told() -> list[dict[str, Any]]:
+    def reported() -> list[dict[str, Any]]:
         rows = [line["delivery"] for line in watching.lines if "delivery" in line]
         return [row for row in rows if row["id"] == delivery_id]
 
-    row = wait_until(told)[-1]
+    row = wait_until(reported)[-1]
     assert (row["status"], row["subject"], row["queues"]) == ("sent", "Q005218v2", ["printiq-events"])
     depths = [
         line["queue"] for line in watching.lines if line.get("queue", {}).get("name") == "printiq-events"
@@ -270,7 +270,7 @@ def watching_elsewhere(own: Receiver) -> Iterator[Watching]:
     watching.kill()
 
 
-def test_watch_tells_an_address_with_brackets_as_it_is(own: Receiver) -> None:
+def test_watch_shows_an_address_with_brackets_as_it_is(own: Receiver) -> None:
     command = typer.Typer()
     command.command()(watch.main)
     done = CliRunner().invoke(command, ["--url", "http://127.1:9/[/x]"], env=_environment(own))
@@ -278,7 +278,7 @@ def test_watch_tells_an_address_with_brackets_as_it_is(own: Receiver) -> None:
     assert "Watching http://127.1:9/[/x] through its API" in done.stdout
 
 
-def test_of_an_app_elsewhere_watch_tells_how_many_messages_wait_and_not_which(
+def test_of_an_app_elsewhere_watch_shows_how_many_messages_wait_and_not_which(
     own: Receiver, watching_elsewhere: Watching
 ) -> None:
     own.row(own.accepted("CreateQuote", marked(sample("CreateQuote"), "watched from elsewhere")))

@@ -1,4 +1,4 @@
-"""`dev.py send --check` tells an operator whether a deployment works, and what does not."""
+"""`dev.py send --check` shows an operator whether a deployment works, and what does not."""
 
 import json
 import os
@@ -46,8 +46,8 @@ def guarded(start_host: StartHost) -> HostProcess:
 
 def test_an_app_that_works_is_good_in_every_part(receiver: Receiver) -> None:
     settings = {"AzureWebJobsStorage": receiver.storage, "HOT_FOLDER": receiver.storage}
-    code, findings, said = check(receiver.host.url, settings=settings)
-    assert code == 0, (findings, said)
+    code, findings, message = check(receiver.host.url, settings=settings)
+    assert code == 0, (findings, message)
     assert list(findings) == ["health", "functions", "API", "webhook", "hot folder"]
     assert all(found["good"] for found in findings.values())
     for channel in ("webhook", "hot-folder"):
@@ -56,8 +56,8 @@ def test_an_app_that_works_is_good_in_every_part(receiver: Receiver) -> None:
 
 
 def test_an_app_elsewhere_is_asked_through_its_api(guarded: HostProcess) -> None:
-    code, findings, said = check(elsewhere(guarded), f"--key={guarded.ready['keys']['host']}")
-    assert code == 0, (findings, said)
+    code, findings, message = check(elsewhere(guarded), f"--key={guarded.ready['keys']['host']}")
+    assert code == 0, (findings, message)
     assert findings["keys"]["good"]
     assert "went to printiq-events" in findings["webhook"]["message"]
     assert findings["hot folder"]["good"] is None
@@ -65,7 +65,7 @@ def test_an_app_elsewhere_is_asked_through_its_api(guarded: HostProcess) -> None
 
 
 @pytest.mark.parametrize("key", ["wrong", None])
-def test_a_key_that_does_not_fit_is_said_to_be_so(guarded: HostProcess, key: str | None) -> None:
+def test_a_wrong_key_is_reported_as_such(guarded: HostProcess, key: str | None) -> None:
     code, findings, _ = check(elsewhere(guarded), *([f"--key={key}"] if key else []))
     assert code == 1
     assert list(findings) == ["health", "functions", "API"]
@@ -77,7 +77,7 @@ def test_a_key_that_does_not_fit_is_said_to_be_so(guarded: HostProcess, key: str
     [(["send", "--check"], 1), (["send", "CreateQuote"], 3), (["drift"], 3), (["replay", "--open"], 3)],
     ids=["check", "send", "drift", "replay"],
 )
-def test_the_webhooks_own_key_is_said_to_open_the_webhook_alone(
+def test_the_webhooks_own_key_is_reported_to_open_the_webhook_alone(
     guarded: HostProcess, command: list[str], code: int
 ) -> None:
     key = guarded.ready["keys"]["functions"]["webhook"]
@@ -93,14 +93,14 @@ def test_the_webhooks_own_key_is_said_to_open_the_webhook_alone(
 
 
 def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> None:
-    code, findings, said = check(elsewhere(receiver.host), "--key=some")
+    code, findings, message = check(elsewhere(receiver.host), "--key=some")
     assert code == 1
     assert findings["keys"]["good"] is False
     assert findings["webhook"]["good"]
-    assert "Does not work: keys." in said
+    assert "Does not work: keys." in message
 
 
-def test_storage_that_does_not_answer_is_said_to_be_so(start_host: StartHost, storage: str) -> None:
+def test_storage_that_does_not_answer_is_reported_as_such(start_host: StartHost, storage: str) -> None:
     dead = ";".join(
         "QueueEndpoint=http://127.0.0.1:9/a" if part.startswith("QueueEndpoint") else part
         for part in storage.split(";")
@@ -113,12 +113,12 @@ def test_storage_that_does_not_answer_is_said_to_be_so(start_host: StartHost, st
 
 
 def test_nobody_there_is_an_exit_code_of_its_own() -> None:
-    code, findings, said = check("http://127.0.0.1:9")
+    code, findings, message = check("http://127.0.0.1:9")
     assert (code, findings) == (3, {})
-    assert "does not answer" in said
+    assert "does not answer" in message
 
 
 def test_the_check_chooses_its_event_itself() -> None:
-    code, _, said = check("http://127.0.0.1:9", "CreateJob")
+    code, _, message = check("http://127.0.0.1:9", "CreateJob")
     assert code == 2
-    assert "name nothing else" in " ".join(said.split())
+    assert "name nothing else" in " ".join(message.split())

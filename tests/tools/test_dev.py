@@ -82,7 +82,7 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def message(process: subprocess.Popen[str]) -> str:
     output, _ = process.communicate(timeout=600)
     assert process.returncode == 7, output
     return output
@@ -90,12 +90,12 @@ def said(process: subprocess.Popen[str]) -> str:
 
 def test_two_first_starts_at_once_set_up_once_and_later_ones_only_what_changed(project: Path) -> None:
     both = [start(project, "send", "--file", "a b"), start(project, "send", "--file", "a b")]
-    outputs = [said(process) for process in both]
+    outputs = [message(process) for process in both]
     assert all("arguments ['send', '--file', 'a b']" in output for output in outputs)
     assert sum("Making .venv" in output for output in outputs) == 1
-    assert said(start(project, "again")) == "arguments ['again']\n"
+    assert message(start(project, "again")) == "arguments ['again']\n"
     (project / "requirements.txt").write_text("# a change\n")
-    changed = said(start(project, "again"))
+    changed = message(start(project, "again"))
     assert "Installing the packages" in changed
     assert "Making .venv" not in changed
 
@@ -113,10 +113,10 @@ def test_help_and_version_need_no_set_up(project: Path) -> None:
 
 
 def test_what_only_the_tests_need_comes_with_the_first_test(project: Path) -> None:
-    assert "tools/requirements.txt names" in said(start(project, "run"))
-    assert "tests/requirements.txt names" in said(start(project, "test"))
-    assert said(start(project, "run")) == "arguments ['run']\n"
-    assert said(start(project, "test")) == "arguments ['test']\n"
+    assert "tools/requirements.txt names" in message(start(project, "run"))
+    assert "tests/requirements.txt names" in message(start(project, "test"))
+    assert message(start(project, "run")) == "arguments ['run']\n"
+    assert message(start(project, "test")) == "arguments ['test']\n"
 
 
 def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project: Path) -> None:
@@ -129,5 +129,5 @@ def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project:
     leftover = project / ".venv" / "leftover"
     leftover.touch()
     (project / "requirements.txt").write_text("")
-    assert "arguments ['run']" in said(start(project, "run"))
+    assert "arguments ['run']" in message(start(project, "run"))
     assert not leftover.exists()

@@ -103,8 +103,8 @@ def test_a_taken_storage_port_is_one_line_and_exit_code_2(project: Path) -> None
             text=True,
             check=False,
         )
-    said = f"Port {port + 1} is taken by another program. Choose another one with --storage-port.\n"
-    assert (done.returncode, done.stderr) == (2, said)
+    message = f"Port {port + 1} is taken by another program. Choose another one with --storage-port.\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
 def _is_free(port: int) -> bool:

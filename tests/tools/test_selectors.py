@@ -1,4 +1,4 @@
-"""What is misspelt on the command line is told at once, with exit code 2: it would select nothing, or all."""
+"""A misspelling on the command line ends with exit code 2: it would select nothing, or everything."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def called(main: Any, *arguments: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("main", "arguments", "said"),
+    ("main", "arguments", "message"),
     [
         (drift.main, ["--event", "CreateQoute"], "Did you mean CreateQuote"),
         (drift.main, ["--backtest", "--event", "CreateQoute"], "Did you mean CreateQuote"),
@@ -29,10 +29,12 @@ def called(main: Any, *arguments: str) -> Result:
         (replay.main, ["--status", "sentt"], "quarantined"),
     ],
 )
-def test_what_is_misspelt_is_told_before_the_app_is_asked(main: Any, arguments: list[str], said: str) -> None:
+def test_a_misspelling_is_reported_before_the_app_is_asked(
+    main: Any, arguments: list[str], message: str
+) -> None:
     done = called(main, *arguments)
     assert done.exit_code == 2
-    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def dev(
     )
 
 
-def test_a_connection_string_is_enough_and_its_key_is_not_told(storage: str) -> None:
+def test_a_connection_string_is_enough_and_its_key_is_not_shown(storage: str) -> None:
     done = dev("verify", settings={"AzureWebJobsStorage": storage})
     assert done.returncode == 0, done.stdout + done.stderr
     account, key = (part.partition("=")[2] for part in storage.split(";")[1:3])
@@ -58,7 +58,7 @@ def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         (
             {"AzureWebJobsStorage__blobServiceUri": "https://shop.blob.example.invalid"},
@@ -68,21 +68,21 @@ def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: 
     ],
     ids=["not-all-addresses", "no-connection-string"],
 )
-def test_wrong_settings_are_one_sentence_and_exit_code_2(settings: dict[str, str], said: str) -> None:
+def test_wrong_settings_are_one_sentence_and_exit_code_2(settings: dict[str, str], message: str) -> None:
     done = dev("verify", settings=settings)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stdout
+    assert message in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_without_a_login_it_is_said_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_login_the_command_says_how_to_get_one(tmp_path: Path) -> None:
     settings = {**IDENTITY, "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential", "PATH": str(tmp_path)}
     done = dev("verify", settings=settings)
     assert done.returncode == 3, done.stdout + done.stderr
-    told = done.stdout.splitlines()
-    assert told[0] == "Storage: https://shop.blob.example.invalid, with your identity"
-    assert "az login" in told[-1]
-    assert len(told) == 3
+    answer = done.stdout.splitlines()
+    assert answer[0] == "Storage: https://shop.blob.example.invalid, with your identity"
+    assert "az login" in answer[-1]
+    assert len(answer) == 3
     assert done.stderr == ""
 
 

@@ -79,7 +79,7 @@ def test_temporary_names_are_left_alone(storage: str) -> None:
     tell(storage, story, AT_ONCE)
 
 
-def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str) -> None:
+def test_a_file_that_grows_is_taken_when_it_is_complete(storage: str) -> None:
     async def story(shop: Shop) -> None:
         name = "CreateQuote/growing.json"
         await shop.begin(name)
@@ -98,7 +98,7 @@ def test_a_file_that_grows_is_taken_when_it_is_whole(storage: str) -> None:
     tell(storage, story, AT_ONCE)
 
 
-def test_a_file_that_closes_but_was_changed_just_now_waits(storage: str) -> None:
+def test_a_complete_file_that_was_changed_just_now_waits(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.begin("CreateQuote/q.json", QUOTE)
         assert not await hot_folder.take("CreateQuote/q.json", shop.app)
@@ -119,13 +119,13 @@ def test_an_empty_file_waits_for_its_content(storage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [(b"", "empty"), (QUOTE[:-3], "ends"), (b"<Job><JobNumber>J1</JobNumber>", "line 1")],
 )
-def test_what_is_not_whole_after_five_minutes_is_set_aside(
+def test_what_is_incomplete_after_five_minutes_is_set_aside(
     storage: str,
     body: bytes,
-    said: str,
+    message: str,
 ) -> None:
     async def story(shop: Shop) -> None:
         await shop.begin("CreateQuote/q.json", body)
@@ -134,7 +134,7 @@ def test_what_is_not_whole_after_five_minutes_is_set_aside(
         await shop.work_off()
         row = await shop.row()
         assert row["status"] == "quarantined"
-        assert said in row["error"]
+        assert message in row["error"]
         if body:
             assert await shop.blob(row["raw"]) == body
             assert (await shop.problem(row))["file"] == "CreateQuote/q.json"
@@ -156,7 +156,7 @@ def test_a_block_blob_was_written_in_one_step_and_is_refused_at_once(storage: st
     tell(storage, story)
 
 
-def test_a_file_at_the_root_is_told_where_it_belongs(storage: str) -> None:
+def test_the_problem_of_a_file_at_the_root_says_where_it_belongs(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("J29328.xml", b"<Job><JobNumber>J29328</JobNumber></Job>")
         assert await hot_folder.take("J29328.xml", shop.app)
@@ -169,7 +169,7 @@ def test_a_file_at_the_root_is_told_where_it_belongs(storage: str) -> None:
     tell(storage, story)
 
 
-def test_an_unknown_folder_is_told_the_nearest_event(storage: str) -> None:
+def test_the_problem_of_an_unknown_folder_names_the_nearest_event(storage: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.drop("CreateJobb/J1.json", b'{"JobNo": "J1"}')
         assert await hot_folder.take("CreateJobb/J1.json", shop.app)

@@ -1,4 +1,4 @@
-"""A POST is answered only by what became of it: custody, a refusal that is kept, or come back later."""
+"""The response to a POST is its outcome: custody, a refusal that is kept, or a request to try again."""
 
 import asyncio
 import json
@@ -18,26 +18,28 @@ async def _post(app: App, body: bytes, event: str = "CreateQuote", **headers: st
     return await webhook(event, body, named, app)
 
 
-async def test_an_accepted_event_is_answered_with_what_was_understood(bench: Bench) -> None:
+async def test_an_accepted_event_is_answered_with_what_was_recognised(bench: Bench) -> None:
     found = await _post(bench.app, quote("Q1"), "createquote")
-    told = json.loads(found.body)
+    answer = json.loads(found.body)
     assert found.status == 202
-    assert {name: told[name] for name in ("event", "status", "kind", "subject")} == {
+    assert {name: answer[name] for name in ("event", "status", "kind", "subject")} == {
         "event": "CreateQuote",
         "status": "accepted",
         "kind": "quote",
         "subject": "Q1",
     }
-    assert time_of(told["id"]).isoformat(timespec="milliseconds") == told["receivedAt"].replace("Z", "+00:00")
-    assert "warnings" not in told
+    assert time_of(answer["id"]).isoformat(timespec="milliseconds") == answer["receivedAt"].replace(
+        "Z", "+00:00"
+    )
+    assert "warnings" not in answer
 
 
-async def test_warnings_are_told_and_refuse_nothing(bench: Bench) -> None:
+async def test_warnings_are_reported_and_refuse_nothing(bench: Bench) -> None:
     found = await _post(bench.app, b'{"Unheard": 1}')
-    told = json.loads(found.body)
-    assert (found.status, told["status"]) == (202, "accepted")
-    assert "subject" not in told
-    assert all(warning["message"] for warning in told["warnings"])
+    answer = json.loads(found.body)
+    assert (found.status, answer["status"]) == (202, "accepted")
+    assert "subject" not in answer
+    assert all(warning["message"] for warning in answer["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -53,10 +55,10 @@ async def test_a_refusal_is_a_problem_document_with_the_id_of_what_was_kept(
     bench: Bench, event: str, body: bytes, status: int
 ) -> None:
     found = await _post(bench.app, body, event)
-    told = json.loads(found.body)
-    assert found.status == told["status"] == status
+    answer = json.loads(found.body)
+    assert found.status == answer["status"] == status
     kept = [Work.read(message).id for message in await bench.waiting()]
-    assert kept == ([told["id"]] if body else [])
+    assert kept == ([answer["id"]] if body else [])
 
 
 async def test_where_nothing_is_confirmed_the_sender_is_asked_to_come_again(bench: Bench) -> None:
@@ -66,7 +68,7 @@ async def test_where_nothing_is_confirmed_the_sender_is_asked_to_come_again(benc
         assert found.status == 503
         assert found.headers["Retry-After"] == "30"
         assert "Send it again later" in json.loads(found.body)["detail"]
-        assert b"printiq-inbox" not in found.body, "what goes on inside is nobody's business"
+        assert b"printiq-inbox" not in found.body, "internals are not for senders"
 
 
 async def test_a_large_body_is_refused_by_the_size_that_the_settings_name(bench: Bench) -> None:
@@ -76,7 +78,7 @@ async def test_a_large_body_is_refused_by_the_size_that_the_settings_name(bench:
 
 
 @pytest.mark.parametrize("status", ["", "202"])
-async def test_a_name_with_half_a_surrogate_pair_is_answered_like_any_that_is_unknown(
+async def test_a_name_with_a_lone_surrogate_is_answered_like_any_unknown_name(
     bench: Bench, status: str
 ) -> None:
     app = bench.start(QUARANTINE_STATUS=status)
@@ -88,9 +90,9 @@ async def test_a_name_with_half_a_surrogate_pair_is_answered_like_any_that_is_un
 async def test_with_quarantine_status_202_what_is_kept_is_confirmed_and_nothing_else(bench: Bench) -> None:
     app = bench.start(QUARANTINE_STATUS="202")
     kept = await _post(app, b"{")
-    told = json.loads(kept.body)
-    assert (kept.status, told["status"]) == (202, "quarantined")
-    assert told["errors"][0]["message"] == told["detail"]
+    answer = json.loads(kept.body)
+    assert (kept.status, answer["status"]) == (202, "quarantined")
+    assert answer["errors"][0]["message"] == answer["detail"]
     assert (await _post(app, b"{}", "Nope")).status == 202
     assert (await _post(app, b"")).status == 400
     assert (await _post(app, b"", Transfer_Encoding="chunked")).status == 411

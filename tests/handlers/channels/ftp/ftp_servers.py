@@ -31,7 +31,7 @@ class WithoutTimes(FTPHandler):  # type: ignore[misc]  # as above
 
 
 class Busy(WithoutMlsd):
-    """Tell nothing of a file that is called so."""
+    """A server that shows nothing of the file busy.json."""
 
     def ftp_MDTM(self, path: str) -> None:
         if Path(path).name == "busy.json":
@@ -41,7 +41,7 @@ class Busy(WithoutMlsd):
 
 
 class _WindowsListing(AbstractedFS):  # type: ignore[misc]  # as above
-    """List as IIS does, on a clock that is so many hours ahead."""
+    """A listing as IIS writes it, on a clock that is `hours` ahead."""
 
     hours = 0
 
@@ -63,7 +63,7 @@ class Windows(WithoutMlsd):
 
 
 class _UnixListing(AbstractedFS):  # type: ignore[misc]  # as above
-    """List as `ls -l` does, on a clock of its own."""
+    """A listing as `ls -l` writes it, on a clock of its own."""
 
     now = 0.0
 
@@ -99,7 +99,7 @@ class Odd(WithoutMlsd):
 
 
 class Western(FTPHandler):  # type: ignore[misc]  # as above
-    """Be a server from before UTF-8."""
+    """A server from before UTF-8."""
 
     encoding = "latin-1"
 
@@ -117,7 +117,7 @@ class _Implicit(_Tls):
 
 @dataclass(frozen=True)
 class Authority:
-    """Sign certificates for servers, and be trusted or not."""
+    """A certificate authority, trusted or not."""
 
     ca: trustme.CA = field(default_factory=trustme.CA)
 
@@ -136,7 +136,7 @@ class Authority:
 
 @dataclass
 class Accidents:
-    """Break the connection of a server once: before a command, after it, or in the middle of a transfer."""
+    """A connection that breaks once: before a command, after it, or in the middle of a transfer."""
 
     commands: list[str] = field(default_factory=list)
     transfers: int = 0
@@ -146,12 +146,12 @@ class Accidents:
     _in_transfer: int = -1
 
     def arm(self, at: int, *, after: bool) -> None:
-        """Have the command of this number be the last, and count from now on."""
+        """Let the command of this number be the last, counted from now on."""
         self.commands, self.happened = [], False
         self._at, self._after, self._in_transfer = at, after, -1
 
     def arm_transfer(self, number: int) -> None:
-        """Have the transfer of this number break off, and count from now on."""
+        """Let the transfer of this number break off, counted from now on."""
         self.transfers, self.happened = 0, False
         self._at, self._in_transfer = -1, number
 

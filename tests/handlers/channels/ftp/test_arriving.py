@@ -125,7 +125,7 @@ def test_names_of_every_kind_on_servers_of_every_kind(
             assert {row["subject"] for row in rows} == set(names)
             left = {"remove": [], "move": [f"{QUOTES}/processed/{name}" for name in names]}
             if kind is WithoutTimes and after == "move":
-                assert len(files(server)) == len(names)  # where nobody can tell whether a name is taken
+                assert len(files(server)) == len(names)  # as the server does not show whether a name is taken
             else:
                 assert files(server) == sorted(left.get(after, [f"{QUOTES}/{name}" for name in names]))
 

@@ -13,7 +13,7 @@ from handlers.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"tls": "yes"}, "0.tls: Input should be 'none', 'explicit' or 'implicit'"),
         ({"colour": "blue"}, "0.colour: Extra inputs are not permitted"),
@@ -24,16 +24,16 @@ from handlers.settings import Settings
         ({"host": ""}, "0.host"),
     ],
 )
-def test_a_wrong_source_is_named_without_the_password(changes: dict[str, Any], said: str) -> None:
+def test_a_wrong_source_is_named_without_the_password(changes: dict[str, Any], message: str) -> None:
     text = json.dumps([{"host": "ftp.example", "password": "open-sesame", **changes}])
     with pytest.raises(SourcesError) as error:
         read_sources(text, {"VAULT": "@Microsoft.KeyVault(SecretUri=https://vault.example/x)"}.get)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "open-sesame" not in f"{error.value!r} {error.value.__cause__!r}"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[{password: open-sesame}]", "Invalid JSON"),
         ('{"password": "open-sesame"}', "valid array"),
@@ -42,11 +42,11 @@ def test_a_wrong_source_is_named_without_the_password(changes: dict[str, Any], s
     ],
 )
 def test_wrong_sources_stop_nothing_else(
-    storage: str, caplog: pytest.LogCaptureFixture, text: str, said: str
+    storage: str, caplog: pytest.LogCaptureFixture, text: str, message: str
 ) -> None:
     tell(storage, lambda shop: poll.poll(shop.app), QUICK, FTP_SOURCES=text)
     assert "No FTP source is polled, because the setting FTP_SOURCES is wrong" in caplog.text
-    assert said in caplog.text
+    assert message in caplog.text
     assert "open-sesame" not in caplog.text
 
 
