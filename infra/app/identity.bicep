@@ -1,4 +1,4 @@
-// The identity that the function app works under: made first, so that its roles exist before the app starts.
+// The function app's identity: made first, so that its roles exist before the app starts.
 import { Tags } from '../types.bicep'
 
 param name string

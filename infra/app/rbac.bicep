@@ -81,7 +81,7 @@ resource storageTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// The Blob trigger takes leases (Owner), and keeps its own queues in the account that it watches.
+// The Blob trigger takes leases (Owner), and keeps its poison queue in the account that it watches.
 resource hotFolderBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(hotFolder.id, app.id, role.storageBlobDataOwner)
   scope: hotFolder

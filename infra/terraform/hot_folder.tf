@@ -1,5 +1,5 @@
 # The account that printIQ drops files into. It is apart, because a shared-access signature needs shared keys,
-# and nothing else should accept them. Its Event Grid topic tells the app of each new file.
+# and nothing else should accept them. Its Event Grid topic notifies the app of each new file.
 
 resource "azurerm_storage_account" "hot_folder" {
   # checkov:skip=CKV_AZURE_33: audited by a diagnostic setting; the queues here are the Blob trigger's own

@@ -1,5 +1,5 @@
 # Everything that the receiver of printIQ events needs in Azure, in one resource group: the same as main.bicep.
-# What differs between UAT and production stands in environments/*.json, which Bicep reads too.
+# environments/*.json holds what differs between UAT and production; Bicep reads the same files.
 
 locals {
   profile = jsondecode(file("${path.module}/../environments/${var.tier}.json"))
@@ -19,7 +19,7 @@ resource "azurerm_resource_group" "main" {
   tags     = local.tags
 }
 
-# The identity that the function app works under: made first, so that its roles exist before the app starts.
+# The function app's identity: made first, so that its roles exist before the app starts.
 resource "azurerm_user_assigned_identity" "app" {
   name                = "id-printiq-${local.token}"
   location            = azurerm_resource_group.main.location

@@ -22,7 +22,7 @@ resource "azurerm_role_assignment" "storage_tables" {
   principal_type       = "ServicePrincipal"
 }
 
-# The Blob trigger takes leases (Owner), and keeps its own queues in the account that it watches.
+# The Blob trigger takes leases (Owner), and keeps its poison queue in the account that it watches.
 resource "azurerm_role_assignment" "hot_folder_blobs" {
   scope                = azurerm_storage_account.hot_folder.id
   role_definition_name = "Storage Blob Data Owner"

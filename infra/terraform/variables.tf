@@ -39,11 +39,11 @@ variable "site" {
 }
 
 variable "alert_email" {
-  description = "Who is told when an alert fires."
+  description = "Receives the alerts."
   type        = string
 
   validation {
     condition     = length(var.alert_email) >= 3
-    error_message = "alert_email is an address that somebody reads."
+    error_message = "alert_email is the address of a mailbox that is read."
   }
 }

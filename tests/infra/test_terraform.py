@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.bicep_cli import kept_snapshot, new_snapshot
-from infra.deployed_names import arm_resources, bodies
+from infra.deployed_names import TYPES, arm_resources, bodies
 from infra.provider_schema import azapi, azurerm
 from infra.published import INFRA
 from infra.terraform_core import Outcome
@@ -125,6 +125,79 @@ def test_what_azapi_sends_is_what_bicep_sends_with_everything_on(
 ) -> None:
     snapshot = new_snapshot(copy_of_infra(), "prod")
     assert _sent_by_terraform(everything_on) == _sent_by_bicep(snapshot, everything_on)
+
+
+# Arguments of azurerm, and where Azure's own language has the same value.
+SAME = {
+    "azurerm_key_vault": {
+        "rbac_authorization_enabled": "properties.enableRbacAuthorization",
+        "soft_delete_retention_days": "properties.softDeleteRetentionInDays",
+        "purge_protection_enabled": "properties.enablePurgeProtection",
+        "network_acls.0.bypass": "properties.networkAcls.bypass",
+        "network_acls.0.default_action": "properties.networkAcls.defaultAction",
+    },
+    "azurerm_log_analytics_workspace": {
+        "sku": "properties.sku.name",
+        "retention_in_days": "properties.retentionInDays",
+        "daily_quota_gb": "properties.workspaceCapping.dailyQuotaGb",
+    },
+    "azurerm_management_lock": {"lock_level": "properties.level", "notes": "properties.notes"},
+    "azurerm_monitor_metric_alert": {
+        "description": "properties.description",
+        "severity": "properties.severity",
+        "frequency": "properties.evaluationFrequency",
+        "window_size": "properties.windowSize",
+        "criteria.0.metric_namespace": "properties.criteria.allOf.0.metricNamespace",
+        "criteria.0.metric_name": "properties.criteria.allOf.0.metricName",
+        "criteria.0.aggregation": "properties.criteria.allOf.0.timeAggregation",
+        "criteria.0.operator": "properties.criteria.allOf.0.operator",
+        "criteria.0.threshold": "properties.criteria.allOf.0.threshold",
+    },
+    "azurerm_monitor_scheduled_query_rules_alert_v2": {
+        "display_name": "properties.displayName",
+        "description": "properties.description",
+        "severity": "properties.severity",
+        "evaluation_frequency": "properties.evaluationFrequency",
+        "window_duration": "properties.windowSize",
+        "auto_mitigation_enabled": "properties.autoMitigate",
+        "skip_query_validation": "properties.skipQueryValidation",
+        "criteria.0.query": "properties.criteria.allOf.0.query",
+        "criteria.0.time_aggregation_method": "properties.criteria.allOf.0.timeAggregation",
+        "criteria.0.operator": "properties.criteria.allOf.0.operator",
+        "criteria.0.threshold": "properties.criteria.allOf.0.threshold",
+    },
+    "azurerm_storage_account": {
+        "account_kind": "kind",
+        "access_tier": "properties.accessTier",
+        "allow_nested_items_to_be_public": "properties.allowBlobPublicAccess",
+        "cross_tenant_replication_enabled": "properties.allowCrossTenantReplication",
+        "default_to_oauth_authentication": "properties.defaultToOAuthAuthentication",
+        "https_traffic_only_enabled": "properties.supportsHttpsTrafficOnly",
+        "min_tls_version": "properties.minimumTlsVersion",
+        "network_rules.0.default_action": "properties.networkAcls.defaultAction",
+        "public_network_access": "properties.publicNetworkAccess",
+        "shared_access_key_enabled": "properties.allowSharedKeyAccess",
+    },
+}
+
+
+def _at(value: Any, path: str) -> Any:
+    for step in path.split("."):
+        value = value[int(step) if step.isdigit() else step]
+    return value
+
+
+@pytest.mark.parametrize("tier", ["uat", "prod"])
+def test_what_azurerm_is_given_is_what_bicep_sends(states: dict[str, State], tier: str) -> None:
+    made_by_bicep = bodies(kept_snapshot(INFRA, tier))
+    types = {arm: type_ for type_, arm in TYPES.items()}
+    compared = 0
+    for resource in arm_resources(states[tier]):
+        for argument, path in SAME.get(types.get(resource.type, ""), {}).items():
+            sent = _at(made_by_bicep[(resource.type, resource.address)], path)
+            assert _at(resource.values, argument) == sent, (resource.address, argument)
+            compared += 1
+    assert compared > 100
 
 
 type Leaf = str | int | bool
