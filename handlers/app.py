@@ -12,6 +12,7 @@ from handlers.ledger.stats import Stats
 from handlers.settings import Settings
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
+from handlers.telemetry import escape_names
 from handlers.timings import DEFAULTS, Timings
 
 _log = logging.getLogger("printiq.app")
@@ -31,6 +32,7 @@ class App:
     @classmethod
     def start(cls, settings: Settings, timings: Timings = DEFAULTS) -> Self:
         """Connect to storage. Wrong subscriptions are logged, and do not keep the app from taking custody."""
+        escape_names()
         stores = Stores.connect(settings)
         app = replace(cls.on(stores, settings), timings=timings)
         try:

@@ -1,12 +1,12 @@
-"""Field drift: what printIQ sends that the models do not know, know otherwise, or wait for in vain.
+"""Field drift: what printIQ sends that the models do not know or know otherwise, and what never comes.
 
-Each event that was sent is compared with its model, and what is found is added up in memory. One row of the
-table `drift` for each event and object takes it: at once where something is new, else every few seconds, so
-that it does not cost a write an event. A crash loses the counts of those seconds, never a field that was
-new. Nothing that goes wrong here harms the delivery.
+Each event that was sent is compared with its model, and the findings are added up in memory. They go into the
+table `drift`, a row for each event and object: at once if a field is new, else every few seconds, so that it
+does not cost a write an event. A crash loses the counts of those seconds, never a new field. Nothing that
+fails here harms the delivery, and no names that a sender invents take more than a few megabytes.
 
-Examples show the form of a value, not the value: letters and digits are replaced, so that no personal data
-stands here.
+Examples show the form of a value, not the value: letters and digits are replaced, so that there is no
+personal data here.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -27,8 +28,10 @@ from handlers.stores import Entity, Row, TableName, Tables
 _log = logging.getLogger("printiq.drift")
 
 _FLUSH_SECONDS = 10
-# The fields that were seen first are kept: so many, and what fits into a column.
+# The fields that were seen first are kept: up to this many, and what fits into a column.
 MAX_FIELDS = 100
+# A process remembers up to this many fields of an event, to know which ones are new.
+_MAX_KNOWN = 1000
 _MAX_BYTES = 64_000
 _MAX_PLACE = 150
 _MAX_EXAMPLE = 40
@@ -36,7 +39,7 @@ _MAX_EXAMPLE = 40
 
 @dataclass
 class Sighting:
-    """Hold how often a field was seen, since when, until when, and what its first value looked like."""
+    """How often a field was seen, when first and last, and the form of its first value."""
 
     count: int
     first: str
@@ -51,7 +54,7 @@ class Sighting:
 
 @dataclass
 class Findings:
-    """Add up what was found in the deliveries of one event that carried one object."""
+    """What was found in the deliveries of one event that carried one object."""
 
     deliveries: int = 0
     first: str = ""
@@ -72,7 +75,7 @@ class Findings:
 
     @staticmethod
     def _add(mine: dict[str, Sighting], theirs: Mapping[str, Sighting]) -> bool:
-        """Add sightings to those of the same place; tell whether some had no room."""
+        """Add sightings to those of the same place; return whether some had no room."""
         left_out = False
         for place, sighting in theirs.items():
             if place in mine:
@@ -119,19 +122,20 @@ class Drift:
     def _observe(self, event: Event[Payload], moment: str) -> None:
         carried = Carried(event.type, event.payload.OBJECT)
         found = differences(event.payload)
-        self._waiting.setdefault(carried, Findings()).add(
-            Findings(
-                deliveries=1,
-                first=moment,
-                last=moment,
-                unknown=_sightings(found.unknown, moment),
-                unread=_sightings(found.unread, moment),
-                arrived=found.arrived,
-            )
+        findings = Findings(
+            deliveries=1,
+            first=moment,
+            last=moment,
+            unknown=_sightings(found.unknown, moment),
+            unread=_sightings(found.unread, moment),
+            arrived=found.arrived & _fields_of(carried).keys(),
+            more=max(len(found.unknown), len(found.unread)) > MAX_FIELDS,
         )
+        self._waiting.setdefault(carried, Findings()).add(findings)
         known = self._known.setdefault(carried, set())
-        new = (found.arrived | found.unknown.keys() | found.unread.keys()) - known
-        known |= new if len(known) < 10 * MAX_FIELDS else set()
+        room = _MAX_KNOWN - len(known)
+        new = set(islice((findings.arrived | findings.unknown.keys() | findings.unread.keys()) - known, room))
+        known |= new
         self._flush_in(0 if new else _FLUSH_SECONDS)
 
     def _flush_in(self, seconds: float) -> None:
@@ -153,7 +157,7 @@ class Drift:
         try:
             await self.flush()
         except StorageFault as error:
-            _log.warning("What was found of fields could not be stored, and is kept until it can: %s", error)
+            _log.warning("Field drift could not be stored, and is kept until it can: %s", error)
             self._flush_in(_FLUSH_SECONDS)
 
     async def flush(self) -> None:
@@ -195,7 +199,7 @@ def _sightings(values: Mapping[str, object], moment: str) -> dict[str, Sighting]
 
 
 def masked(value: object) -> str:
-    """Show the form of a value: `J29328-01` becomes `X99999-99`; of structure, what it consists of."""
+    """Return the form of a value: `X99999-99` for `J29328-01`; of a structure, its parts."""
     if isinstance(value, dict):
         return _shortened(f"object: {', '.join(map(str, value))}")
     if isinstance(value, list | tuple):
@@ -291,7 +295,7 @@ def _still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
 
 
 def _never_arrived(carried: Carried, findings: Findings) -> list[str]:
-    """Return the known fields that never came; of one that holds others, only itself."""
+    """Return the known fields that never came; one that holds others stands for them."""
     missing: list[str] = []
     for place in _fields_of(carried):
         if place in findings.arrived or (missing and place.startswith(f"{missing[-1]}/")):

@@ -2,12 +2,46 @@
 
 import json
 import logging
+import re
+from typing import Any
 
 from events import Channel
 from handlers.ledger.rows import Status
 from handlers.paths import folder
 
 _log = logging.getLogger("printiq.telemetry")
+
+
+class _Record(logging.LogRecord):
+    """A line of the app's log without control characters: names in it come from outside."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if self._is_ours and self.exc_info and self.exc_info[0]:
+            trace = logging.Formatter().formatException(self.exc_info)
+            self.exc_text = _CONTROL_BUT_LINES.sub(_escape, trace)
+
+    @property
+    def _is_ours(self) -> bool:
+        return self.name.partition(".")[0] == "printiq"
+
+    def getMessage(self) -> str:  # noqa: N802 - the library's name
+        message = super().getMessage()
+        return _CONTROL.sub(_escape, message) if self._is_ours else message
+
+
+# Also what ends a line or turns its direction, for some viewers.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROL_BUT_LINES = re.compile(_CONTROL.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+def escape_names() -> None:
+    """Have the app's log escape line breaks, terminal sequences and other control characters."""
+    logging.setLogRecordFactory(_Record)
 
 
 def heartbeat() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ async def test_no_line_names_the_contact_that_a_delivery_is_about(
     await receive(delivery(body, "CreateCustomerContact"), bench.app)
     await bench.work_off()
     (row,) = await bench.rows("records")
-    assert row["subject"] == PERSON
+    assert row["subject"] == f"email:{PERSON}"
     (line,) = deliveries(told)
     assert line["status"] == "sent"
     assert "Okafor" not in told.text
@@ -82,3 +83,20 @@ async def test_what_is_given_up_is_told_as_failed(bench: Bench, told: pytest.Log
     await process(Message("m", sent.received_at, work.encode().decode()), bench.app)
     (line,) = deliveries(told)
     assert (line["id"], line["status"]) == (sent.id, "failed")
+
+
+async def test_a_name_can_neither_forge_a_line_of_the_log_nor_steer_a_terminal(
+    bench: Bench, told: pytest.LogCaptureFixture
+) -> None:
+    name = "CreateQuote/x\n2026-11-27 ERROR all is lost\r\x1b[2J\x9b31m\u2028\u202e.json"
+    sent = replace(delivery(b"{"), file=name)
+    log = logging.getLogger("printiq.hot_folder")
+    log.warning("%s was refused", sent.file)
+    log.error("%s failed", sent.file, exc_info=ValueError(f"no good: {name}"))
+    shown = [told.handler.format(record) for record in told.records]
+    assert r"x\n2026-11-27 ERROR all is lost\r\x1b[2J\x9b31m\u2028\u202e.json was refused" in shown[0]
+    assert len(shown[0].splitlines()) == 1
+    assert not {"\x1b", "\x9b", "\r", "\u2028", "\u202e"} & set("".join(shown))
+    assert "ValueError: no good" in shown[1]
+    logging.getLogger("another").warning("two\nlines")
+    assert told.messages[-1] == "two\nlines"

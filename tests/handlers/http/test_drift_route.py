@@ -1,20 +1,24 @@
 """Field drift: what is noted of fields that the models do not know, and that it harms nobody."""
 
 import asyncio
+import gc
 import json
+import secrets
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from telling import deliver, sample, tell
+from telling import CORPUS, deliver, sample, tell
 
-from events import Channel, Delivery, parse
+from events import Channel, Delivery, EventType, parse
 from handlers import drift
 from handlers.app import App
 from handlers.drift import MAX_FIELDS, masked
 from handlers.errors import StorageFault
 from handlers.http import endpoints, schemas
 from handlers.ids import new_id, time_of
+from handlers.pipeline.parsing import parse_delivery
 from handlers.stores import TableName
 from tools.host.azurite import connection_string
 from tools.host.testing import free_port
@@ -155,3 +159,32 @@ def test_an_error_in_comparing_harms_nobody(storage: str, monkeypatch: pytest.Mo
 )
 def test_examples_show_the_form_of_a_value(value: object, form: str) -> None:
     assert masked(value) == form
+
+
+def test_names_that_a_sender_invents_take_little_memory(storage: str) -> None:
+    async def story(app: App) -> None:
+        events = [event for event in EventType if (CORPUS / event / "typical.json").exists()]
+        assert len(events) > 20
+        tracemalloc.start()
+        for event in events:
+            body = json.loads(sample(event))
+            body |= {f"Field{number}" + secrets.token_hex(1000): 1 for number in range(500)}
+            app.drift.observe(await parse_delivery(arriving(event, json.dumps(body).encode()), app.settings))
+            del body
+        gc.collect()
+        remembered, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert remembered < 10_000_000, f"{remembered:,} bytes of {500 * 2000 * len(events):,}"
+
+    tell(storage, story)
+
+
+def arriving(event: str, body: bytes) -> Delivery:
+    delivery_id = new_id(datetime.now(UTC))
+    return Delivery(
+        id=delivery_id,
+        event=event,
+        body=body,
+        channel=Channel.WEBHOOK,
+        received_at=time_of(delivery_id),
+    )
