@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import yaml
 from infra.published import INFRA, ROOT
 from tools.commands.lock import LOCKS
 
+ISSUE_FORMS = ("defect.yml", "new-event-or-field.yml")
 PIPELINES = [
     *sorted((ROOT / ".github").rglob("*.yml")),
     *sorted((ROOT / ".azdo").rglob("*.yml")),
@@ -28,6 +31,33 @@ def _yaml(file: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.name)
 def test_yaml_can_be_read(file: Path) -> None:
     assert _yaml(file)
+
+
+SCHEMAS = {
+    "github-workflows": sorted((ROOT / ".github" / "workflows").glob("*.yml")),
+    "github-issue-forms": [ROOT / ".github" / "ISSUE_TEMPLATE" / name for name in ISSUE_FORMS],
+    "github-issue-config": [ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml"],
+    "dependabot": [ROOT / ".github" / "dependabot.yml"],
+    "azure-pipelines": sorted((ROOT / ".azdo" / "pipelines").glob("*.yml")),
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_yaml_is_what_its_reader_takes(tmp_path: Path, schema: str) -> None:
+    files = []
+    for file in SCHEMAS[schema]:
+        # the schema of Azure's pipelines knows no task of an extension
+        text = file.read_text("utf-8").replace("task: setup-azd@1", "bash: 'true'")
+        files.append(tmp_path / file.name)
+        files[-1].write_text(text, "utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--regex-variant=python"]
+    done = subprocess.run(
+        [*command, f"--builtin-schema=vendor.{schema}", *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("file", WITH_COMMENTS, ids=lambda file: file.name)
@@ -62,7 +92,7 @@ def test_a_pipeline_gives_every_parameter(file: Path) -> None:
 def test_every_lock_is_audited_and_updated() -> None:
     audit = (ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8")
     updates = _yaml(ROOT / ".github" / "dependabot.yml")["updates"]
-    folders = next(update["directories"] for update in updates if update["package-ecosystem"] == "pip")
+    folders = next(update["directories"] for update in updates if update["package-ecosystem"] == "uv")
     for lock in LOCKS:
         assert lock in audit
         assert "/" + str(Path(lock).parent).removeprefix(".") in folders
