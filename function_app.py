@@ -7,22 +7,31 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 from azure.functions import BlobSource
 
 from handlers.app import App
-from handlers.channels import hot_folder as drops
-from handlers.channels.ftp import poll
 from handlers.http.routes import ROUTES
 from handlers.http.routing import Route, respond
-from handlers.operations.maintenance import maintain
-from handlers.operations.retention import retain
+from handlers.later import later
 from handlers.pipeline.process import process
 from handlers.responses import Handle, Request, Response
 from handlers.settings import settings
 from handlers.stores import INBOX_QUEUE
 from handlers.work import Message
+
+# A webhook's cold start does not wait for what files and timers need.
+if TYPE_CHECKING:
+    from handlers.channels import hot_folder as drops
+    from handlers.channels.ftp import poll
+    from handlers.operations import maintenance, retention
+else:
+    drops = later("handlers.channels.hot_folder")
+    poll = later("handlers.channels.ftp.poll")
+    maintenance = later("handlers.operations.maintenance")
+    retention = later("handlers.operations.retention")
 
 # the SDK logs every request at INFO
 logging.getLogger("azure").setLevel(logging.WARNING)
@@ -100,13 +109,13 @@ async def inbox(message: func.QueueMessage) -> None:
 @app.function_name("heartbeat")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 async def heartbeat(timer: func.TimerRequest) -> None:
-    await maintain(services())
+    await maintenance.maintain(services())
 
 
 @app.function_name("retention")
 @app.timer_trigger(arg_name="timer", schedule="0 */10 * * * *")
-async def retention(timer: func.TimerRequest) -> None:
-    await retain(services())
+async def retain(timer: func.TimerRequest) -> None:
+    await retention.retain(services())
 
 
 def _message(message: func.QueueMessage) -> Message:

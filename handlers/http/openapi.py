@@ -59,7 +59,9 @@ def openapi_document(routes: tuple[Route, ...], server: str) -> Mapping[str, Any
         if route.operation is not None:
             # {*key} is ASP.NET's way to let a key hold a slash
             path = "/" + route.path.replace("{*", "{")
-            paths.setdefault(path, {})[route.method.lower()] = _operation(route, route.operation, components)
+            paths.setdefault(path, {})[route.method.lower()] = _operation(
+                route, route.operation(), components
+            )
     return {
         "openapi": "3.1.1",
         "jsonSchemaDialect": _DIALECT,

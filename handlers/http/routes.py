@@ -3,15 +3,35 @@
 The order counts: the Functions host tries routes in order of registration.
 """
 
+from typing import TYPE_CHECKING
+
 from handlers.channels.webhook import refuse_get, webhook
-from handlers.http import endpoints, event_schemas, schemas
-from handlers.http.asyncapi import asyncapi
-from handlers.http.console import console
-from handlers.http.export import export_deliveries
-from handlers.http.health import health
-from handlers.http.openapi import openapi
-from handlers.http.problem_types import documented, problem_types
 from handlers.http.routing import Content, Operation, Route
+from handlers.later import later
+
+# Only the webhook is on an event's way; a cold start does not wait for the rest.
+if TYPE_CHECKING:
+    from handlers.http import (
+        asyncapi,
+        console,
+        endpoints,
+        event_schemas,
+        export,
+        health,
+        openapi,
+        problem_types,
+        schemas,
+    )
+else:
+    asyncapi = later("handlers.http.asyncapi")
+    console = later("handlers.http.console")
+    endpoints = later("handlers.http.endpoints")
+    event_schemas = later("handlers.http.event_schemas")
+    export = later("handlers.http.export")
+    health = later("handlers.http.health")
+    openapi = later("handlers.http.openapi")
+    problem_types = later("handlers.http.problem_types")
+    schemas = later("handlers.http.schemas")
 
 _BYTES = Content(
     "The bytes, as an attachment.", {"application/octet-stream": {"type": "string", "format": "binary"}}
@@ -49,7 +69,7 @@ ROUTES: tuple[Route, ...] = (
         lambda request, app: webhook(
             request.path["event"], request.body, request.headers, app, rest=request.rest
         ),
-        Operation(
+        lambda: Operation(
             "Receive an event from printIQ.",
             {200: _SOAP, 202: schemas.Accepted},
             body=_EVENT,
@@ -68,8 +88,8 @@ ROUTES: tuple[Route, ...] = (
         "health",
         "GET",
         "health",
-        lambda _, app: health(app),
-        Operation("Check whether storage answers.", {200: schemas.Health}),
+        lambda _, app: health.health(app),
+        lambda: Operation("Check whether storage answers.", {200: schemas.Health}),
         anonymous=True,
     ),
     Route(
@@ -77,7 +97,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "deliveries",
         lambda request, app: endpoints.deliveries(request.query, app),
-        Operation(
+        lambda: Operation(
             "List deliveries, newest first.",
             {200: schemas.DeliveryPage},
             query=schemas.DeliveryQuery,
@@ -88,8 +108,8 @@ ROUTES: tuple[Route, ...] = (
         "export",
         "GET",
         "export",
-        lambda request, app: export_deliveries(request.query, app),
-        Operation(
+        lambda request, app: export.export_deliveries(request.query, app),
+        lambda: Operation(
             "Return the deliveries that a filter selects as a file.",
             {200: _EXPORT},
             query=schemas.ExportQuery,
@@ -101,7 +121,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "deliveries/{id}",
         lambda request, app: endpoints.delivery(request.path["id"], request.query, app),
-        Operation(
+        lambda: Operation(
             "Return the details of a delivery.",
             {200: schemas.DeliveryDetail},
             query=schemas.DetailQuery,
@@ -113,14 +133,14 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "deliveries/{id}/raw",
         lambda request, app: endpoints.raw(request.path["id"], app),
-        Operation("Return a delivery's bytes as received.", {200: _BYTES}, problems=(404, 409)),
+        lambda: Operation("Return a delivery's bytes as received.", {200: _BYTES}, problems=(404, 409)),
     ),
     Route(
         "data",
         "GET",
         "deliveries/{id}/data",
         lambda request, app: endpoints.data(request.path["id"], app),
-        Operation(
+        lambda: Operation(
             "Return a delivery's payload, normalised by the current models.",
             {200: _DATA},
             problems=(404, 409),
@@ -131,7 +151,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "deliveries/{id}/replay",
         lambda request, app: endpoints.replay_one(request.path["id"], request.body, app),
-        Operation(
+        lambda: Operation(
             "Replay a delivery from its kept bytes.",
             {202: schemas.ReplayAccepted, 200: schemas.Replayable},
             body=schemas.ReplayRequest,
@@ -143,7 +163,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "deliveries/{id}/dismiss",
         lambda request, app: endpoints.dismiss(request.path["id"], request.body, app),
-        Operation(
+        lambda: Operation(
             "Dismiss a quarantined or failed delivery, with a reason.",
             {200: schemas.DeliveryDetail},
             body=schemas.DismissRequest,
@@ -155,7 +175,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "replays",
         lambda request, app: endpoints.replay_many(request.body, app),
-        Operation(
+        lambda: Operation(
             "Replay everything that a filter selects, or count it.",
             {202: schemas.ReplaysResult, 200: schemas.ReplaysResult},
             body=schemas.ReplaysRequest,
@@ -167,7 +187,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "subjects",
         lambda request, app: endpoints.subjects(request.query, app),
-        Operation(
+        lambda: Operation(
             "Find subjects by the first characters of their key.",
             {200: schemas.SubjectMatches},
             query=schemas.SubjectQuery,
@@ -181,7 +201,7 @@ ROUTES: tuple[Route, ...] = (
         lambda request, app: endpoints.subject(
             request.path["kind"], request.path.get("key", ""), request.query, app
         ),
-        Operation(
+        lambda: Operation(
             "Return the history of a quote, a job, a customer, …, and its latest state.",
             {200: schemas.Timeline},
             query=schemas.TimelineQuery,
@@ -193,7 +213,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "stats",
         lambda request, app: endpoints.statistics(request.query, app),
-        Operation(
+        lambda: Operation(
             "Count deliveries, and report the depth of each queue.",
             {200: schemas.StatsReport},
             query=schemas.StatsQuery,
@@ -205,14 +225,16 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "drift",
         lambda _, app: endpoints.drift_report(app),
-        Operation("Report where printIQ's payloads differ from the models.", {200: schemas.DriftReport}),
+        lambda: Operation(
+            "Report where printIQ's payloads differ from the models.", {200: schemas.DriftReport}
+        ),
     ),
     Route(
         "schemas",
         "GET",
         "schemas",
         lambda _, app: event_schemas.listed(app),
-        Operation("List the events.", {200: schemas.EventSchemas}),
+        lambda: Operation("List the events.", {200: schemas.EventSchemas}),
         anonymous=True,
     ),
     Route(
@@ -220,7 +242,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "schemas/envelope",
         lambda _, app: event_schemas.envelope(app),
-        Operation("Return the JSON Schema of any event's message.", {200: _SCHEMA}),
+        lambda: Operation("Return the JSON Schema of any event's message.", {200: _SCHEMA}),
         anonymous=True,
     ),
     Route(
@@ -228,7 +250,9 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "schemas/{event}/message",
         lambda request, app: event_schemas.message(request.path["event"], app),
-        Operation("Return the JSON Schema of an event's whole message.", {200: _SCHEMA}, problems=(404,)),
+        lambda: Operation(
+            "Return the JSON Schema of an event's whole message.", {200: _SCHEMA}, problems=(404,)
+        ),
         anonymous=True,
     ),
     Route(
@@ -236,45 +260,47 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "schemas/{event}",
         lambda request, app: event_schemas.data(request.path["event"], app),
-        Operation("Return the JSON Schema of an event's data.", {200: _SCHEMA}, problems=(404,)),
+        lambda: Operation("Return the JSON Schema of an event's data.", {200: _SCHEMA}, problems=(404,)),
         anonymous=True,
     ),
     Route(
         "problems",
         "GET",
         "problems",
-        lambda _, __: problem_types(),
-        Operation("List the problem types.", {200: schemas.ProblemTypes}),
+        lambda _, __: problem_types.problem_types(),
+        lambda: Operation("List the problem types.", {200: schemas.ProblemTypes}),
         anonymous=True,
     ),
     Route(
         "problem",
         "GET",
         "problems/{name}",
-        lambda request, _: documented(request.path["name"]),
-        Operation("Explain a problem type.", {200: schemas.ProblemType}, problems=(404,)),
+        lambda request, _: problem_types.documented(request.path["name"]),
+        lambda: Operation("Explain a problem type.", {200: schemas.ProblemType}, problems=(404,)),
         anonymous=True,
     ),
     Route(
         "openapi",
         "GET",
         "openapi.json",
-        lambda _, app: openapi(ROUTES, app),
-        Operation("Return this document.", {200: _OBJECT}),
+        lambda _, app: openapi.openapi(ROUTES, app),
+        lambda: Operation("Return this document.", {200: _OBJECT}),
         anonymous=True,
     ),
     Route(
         "asyncapi",
         "GET",
         "asyncapi.json",
-        lambda _, app: asyncapi(app),
-        Operation("Return the AsyncAPI document of the result queues.", {200: _OBJECT}, problems=(409,)),
+        lambda _, app: asyncapi.asyncapi(app),
+        lambda: Operation(
+            "Return the AsyncAPI document of the result queues.", {200: _OBJECT}, problems=(409,)
+        ),
     ),
     Route(
         "console",
         "GET",
         "console/{file?}",
-        lambda request, _: console(request.path.get("file"), request.headers.get("If-None-Match")),
+        lambda request, _: console.console(request.path.get("file"), request.headers.get("If-None-Match")),
         None,
         anonymous=True,
     ),

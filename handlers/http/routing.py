@@ -43,14 +43,15 @@ class Operation:
 class Route:
     """An HTTP function: its address, who may call it, and what handles it.
 
-    `path` is an ASP.NET route template below `/api/`. Without an `operation` it is no part of the API.
+    `path` is an ASP.NET route template below `/api/`. `operation` is built when OpenAPI is asked for; without
+    one the route is no part of the API.
     """
 
     name: str
     method: Literal["GET", "POST"]
     path: str
     handler: Handler
-    operation: Operation | None
+    operation: Callable[[], Operation] | None
     anonymous: bool = False
 
 
