@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from handlers.stores import INBOX_QUEUE
 from tools.commands import erase, replay, verify
+from tools.commands._exit import ExitCode
 from tools.host.testing import wait_until
 
 
@@ -112,13 +113,13 @@ def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
     receiver.tables.get_table_client("timeline").delete_entity(row["PartitionKey"], row["RowKey"])
     assert "the timeline of quote Q[/x] lacks it" in called(receiver, verify.main).stdout
     asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
-    assert asked.exit_code == replay.Outcome.REFUSED
+    assert asked.exit_code == ExitCode.REFUSED
     assert "No subscription has the queue [/x]. The queues are printiq-events." in asked.stdout
     mine = row["id"]
     refused = called(receiver, replay.main, mine, "--queue", "[/x]", "--url", receiver.host.url)
     assert "No subscription sends CreateQuote to [/x]." in refused.stdout
     unknown = called(receiver, replay.main, "[/x]", "--url", receiver.host.url)
-    assert unknown.exit_code == replay.Outcome.UNREACHABLE
+    assert unknown.exit_code == ExitCode.UNREACHABLE
     assert "/api/deliveries/[/x]/replay answered 404" in unknown.stdout
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from events import EventType
 from tools.commands import send, watch
+from tools.commands._exit import ExitCode
 from tools.host.testing import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +147,7 @@ def test_the_answer_is_shown_though_storage_cannot_be_read(own: Receiver, a_file
 
 def test_a_name_in_brackets_is_shown_as_it_is(own: Receiver, a_file: Path) -> None:
     done = _send(own, "[/x]", "--file", str(a_file), "--hot-folder")
-    assert done.exit_code == send.Outcome.REFUSED, done.output
+    assert done.exit_code == ExitCode.REFUSED, done.output
     assert "[/x]  " in done.stdout
     assert "quarantined" in done.stdout
 

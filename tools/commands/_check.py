@@ -29,7 +29,7 @@ _NO_HOT_FOLDER = (
 )
 
 
-class Finding(NamedTuple):
+class CheckedPart(NamedTuple):
     """The state of one part; `good` is None where it was not checked."""
 
     part: str
@@ -37,7 +37,7 @@ class Finding(NamedTuple):
     message: str
 
 
-def check(target: Target) -> Iterator[Finding]:
+def check(target: Target) -> Iterator[CheckedPart]:
     """Check one part after the other, until one that the rest needs is bad. Raises UnreachableError."""
     for look in (_storage, _functions, _key):
         found = look(target)
@@ -47,54 +47,54 @@ def check(target: Target) -> Iterator[Finding]:
     if target.key:
         yield _closed(target)
     yield _webhook(target)
-    yield _hot_folder(target) if target.hot_folder else Finding("hot folder", None, _NO_HOT_FOLDER)
+    yield _hot_folder(target) if target.hot_folder else CheckedPart("hot folder", None, _NO_HOT_FOLDER)
 
 
-def _storage(target: Target) -> Finding:
+def _storage(target: Target) -> CheckedPart:
     answer = target.api.get("health")
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        return Finding(
+        return CheckedPart(
             "health", good=False, message="the app runs, but its storage does not answer: check its roles"
         )
     return _expected(answer, "health", "the app runs, and its storage answers")
 
 
-def _functions(target: Target) -> Finding:
+def _functions(target: Target) -> CheckedPart:
     answer = target.api.get("openapi.json")
     found = _expected(answer, "functions", "")
     return found._replace(message=f"{len(answer.json()['paths'])} routes are there") if found.good else found
 
 
-def _key(target: Target) -> Finding:
+def _key(target: Target) -> CheckedPart:
     answer = target.api.get("stats")
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Finding("API", good=False, message=hint(answer))
+        return CheckedPart("API", good=False, message=hint(answer))
     return _expected(answer, "API", "it answers" + (" to this key" if target.key else ""))
 
 
-def _closed(target: Target) -> Finding:
+def _closed(target: Target) -> CheckedPart:
     # an empty body leaves nothing behind, should it open
     answer = Api(target.url, None).post(_WEBHOOK)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Finding("keys", good=True, message="the webhook does not open without one")
-    return Finding(
+        return CheckedPart("keys", good=True, message="the webhook does not open without one")
+    return CheckedPart(
         "keys", good=False, message=f"without one the webhook answers {answer.status_code}: it is open"
     )
 
 
-def _webhook(target: Target) -> Finding:
+def _webhook(target: Target) -> CheckedPart:
     # in chunks, as .NET's default JSON call: what arrives so arrives with a length, too
     answer = target.api.post(_WEBHOOK, iter([_sample()]))
     if answer.status_code == httpx.codes.LENGTH_REQUIRED:
-        return Finding(
+        return CheckedPart(
             "webhook", good=False, message="bodies in chunks do not arrive: the app runs without HTTP streams"
         )
     if answer.status_code != httpx.codes.ACCEPTED:
-        return Finding("webhook", good=False, message=f"{answer.status_code} {hint(answer)}")
+        return CheckedPart("webhook", good=False, message=f"{answer.status_code} {hint(answer)}")
     return _arrival("webhook", answer.json()["id"], target, _RESULT_SECONDS)
 
 
-def _hot_folder(target: Target) -> Finding:
+def _hot_folder(target: Target) -> CheckedPart:
     dropped = time.monotonic()
     found = _arrival(
         "hot folder",
@@ -104,11 +104,11 @@ def _hot_folder(target: Target) -> Finding:
     )
     if found.good and time.monotonic() - dropped > _UNANNOUNCED_SECONDS:
         late = "only by the sweep. No notification came: was the hot folder subscribed after the deployment?"
-        return Finding(found.part, good=False, message=f"{found.message}, but {late}")
+        return CheckedPart(found.part, good=False, message=f"{found.message}, but {late}")
     return found
 
 
-def _arrival(part: str, delivery_id: str, target: Target, seconds: float) -> Finding:
+def _arrival(part: str, delivery_id: str, target: Target, seconds: float) -> CheckedPart:
     """Wait until the ledger has the outcome of a delivery."""
     account, started = target.account, time.monotonic()
     row: Json | None = None
@@ -118,13 +118,15 @@ def _arrival(part: str, delivery_id: str, target: Target, seconds: float) -> Fin
             break
         time.sleep(_INTERVAL)
     if row is None:
-        return Finding(
+        return CheckedPart(
             part, good=False, message=f"the ledger has no row of {delivery_id} after {seconds:.0f} s"
         )
     if row["status"] not in {"sent", "duplicate"}:
-        return Finding(part, good=False, message=f"{delivery_id} is {row['status']}: {row.get('error', '')}")
+        return CheckedPart(
+            part, good=False, message=f"{delivery_id} is {row['status']}: {row.get('error', '')}"
+        )
     queues = ", ".join(row.get("queues", [])) or f"no queue: none subscribes to {EVENT}"
-    return Finding(
+    return CheckedPart(
         part, good=True, message=f"{delivery_id} went to {queues} in {time.monotonic() - started:.1f} s"
     )
 
@@ -138,10 +140,10 @@ def _sample() -> bytes:
 _WEBHOOK = f"webhooks/{EVENT}"
 
 
-def _expected(answer: httpx.Response, part: str, message: str) -> Finding:
+def _expected(answer: httpx.Response, part: str, message: str) -> CheckedPart:
     if answer.status_code == httpx.codes.OK:
-        return Finding(part, good=True, message=message)
-    return Finding(
+        return CheckedPart(part, good=True, message=message)
+    return CheckedPart(
         part,
         good=False,
         message=f"{answer.request.url.path} answers {answer.status_code}. {hint(answer)}",

@@ -14,11 +14,11 @@ from handlers.app import App
 from handlers.errors import StorageFault
 from handlers.problems import in_words
 from handlers.settings import Connection, Settings
+from tools.commands._exit import ExitCode
 from tools.commands._target import DEVELOPMENT, read_app_settings
 from tools.host.azurite import connection_string
 from tools.host.settings import DEFAULT_STORAGE
 
-WRONG, UNREACHABLE = 2, 3
 # These commands never look into the hot folder: their app has it in the same account.
 _ENDINGS = ("", "__blobServiceUri", "__queueServiceUri", "__clientId")
 
@@ -55,12 +55,12 @@ def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console:
             f"Storage does not answer: {error}.", style="red", soft_wrap=True, markup=False, highlight=False
         )
         console.print(_hint(settings.storage, storage_port), soft_wrap=True, highlight=False)
-        raise typer.Exit(UNREACHABLE) from None
+        raise typer.Exit(ExitCode.UNREACHABLE) from None
 
 
 def _wrong(why: str, console: Console) -> typer.Exit:
     console.print(why, style="red", soft_wrap=True, markup=False, highlight=False)
-    return typer.Exit(WRONG)
+    return typer.Exit(ExitCode.WRONG)
 
 
 def _settings(storage_port: int) -> Settings:

@@ -77,7 +77,7 @@ DEFAULT_URL = URL
 DEFAULT_STORAGE_PORT = STORAGE_PORT
 
 
-class Account(Protocol):
+class AppView(Protocol):
     """A view of what an app did, which changes nothing. Every method raises UnreachableError."""
 
     def delivery(self, delivery_id: str) -> Json | None:
@@ -115,7 +115,7 @@ class Target:
         return Api(self.url, self.key)
 
     @cached_property
-    def account(self) -> Account:
+    def account(self) -> AppView:
         return self.api if self.storage is None else StorageAccount(self.storage)
 
     def drop(self, name: str, body: bytes) -> str:

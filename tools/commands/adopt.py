@@ -1,6 +1,5 @@
 """`dev.py adopt`: make a payload that printIQ sent a sample of the corpus, without its data."""
 
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,20 +10,13 @@ from rich.markup import escape
 from events import Delivery, Differences, EventError, differences, parse, sniff
 from handlers.ids import time_of
 from tools.commands._api import Api, RefusedError, UnreachableError
+from tools.commands._exit import ExitCode
 from tools.commands._invented import Inventor
 from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UrlOption
 
 CORPUS = ROOT / "tests" / "corpus"
 # One by one: two samples may share an expected file.
 _WRITE = "python3 dev.py test -n 0 tests/events/test_corpus.py --write-expected"
-
-
-class Outcome(IntEnum):
-    """The exit codes."""
-
-    ADOPTED = 0
-    REFUSED = 1
-    UNREACHABLE = 3
 
 
 class NotAdoptedError(Exception):
@@ -58,10 +50,10 @@ def main(
         path = _adopt(Api(url, key), delivery, name, corpus)
     except UnreachableError as error:
         console.print(escape(str(error)))
-        raise typer.Exit(Outcome.UNREACHABLE) from None
+        raise typer.Exit(ExitCode.UNREACHABLE) from None
     except (NotAdoptedError, RefusedError) as error:
         console.print(escape(str(error)))
-        raise typer.Exit(Outcome.REFUSED) from None
+        raise typer.Exit(ExitCode.REFUSED) from None
     console.print(f"Saved {escape(str(path))}. Now:", soft_wrap=True)
     console.print("  1. Read it: field names are kept, values are invented.")
     console.print(f"  2. {_WRITE}, and read what it writes.", soft_wrap=True)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Annotated, Any
 
 import typer
@@ -16,20 +15,13 @@ from events import DateOrder, Delivery, EventError, parse
 from handlers.ids import time_of
 from tools.commands import _selectors
 from tools.commands._api import Api, RefusedError, UnreachableError
+from tools.commands._exit import ExitCode
 from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UrlOption
 from tools.commands._words import counted
 
 _PAGE = 100
 _SHOWN = 60
 _REFUSED = {"(refused)": True}
-
-
-class Outcome(IntEnum):
-    """The exit codes."""
-
-    AS_KNOWN = 0
-    DIFFERS = 1
-    UNREACHABLE = 3
 
 
 @dataclass
@@ -94,8 +86,8 @@ def main(
             print(json.dumps(found)) if as_json else _show(found, console)
     except UnreachableError as error:
         console.print(escape(str(error)))
-        raise typer.Exit(Outcome.UNREACHABLE) from None
-    raise typer.Exit(Outcome.DIFFERS if differs else Outcome.AS_KNOWN)
+        raise typer.Exit(ExitCode.UNREACHABLE) from None
+    raise typer.Exit(ExitCode.REFUSED if differs else ExitCode.DONE)
 
 
 def _show(found: list[Any], console: Console) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tools.commands._api import Json, UnreachableError
+from tools.commands._exit import ExitCode
 from tools.commands._target import (
     DEFAULT_STORAGE_PORT,
     DEFAULT_URL,
@@ -26,7 +27,6 @@ from tools.commands._target import (
     storage_answers,
 )
 
-_UNREACHABLE = 3
 _INTERVAL = 0.5
 _TYPE = "com.printiq."
 # As Functions hosts do.
@@ -80,7 +80,7 @@ def main(
         raise typer.Exit(0) from None
     except UnreachableError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(_UNREACHABLE) from None
+        raise typer.Exit(ExitCode.UNREACHABLE) from None
 
 
 class _Source:

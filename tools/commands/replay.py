@@ -1,7 +1,6 @@
 """`dev.py replay`: process deliveries again, one or all that a filter selects."""
 
 import json
-from enum import IntEnum
 from typing import Annotated
 
 import typer
@@ -10,19 +9,12 @@ from rich.console import Console
 from handlers.ledger.rows import Status
 from tools.commands import _selectors
 from tools.commands._api import Api, Json, RefusedError, UnreachableError
+from tools.commands._exit import ExitCode
 from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UrlOption
 from tools.commands._words import deliveries
 
 # The most that the app replays in one call, so that the call ends in time.
 _AT_ONCE = 500
-
-
-class Outcome(IntEnum):
-    """The exit codes."""
-
-    DONE = 0
-    REFUSED = 1
-    UNREACHABLE = 3
 
 
 def main(
@@ -78,10 +70,10 @@ def main(
     except RefusedError as error:
         for message in error.args:
             console.print(f"Refused: {message}", style="red", soft_wrap=True)
-        raise typer.Exit(Outcome.REFUSED) from None
+        raise typer.Exit(ExitCode.REFUSED) from None
     except UnreachableError as error:
         console.print(str(error))
-        raise typer.Exit(Outcome.UNREACHABLE) from error
+        raise typer.Exit(ExitCode.UNREACHABLE) from error
     if as_json:
         print(json.dumps(done))
     else:

@@ -8,6 +8,7 @@ import typer
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from tools.commands._exit import ExitCode
 from tools.commands._target import ROOT
 
 # What dev.py run keeps there: Azurite's files, the host's keys and timers, the FTP server's folders.
@@ -36,7 +37,7 @@ def main(
         _check_unused(data / "azurite")
     except Timeout:
         console.print(f"An app works in {data}: end its dev.py run first.", style="red", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(ExitCode.REFUSED) from None
     if not yes:
         typer.confirm(f"Delete all that the local app has stored in {data}?", abort=True)
     for folder in found:

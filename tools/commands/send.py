@@ -20,13 +20,14 @@ from rich.markup import escape
 from events import EventType, UnknownEvent
 from tools.commands import _check
 from tools.commands._api import Json, UnreachableError, hint
+from tools.commands._exit import ExitCode
 from tools.commands._ports import LARGEST_PORT
 from tools.commands._target import (
     DEFAULT_STORAGE_PORT,
     DEFAULT_URL,
     PEEK,
     ROOT,
-    Account,
+    AppView,
     JsonOption,
     KeyOption,
     StoragePortOption,
@@ -44,13 +45,13 @@ _INTERVAL = 0.2
 _FINAL = {"sent", "duplicate", "quarantined", "failed"}
 
 
-class Outcome(IntEnum):
-    """The outcome of an event: the exit codes."""
+class Arrival(IntEnum):
+    """The outcome of an event; each value is an exit code."""
 
-    ARRIVED = 0
-    REFUSED = 1
-    UNREACHABLE = 3
-    NO_RESULT = 4
+    ARRIVED = ExitCode.DONE
+    REFUSED = ExitCode.REFUSED
+    UNREACHABLE = ExitCode.UNREACHABLE
+    NO_RESULT = ExitCode.WAITING
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Sent:
     delivery: Json | None = None
     messages: dict[str, Json | None] = field(default_factory=dict)
     peeked: bool = True
-    outcome: Outcome | None = None
+    outcome: Arrival | None = None
     trouble: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -143,9 +144,9 @@ def main(
     patience = wait if wait is not None else _FTP_SECONDS if ftp else _SECONDS
     _report(sent, target, console, patience, as_json=as_json)
     if len(sent) > 1:
-        arrived = sum(each.outcome is Outcome.ARRIVED for each in sent)
+        arrived = sum(each.outcome is Arrival.ARRIVED for each in sent)
         console.print(f"{arrived} of {len(sent)} arrived.")
-    raise typer.Exit(max(each.outcome or Outcome.ARRIVED for each in sent))
+    raise typer.Exit(max(each.outcome or Arrival.ARRIVED for each in sent))
 
 
 def _report(sent: list[Sent], target: Target, console: Console, patience: float, *, as_json: bool) -> None:
@@ -173,10 +174,10 @@ def _report(sent: list[Sent], target: Target, console: Console, patience: float,
 
 def _unreachable(error: UnreachableError, console: Console) -> typer.Exit:
     console.print(f"[red]{escape(str(error))}", soft_wrap=True)
-    return typer.Exit(Outcome.UNREACHABLE)
+    return typer.Exit(Arrival.UNREACHABLE)
 
 
-def _checked(target: Target, console: Console, *, as_json: bool) -> Outcome:
+def _checked(target: Target, console: Console, *, as_json: bool) -> Arrival:
     findings = []
     try:
         for found in _check.check(target):
@@ -188,15 +189,15 @@ def _checked(target: Target, console: Console, *, as_json: bool) -> Outcome:
                 console.print(f"{mark}[/]  {found.part:<12}{escape(found.message)}", soft_wrap=True)
     except UnreachableError as error:
         console.print(f"[red]{escape(str(error))}", soft_wrap=True)
-        return Outcome.UNREACHABLE
+        return Arrival.UNREACHABLE
     bad = [found.part for found in findings if found.good is False]
     console.print(
         f"[red]Does not work: {', '.join(bad)}." if bad else "[green]Everything that was checked works."
     )
-    return Outcome.REFUSED if bad else Outcome.ARRIVED
+    return Arrival.REFUSED if bad else Arrival.ARRIVED
 
 
-def _name(outcome: Outcome | None) -> str | None:
+def _name(outcome: Arrival | None) -> str | None:
     return outcome.name.lower() if outcome is not None else None
 
 
@@ -262,7 +263,7 @@ def _send(event: str, path: Path, body: bytes, target: Target, *, hot_folder: bo
     if isinstance(sent.answer, dict):
         sent.id = sent.answer.get("id")
     if not response.is_success:
-        sent.outcome = Outcome.REFUSED
+        sent.outcome = Arrival.REFUSED
         if sent.answer is None:
             sent.trouble = hint(response)
     return sent
@@ -288,14 +289,14 @@ def _upload(event: str, path: Path, body: bytes, port: int) -> Sent:
     return sent
 
 
-def _find(sent: Sent, account: Account) -> str | None:
+def _find(sent: Sent, account: AppView) -> str | None:
     """Find the delivery of a file sent by FTP, whose id is known only once it is taken."""
     lay_at = sent.to.partition("127.0.0.1:")[2].partition("/")[2]
     rows = account.deliveries(sent.at)
     return next((row["id"] for row in rows if str(row.get("file", "")).endswith(f"/{lay_at}")), None)
 
 
-def _follow(sent: Sent, account: Account, console: Console, patience: float) -> None:
+def _follow(sent: Sent, account: AppView, console: Console, patience: float) -> None:
     """Wait until the ledger has its outcome, and look for its messages."""
     by_ftp = sent.channel == "ftp"
     if sent.id is None and not by_ftp:
@@ -308,7 +309,7 @@ def _follow(sent: Sent, account: Account, console: Console, patience: float) -> 
             if sent.delivery is not None and sent.delivery["status"] in _FINAL:
                 break
             if time.monotonic() > deadline:
-                sent.outcome = sent.outcome or Outcome.NO_RESULT
+                sent.outcome = sent.outcome or Arrival.NO_RESULT
                 return
             time.sleep(_INTERVAL)
         if sent.outcome is None:
@@ -323,10 +324,10 @@ def _follow(sent: Sent, account: Account, console: Console, patience: float) -> 
 
 
 _RESULTS = {
-    "sent": Outcome.ARRIVED,
-    "duplicate": Outcome.ARRIVED,
-    "quarantined": Outcome.REFUSED,
-    "failed": Outcome.NO_RESULT,
+    "sent": Arrival.ARRIVED,
+    "duplicate": Arrival.ARRIVED,
+    "quarantined": Arrival.REFUSED,
+    "failed": Arrival.NO_RESULT,
 }
 
 
@@ -354,7 +355,7 @@ class _Lines(_Printer):
     def answer(self, sent: Sent) -> None:
         self._console.print(f"{sent.event:<29}", end="", markup=False)
         if sent.status is not None:
-            good = sent.outcome is not Outcome.REFUSED
+            good = sent.outcome is not Arrival.REFUSED
             self._console.print(f"{sent.status}  ", end="", style="green" if good else "red")
 
     @override
@@ -365,9 +366,9 @@ class _Lines(_Printer):
             if sent.messages:
                 about += f" → {', '.join(sent.messages)}"
             about = row.get("error", about)
-        elif isinstance(sent.answer, dict) and sent.outcome is Outcome.REFUSED:
+        elif isinstance(sent.answer, dict) and sent.outcome is Arrival.REFUSED:
             status, about = "refused", str(sent.answer.get("detail", ""))
-        elif sent.outcome is Outcome.REFUSED:
+        elif sent.outcome is Arrival.REFUSED:
             status, about = "refused", sent.trouble
         else:
             status, about = "waiting", f"nothing in the ledger within {self._patience:g} s"
@@ -400,7 +401,7 @@ class _Details(_Printer):
     def _answer(self, sent: Sent) -> None:
         answer = sent.answer if isinstance(sent.answer, dict) else {}
         message = answer.get("detail") or answer.get("status") or sent.trouble
-        good = sent.outcome is not Outcome.REFUSED
+        good = sent.outcome is not Arrival.REFUSED
         named = f", id {sent.id}" if good and sent.id else ""
         self._line("  answer", f"{sent.status} {message}{named}".rstrip(), "green" if good else "red")
         for problem in answer.get("errors", [])[1:]:

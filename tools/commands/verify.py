@@ -12,11 +12,10 @@ from handlers.app import App
 from handlers.errors import NotPossible
 from handlers.operations import reconcile
 from handlers.operations.reconcile import Reconciliation
+from tools.commands._exit import ExitCode
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 from tools.commands._words import counted, deliveries
-
-_MISMATCH, _INEXACT = 1, 4
 
 
 def main(
@@ -49,9 +48,9 @@ def main(
     else:
         _show(found, console)
     if not found.balanced:
-        raise typer.Exit(_MISMATCH)
+        raise typer.Exit(ExitCode.REFUSED)
     if found.waiting:
-        raise typer.Exit(_INEXACT)
+        raise typer.Exit(ExitCode.WAITING)
 
 
 async def _verify(app: App, since: date | None, console: Console, *, repair: bool) -> Reconciliation:

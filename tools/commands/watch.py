@@ -18,11 +18,12 @@ from events import Channel
 from handlers.ledger.rows import Status
 from tools.commands import _selectors
 from tools.commands._api import Json, Queue, UnreachableError
+from tools.commands._exit import ExitCode
 from tools.commands._target import (
     DEFAULT_STORAGE_PORT,
     DEFAULT_URL,
     PEEK,
-    Account,
+    AppView,
     JsonOption,
     KeyOption,
     StoragePortOption,
@@ -30,7 +31,6 @@ from tools.commands._target import (
     UrlOption,
 )
 
-_UNREACHABLE = 3
 _INTERVAL = 1.0
 # Each look reads the ledger from this long ago.
 _LONGEST = timedelta(hours=1)
@@ -78,7 +78,7 @@ def main(
         raise typer.Exit(0) from None
     except UnreachableError as error:
         console.print(f"[red]{escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(_UNREACHABLE) from None
+        raise typer.Exit(ExitCode.UNREACHABLE) from None
 
 
 class Watch:
@@ -87,7 +87,7 @@ class Watch:
     `filters` are the values wanted in columns of the ledger.
     """
 
-    def __init__(self, account: Account, start: datetime, filters: Mapping[str, AbstractSet[str]]) -> None:
+    def __init__(self, account: AppView, start: datetime, filters: Mapping[str, AbstractSet[str]]) -> None:
         self._filters = filters
         self._account = account
         self._start = start
