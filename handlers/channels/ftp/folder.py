@@ -7,7 +7,6 @@ allow renaming, and where files are to stay, a file is taken where it is and rem
 
 import logging
 import re
-from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from events import BodyTooLarge, Channel, Delivery, EmptyBody, EventError
 from handlers.app import App
 from handlers.channels.completeness import is_complete
-from handlers.channels.ftp.memory import Seen
+from handlers.channels.ftp.memory import Seen, forget
 from handlers.channels.ftp.session import FtpRefusal, FtpSession, Listed, shown, wire
 from handlers.channels.ftp.sources import FtpSource
 from handlers.channels.names import is_ignored, printable
@@ -25,8 +24,6 @@ from handlers.problems import ProblemDetails, problem_document
 
 _log = logging.getLogger("printiq.ftp")
 
-# A folder that looks empty may only be a disk that is not there today.
-_FORGOTTEN_AFTER = timedelta(days=7)
 # With an id of ours, of a time within some centuries; any other name of this form is a drop's own.
 _CLAIMED = re.compile(
     r"(?P<name>.+)\.(?P<id>0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})\.taking",
@@ -65,7 +62,7 @@ class Folder:
                 ", ".join(printable(shown(line)) for line in listing.unread[:_SHOWN]),
             )
         listed = {each.name: each for each in listing.files if not is_ignored(each.name)}
-        self._forget(listed.keys())
+        forget(self._files, listed.keys(), self._app.timings.now())
         new: list[tuple[str, Seen]] = []
         for name, each in listed.items():
             before = self._files.get(name)
@@ -81,15 +78,6 @@ class Folder:
             before.stable, before.gone = True, None
         self._remember(new)
         return bool(new)
-
-    def _forget(self, listed: AbstractSet[str]) -> None:
-        """Forget what is gone; what was taken and left there only after a while, as it may come back."""
-        now = self._app.timings.now()
-        for name in self._files.keys() - listed:
-            seen = self._files[name]
-            seen.gone = seen.gone or now
-            if not seen.taken or now - seen.gone > _FORGOTTEN_AFTER:
-                del self._files[name]
 
     async def _look_closer(self, session: FtpSession, listed: Listed) -> Seen | None:
         size, at = listed.size, listed.marker

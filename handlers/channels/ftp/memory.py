@@ -1,5 +1,6 @@
 """What is remembered of an FTP server between two runs: a blob that one process holds at a time."""
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -10,6 +11,8 @@ from handlers.stores import Held
 from handlers.timings import Timings
 
 _LONGEST_PAUSE = timedelta(minutes=15)
+# A folder that looks empty may only be a disk that is not there today.
+_FORGOTTEN_AFTER = timedelta(days=7)
 
 
 class NotRemembered(Exception):
@@ -34,6 +37,15 @@ class Seen(BaseModel):
     gone: datetime | None = None
 
 
+def forget(files: dict[str, Seen], listed: AbstractSet[str], now: datetime) -> None:
+    """Forget what is no longer listed; what was taken and left there only after a while: it may come back."""
+    for name in files.keys() - listed:
+        seen = files[name]
+        seen.gone = seen.gone or now
+        if not seen.taken or now - seen.gone > _FORGOTTEN_AFTER:
+            del files[name]
+
+
 class Memory(BaseModel):
     """What is remembered of one source: for each folder's path its files, by name."""
 
@@ -52,6 +64,13 @@ class Memory(BaseModel):
             return cls.model_validate_json(body)
         except ValidationError as error:
             raise NotRemembered(f"what is remembered of it cannot be read: {in_words(error)}") from error
+
+    def keep_folders(self, paths: AbstractSet[str], now: datetime) -> None:
+        """Forget the folders that are no longer on the server, and in time their files."""
+        for path in self.folders.keys() - paths:
+            forget(self.folders[path], set(), now)
+            if not self.folders[path]:
+                del self.folders[path]
 
     def is_pausing(self, timings: Timings) -> bool:
         return (

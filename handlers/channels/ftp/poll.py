@@ -119,6 +119,7 @@ class _Run:
 
     async def _work(self, session: FtpSession) -> None:
         folders, fresh = await self._look_into_all(session)
+        self.memory.keep_folders({folder.path for folder in folders}, self.app.timings.now())
         await self._save()
         if fresh:
             await asyncio.sleep(self.app.timings.ftp_look)

@@ -1,5 +1,7 @@
 """Files in sub-folders are taken, to a depth; what the app moved there itself is not."""
 
+import json
+
 import pytest
 from scenes import QUOTES, files, put, run
 from shop import Shop
@@ -52,3 +54,15 @@ def test_sub_folders_can_be_left_alone(storage: str, server: FtpServer) -> None:
     put(server, f"{QUOTES}/2026/q.json")
     run(storage, lambda shop: poll.poll(shop.app), server, depth=0)
     assert files(server) == [f"{QUOTES}/2026/q.json"]
+
+
+def test_a_sub_folder_that_is_gone_is_forgotten(storage: str, server: FtpServer) -> None:
+    async def story(shop: Shop) -> None:
+        for day in range(3):
+            file = put(server, f"{QUOTES}/2026-11-{day}/q.json")
+            await poll.poll(shop.app)
+            file.parent.rmdir()
+        await poll.poll(shop.app)
+        assert json.loads(await shop.blob("ftp/shop.json"))["folders"] == {QUOTES: {}}
+
+    run(storage, story, server)
