@@ -194,7 +194,8 @@ def _object(model: type[Part]) -> Schema:
 def _described(model: type[Part], spec: FieldSpec) -> Schema:
     description = model.model_fields[spec.attribute].description
     schema = _field(spec)
-    return schema if description is None else {**schema, "description": description}
+    sentences = [text for text in (description, schema.get("description")) if text]
+    return {**schema, "description": " ".join(sentences)} if sentences else schema
 
 
 def _field(spec: FieldSpec) -> Schema:

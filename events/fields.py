@@ -32,6 +32,11 @@ def also(*names: str, own: str | None = None) -> Any:
     return Field(default=None, alias=own, json_schema_extra={"x-also": list(names)})
 
 
+def described(description: str) -> Any:
+    """Give a field a description, for the schemas: what its name leaves open."""
+    return Field(default=None, description=description)
+
+
 class _Lenient:
     """The annotation of a field or an item that holds structure: of another structure, it is unread."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, override
 
-from events.fields import Many, One, Part, also
+from events.fields import Many, One, Part, also, described
 from events.models.payload import Payload
 from events.models.quote import MiddlewareDetail
 from events.models.statuses import STATUS_IDS, STATUSES, status_of
@@ -41,7 +41,9 @@ class AcceptanceDetails(Payload):
     KEYS: ClassVar = ("QuoteNo", "JobNo", *ORDERS)
 
     QuoteNo: Text = also("QuoteNumber")
-    TotalPrice: Number = None
+    TotalPrice: Number = described(
+        "The price of all that was accepted, in `CurCode`. printIQ does not document whether with tax."
+    )
     JobReference: Text = None
     CurCode: Text = None
     JobNo: Text = also("JobNumber")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.fields import Many, Part, also
+from events.fields import Many, Part, also, described
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, subject
 from events.values import Boolean, DateOrDateTime, Integer, Number, Text
@@ -15,10 +15,12 @@ class InvoiceDetail(Part):
     IDTDescription: Text = None
     IDTQuantity: Number = None
     IDTItemCode: Text = None
-    IDTPrice_ForeignAmount: Number = None
+    IDTPrice_ForeignAmount: Number = described(
+        "Of the whole line, not of a piece, without tax, in `CurCode`. printIQ does not document it."
+    )
     IDTGSTCode: Text = None
     IDTGSTName: Text = None
-    IDTGSTRate: Number = None
+    IDTGSTRate: Number = described("A fraction (0.15) or in percent (15): printIQ does not document which.")
     IGLACode: Text = None
     IGLAName: Text = None
     QQADKey: Integer = None
@@ -74,9 +76,9 @@ class InvoiceSummaryDetail(Part):
     LineNumber: Integer = None
     Description: Text = None
     Quantity: Number = None
-    Price_ExTax: Number = None
-    Price_Tax: Number = None
-    Price_IncTax: Number = None
+    Price_ExTax: Number = described("Of the line, without tax.")
+    Price_Tax: Number = described("The tax on the line.")
+    Price_IncTax: Number = described("Of the line, with tax.")
     JobNumber: Text = also("JobNo")
     JobTitle: Text = None
     PONumber: Text = also("PONum")
@@ -92,9 +94,13 @@ class Invoice(Payload):
 
     INVID: Integer = None
     INVInvoiceNumber: Text = None
-    INVInvoiceDate: DateOrDateTime = None
+    INVInvoiceDate: DateOrDateTime = described(
+        "The calendar day as written counts: do not move it to another zone."
+    )
     INVInvoiceDate_String: Text = None
-    INVInvoiceDueDate: DateOrDateTime = None
+    INVInvoiceDueDate: DateOrDateTime = described(
+        "The calendar day as written counts: do not move it to another zone."
+    )
     INVInvoiceDueDate_String: Text = None
     INVDateExported: DateOrDateTime = None
     INVDateExported_String: Text = None
@@ -107,15 +113,16 @@ class Invoice(Payload):
     INVInvoiceReference: Text = None
     QQAKey: Integer = None
     QQADKey: Integer = None
-    IsCreditNote: Boolean = None
-    INVInvoiceSubTotal: Number = None
-    INVInvoiceGST: Number = None
-    INVInvoiceTotal: Number = None
-    INVAmountPaid: Number = None
-    # an amount or a boolean: both are seen
-    InvoiceRemaining: Text = None
-    CurCode: Text = None
-    CurRate: Number = None
+    IsCreditNote: Boolean = described("A credit note: its amounts are expected to be negative.")
+    INVInvoiceSubTotal: Number = described("The whole invoice without tax, in `CurCode`.")
+    INVInvoiceGST: Number = described(
+        "The tax on the whole invoice, in `CurCode`; it may have more than two decimals."
+    )
+    INVInvoiceTotal: Number = described("The whole invoice with tax, in `CurCode`.")
+    INVAmountPaid: Number = described("What is paid already, in `CurCode`.")
+    InvoiceRemaining: Text = described("What is left to pay, or whether anything is: both are seen.")
+    CurCode: Text = described("The currency of the amounts, by its ISO 4217 code.")
+    CurRate: Number = described("The exchange rate of `CurCode`; 1 in the site's own currency.")
     INVReference1: Text = None
     INVReference2: Text = None
     INVReference3: Text = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from events.fields import Many, One, Part, also
+from events.fields import Many, One, Part, also, described
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, likely, subject
 from events.values import Integer, Number, Text
@@ -25,7 +25,7 @@ class MiddlewareDetail(Part):
 
 
 class QuoteQuantity(Part):
-    Price: Number = None
+    Price: Number = described("The price of this quantity, not of a piece. printIQ does not document it.")
     RetailPrice: Number = None
     WholesalePrice: Number = None
     Quantity: Number = None

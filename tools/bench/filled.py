@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from typing import override
@@ -48,6 +48,14 @@ class _Collecting(Tables):
     @override
     async def get(self, table: TableName, partition: str, row: str) -> Row:
         raise NotFound(f"{table} is empty")
+
+    @override
+    async def update(
+        self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
+    ) -> Row | None:
+        if (columns := change(None)) is not None:
+            await self.put(table, {**columns, "PartitionKey": partition, "RowKey": row})
+        return None
 
 
 async def fill(connection: str, deliveries: int) -> None:

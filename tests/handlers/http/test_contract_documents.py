@@ -7,7 +7,7 @@ from typing import Any
 from bench import Bench, delivery
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-from telling import CORPUS
+from stories import CORPUS
 
 from events import EventType
 from handlers.http import event_schemas

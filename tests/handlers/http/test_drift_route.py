@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from telling import CORPUS, deliver, sample, tell
+from stories import CORPUS, deliver, run_story, sample
 
 from events import Channel, Delivery, EventType, parse
 from handlers import drift
@@ -32,7 +32,7 @@ async def report(app: App, event: str) -> Any:
     return next(each for each in json.loads(answered.body)["events"] if each["event"] == event)
 
 
-def test_unknown_unread_and_missing_fields_are_told_without_their_values(storage: str) -> None:
+def test_unknown_unread_and_missing_fields_are_reported_without_their_values(storage: str) -> None:
     async def story(app: App) -> None:
         body = {
             "Code": "C1",
@@ -42,40 +42,40 @@ def test_unknown_unread_and_missing_fields_are_told_without_their_values(storage
         }
         for _ in range(2):
             await deliver(app, "CreateCustomer", json.dumps(body).encode())
-        told = await report(app, "CreateCustomer")
-        assert (told["object"], told["deliveries"]) == ("Customer", 2)
-        seen = {each["field"]: (each["count"], each["example"]) for each in told["unknown"]}
+        shown = await report(app, "CreateCustomer")
+        assert (shown["object"], shown["deliveries"]) == ("Customer", 2)
+        seen = {each["field"]: (each["count"], each["example"]) for each in shown["unknown"]}
         assert seen == {"Loyalty": (2, "object: Tier"), "Nickname": (2, "Xx Xxxxxx 9")}
-        assert [(each["field"], each["example"]) for each in told["unread"]] == [("Active", "Xxxxxxx")]
-        assert "Phone" in told["neverArrived"]
-        assert "Code" not in told["neverArrived"]
+        assert [(each["field"], each["example"]) for each in shown["unread"]] == [("Active", "Xxxxxxx")]
+        assert "Phone" in shown["neverArrived"]
+        assert "Code" not in shown["neverArrived"]
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
-def test_what_is_asked_again_tells_what_came_since(storage: str) -> None:
+def test_what_is_asked_again_shows_what_came_since(storage: str) -> None:
     async def story(app: App) -> None:
         for count in (1, 2):
             await deliver(app, "CreateCustomer", sample("CreateCustomer"))
             for _ in range(2):
                 assert (await report(app, "CreateCustomer"))["deliveries"] == count
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_fields_inside_lists_have_one_place_and_a_missing_parent_stands_for_its_fields(storage: str) -> None:
     async def story(app: App) -> None:
         products = [{"JobNo": "J1", "Odd": 1}, {"JobNo": "J2", "Odd": 2}]
         await deliver(app, "CreateJob", json.dumps({"Products": products}).encode())
-        told = await report(app, "CreateJob")
-        assert [each["field"] for each in told["unknown"]] == ["Products/*/Odd"]
-        assert "Products/*/MiddlewareProductDetail" in told["neverArrived"]
-        assert not any("MiddlewareProductDetail/" in place for place in told["neverArrived"])
+        shown = await report(app, "CreateJob")
+        assert [each["field"] for each in shown["unknown"]] == ["Products/*/Odd"]
+        assert "Products/*/MiddlewareProductDetail" in shown["neverArrived"]
+        assert not any("MiddlewareProductDetail/" in place for place in shown["neverArrived"])
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
-def test_two_instances_add_up_to_one_account(storage: str) -> None:
+def test_two_instances_add_up_to_one_report(storage: str) -> None:
     async def story(app: App) -> None:
         async def instance() -> None:
             other = App.on(app.stores, app.settings)
@@ -87,7 +87,7 @@ def test_two_instances_add_up_to_one_account(storage: str) -> None:
         await asyncio.gather(*(instance() for _ in range(4)))
         assert (await report(app, "CreateCustomer"))["deliveries"] == 12
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_what_is_new_is_stored_without_being_asked(storage: str) -> None:
@@ -99,19 +99,19 @@ def test_what_is_new_is_stored_without_being_asked(storage: str) -> None:
             await asyncio.sleep(0.05)
         pytest.fail("Nothing was stored.")
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
-def test_an_account_is_bounded_however_many_fields_come(storage: str) -> None:
+def test_a_report_is_bounded_however_many_fields_come(storage: str) -> None:
     async def story(app: App) -> None:
         for first in (0, 500):
             body = {f"Field{number}" + "x" * 500: "🎈" * 500 for number in range(first, first + 500)}
             await deliver(app, "CreateCustomer", json.dumps(body).encode())
-        told = await report(app, "CreateCustomer")
-        assert 50 < len(told["unknown"]) <= MAX_FIELDS
-        assert told["more"] is True
+        shown = await report(app, "CreateCustomer")
+        assert 50 < len(shown["unknown"]) <= MAX_FIELDS
+        assert shown["more"] is True
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_fault_of_storage_keeps_what_was_found_and_harms_nobody() -> None:
@@ -128,7 +128,7 @@ def test_a_fault_of_storage_keeps_what_was_found_and_harms_nobody() -> None:
             await app.drift.flush()
         assert [each.deliveries for each in app.drift._waiting.values()] == [1]
 
-    tell(connection_string(free_port(3)), story)
+    run_story(connection_string(free_port(3)), story)
 
 
 def test_an_error_in_comparing_harms_nobody(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_an_error_in_comparing_harms_nobody(storage: str, monkeypatch: pytest.Mo
         delivery_id = await deliver(app, "CreateCustomer", sample("CreateCustomer"))
         assert json.loads((await endpoints.delivery(delivery_id, {}, app)).body)["status"] == "sent"
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_names_that_a_sender_invents_take_little_memory(storage: str) -> None:
         tracemalloc.stop()
         assert remembered < 10_000_000, f"{remembered:,} bytes of {500 * 2000 * len(events):,}"
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def arriving(event: str, body: bytes) -> Delivery:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from bench import Bench
-from telling import deliver, sample, tell
+from stories import deliver, run_story, sample
 
 from events import EventType
 from handlers.app import App
@@ -33,34 +33,34 @@ async def members(handling: Awaitable[Response], status: int = 200) -> Any:
     return json.loads(response.body)
 
 
-def test_a_delivery_tells_what_it_was_and_who_got_it(storage: str) -> None:
+def test_a_delivery_shows_what_it_was_and_who_got_it(storage: str) -> None:
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "createquote", sample("CreateQuote"))
-        told = await members(endpoints.delivery(delivery_id, NOTHING, app))
-        assert told["id"] == delivery_id
-        assert (told["event"], told["status"], told["channel"]) == ("CreateQuote", "sent", "webhook")
-        assert told["queues"] == ["printiq-events"]
-        assert {"kind": told["kind"], "key": told["subject"]} in told["subjects"]
-        assert told["size"] == len(sample("CreateQuote"))
-        assert told["raw"].startswith("archive/CreateQuote/")
-        times = [told["receivedAt"], *told["steps"].values(), told["processedAt"]]
-        assert list(told["steps"]) == ["begun", "archived", "decided", "sent"]
+        shown = await members(endpoints.delivery(delivery_id, NOTHING, app))
+        assert shown["id"] == delivery_id
+        assert (shown["event"], shown["status"], shown["channel"]) == ("CreateQuote", "sent", "webhook")
+        assert shown["queues"] == ["printiq-events"]
+        assert {"kind": shown["kind"], "key": shown["subject"]} in shown["subjects"]
+        assert shown["size"] == len(sample("CreateQuote"))
+        assert shown["raw"].startswith("archive/CreateQuote/")
+        times = [shown["receivedAt"], *shown["steps"].values(), shown["processedAt"]]
+        assert list(shown["steps"]) == ["begun", "archived", "decided", "sent"]
         assert times == sorted(times)
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
-def test_a_refused_delivery_tells_what_is_wrong_and_where(storage: str) -> None:
+def test_a_refused_delivery_shows_what_is_wrong_and_where(storage: str) -> None:
     async def story(app: App) -> None:
         delivery_id = await deliver(app, "CreateQuote", b'{"QuoteNo": "Q1", "QuoteNo": "Q2"}')
-        told = await members(endpoints.delivery(delivery_id, NOTHING, app))
-        assert told["status"] == "quarantined"
-        assert told["errors"][0]["message"] == told["error"]
+        shown = await members(endpoints.delivery(delivery_id, NOTHING, app))
+        assert shown["status"] == "quarantined"
+        assert shown["errors"][0]["message"] == shown["error"]
         waiting = await members(endpoints.deliveries({"open": "true"}, app))
         assert [each["id"] for each in waiting["deliveries"]] == [delivery_id]
         assert (await members(endpoints.data(delivery_id, app), 404))["detail"].startswith("There is no data")
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_payloads_are_served_so_that_a_browser_never_runs_them(storage: str) -> None:
@@ -80,7 +80,7 @@ def test_payloads_are_served_so_that_a_browser_never_runs_them(storage: str) -> 
             assert "html" not in answered.content_type
         assert (await endpoints.raw(refused, app)).body == evil
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> None:
@@ -89,7 +89,7 @@ def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> N
         twin = await deliver(app, "CreateJob", sample("AcceptanceCreated", "i-nil.json"))
         assert await members(endpoints.data(xml, app)) == await members(endpoints.data(twin, app))
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_an_unknown_delivery_is_a_problem_that_says_why(
     async def story(app: App) -> None:
         assert said in (await members(ask(unknown, app), 404))["errors"][0]["message"]
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_wrong_question_is_answered_with_what_is_wrong(
         problem = await members(endpoints.deliveries(query, app), 400)
         assert complaint in problem["errors"][0]["message"]
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_every_filter_of_the_ledger_can_be_asked_for(storage: str) -> None:
@@ -168,7 +168,7 @@ def test_every_filter_of_the_ledger_can_be_asked_for(storage: str) -> None:
             found = (await members(endpoints.deliveries(query, app)))["deliveries"]
             assert [each["id"] for each in found] == expected, query
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_more_values_than_storage_compares_at_once_select_all_the_same(storage: str) -> None:
@@ -184,7 +184,7 @@ def test_more_values_than_storage_compares_at_once_select_all_the_same(storage: 
             pages.append(await members(endpoints.deliveries({**query, "limit": "1", "cursor": cursor}, app)))
         assert [each["id"] for page in pages for each in page["deliveries"]] == delivered[::-1]
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_list_has_the_fields_that_are_asked_for(storage: str) -> None:
@@ -196,7 +196,7 @@ def test_a_list_has_the_fields_that_are_asked_for(storage: str) -> None:
         assert "queues" not in found
         assert found["event"] == "CreateQuote"
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_customers_history_names_the_subject_of_each_delivery(storage: str) -> None:
@@ -206,7 +206,7 @@ def test_a_customers_history_names_the_subject_of_each_delivery(storage: str) ->
         (found,) = (await members(endpoints.subject("customer", "KOW", NOTHING, app)))["deliveries"]
         assert (found["kind"], found["subject"]) == ("invoice", "INV-1")
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 async def test_an_outcome_can_be_waited_for(bench: Bench) -> None:
@@ -231,7 +231,7 @@ def test_what_was_refused_is_not_found_by_its_number_and_that_is_said(storage: s
         (found,) = (await members(endpoints.deliveries({"open": "true"}, app)))["deliveries"]
         assert found["id"] == refused
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
@@ -240,10 +240,10 @@ def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
             await deliver(app, "CreateCustomer", json.dumps({"Code": "A/B#1", "Name": name}).encode())
             for name in ("Old", "New")
         ]
-        told = await members(endpoints.subject("customer", "A%2FB#1", NOTHING, app))
-        assert (told["kind"], told["key"]) == ("customer", "A/B#1")
-        assert [each["id"] for each in told["deliveries"]] == ids[::-1]
-        assert told["latest"]["data"]["Name"] == "New"
+        shown = await members(endpoints.subject("customer", "A%2FB#1", NOTHING, app))
+        assert (shown["kind"], shown["key"]) == ("customer", "A/B#1")
+        assert [each["id"] for each in shown["deliveries"]] == ids[::-1]
+        assert shown["latest"]["data"]["Name"] == "New"
         page = await members(endpoints.subject("customer", "A/B#1", {"limit": "1"}, app))
         rest = await members(endpoints.subject("customer", "A/B#1", {"cursor": page["cursor"]}, app))
         assert [each["id"] for each in (*page["deliveries"], *rest["deliveries"])] == ids[::-1]
@@ -254,7 +254,7 @@ def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
             "The kinds are" in (await members(endpoints.subject("spoon", "A", NOTHING, app), 404))["detail"]
         )
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_subjects_are_found_by_their_first_characters(storage: str) -> None:
@@ -266,7 +266,7 @@ def test_subjects_are_found_by_their_first_characters(storage: str) -> None:
         assert found[0]["kind"] == "job"
         assert (await members(endpoints.subjects({"prefix": "' or 1"}, app)))["subjects"] == []
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_statistics_count_by_hour_event_and_status_and_look_at_the_queues(storage: str) -> None:
@@ -276,24 +276,24 @@ def test_statistics_count_by_hour_event_and_status_and_look_at_the_queues(storag
         await deliver(app, "CreateQuote", sample("CreateQuote"), moment=before)
         await deliver(app, "CreateQuote", sample("CreateQuote"), moment=now)
         await deliver(app, "ExportInvoice", b"not JSON", moment=now)
-        told = await members(endpoints.statistics({"to": now.isoformat()}, app))
-        assert len(told["buckets"]) == 24
-        counted = {each["start"]: each["counts"] for each in told["buckets"] if each["counts"]}
+        shown = await members(endpoints.statistics({"to": now.isoformat()}, app))
+        assert len(shown["buckets"]) == 24
+        counted = {each["start"]: each["counts"] for each in shown["buckets"] if each["counts"]}
         hour = f"{before:%Y-%m-%dT%H}:00:00.000Z"
         assert counted[hour] == [{"event": "CreateQuote", "status": "sent", "count": 1}]
         assert counted[f"{now:%Y-%m-%dT%H}:00:00.000Z"] == [
             {"event": "CreateQuote", "status": "sent", "count": 1},
             {"event": "ExportInvoice", "status": "quarantined", "count": 1},
         ]
-        assert told["open"] == {"count": 1, "more": False}
-        queues = {each["name"]: each for each in told["queues"]}
+        assert shown["open"] == {"count": 1, "more": False}
+        queues = {each["name"]: each for each in shown["queues"]}
         assert queues["printiq-events"]["messages"] == 2
         assert queues["printiq-events"]["oldestSeconds"] >= 0
         assert queues["printiq-inbox"]["role"] == "inbox"
         daily = await members(endpoints.statistics({"per": "day", "from": f"{before:%Y-%m-%d}"}, app))
         assert sum(count["count"] for bar in daily["buckets"] for count in bar["counts"]) == 3
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> None:
@@ -309,7 +309,7 @@ def test_what_had_the_wrong_name_is_replayed_as_another_event(storage: str) -> N
         assert (await members(endpoints.delivery(delivery_id, NOTHING, app)))["replayedBy"] == done["id"]
         assert (await members(endpoints.deliveries({"open": "true"}, app)))["deliveries"] == []
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_what_nobody_needs_is_dismissed_with_a_reason(storage: str) -> None:
@@ -324,8 +324,10 @@ def test_what_nobody_needs_is_dismissed_with_a_reason(storage: str) -> None:
             b'{"reason": "x", "because": "me"}',
         ):
             assert (await members(endpoints.dismiss(delivery_id, body, app), 400))["title"] == "Bad request"
-        told = await members(endpoints.dismiss(delivery_id, b'{"reason": "a test of ours", "by": "Jo"}', app))
-        assert (told["dismissed"], told["decidedBy"]) == ("a test of ours", "Jo")
+        shown = await members(
+            endpoints.dismiss(delivery_id, b'{"reason": "a test of ours", "by": "Jo"}', app)
+        )
+        assert (shown["dismissed"], shown["decidedBy"]) == ("a test of ours", "Jo")
         assert (await members(endpoints.statistics(NOTHING, app)))["open"]["count"] == 0
         again = await members(endpoints.dismiss(delivery_id, b'{"reason": "something else"}', app), 409)
         assert again["detail"] == "It was dismissed already: a test of ours"
@@ -334,7 +336,7 @@ def test_what_nobody_needs_is_dismissed_with_a_reason(storage: str) -> None:
         sent = await deliver(app, "CreateQuote", sample("CreateQuote"))
         assert await members(endpoints.dismiss(sent, b'{"reason": "why not"}', app), 409)
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_all_that_a_filter_selects_is_counted_then_replayed_once(storage: str) -> None:
@@ -349,7 +351,7 @@ def test_all_that_a_filter_selects_is_counted_then_replayed_once(storage: str) -
         again = await members(endpoints.replay_many(json.dumps(ask).encode(), app), 202)
         assert (again["replayed"], again["skipped"]) == ([], 3)
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +375,7 @@ def test_a_wrong_wish_to_replay_is_answered_with_the_place(storage: str, body: b
     async def story(app: App) -> None:
         assert (await members(endpoints.replay_many(body, app), 400))["errors"][0]["pointer"] == pointer
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize(
@@ -393,18 +395,18 @@ def test_statistics_have_a_bar_for_each_hour_or_day(
     async def story(app: App) -> None:
         assert len((await members(endpoints.statistics(query, app)))["buckets"]) == bars
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize(("per", "days"), [("hour", 7), ("day", 92)])
 def test_statistics_of_a_long_period_say_from_when_they_counted(storage: str, per: str, days: int) -> None:
     async def story(app: App) -> None:
         query = {"from": "2020-01-01", "to": "2026-04-04", "per": per}
-        told = await members(endpoints.statistics(query, app))
+        shown = await members(endpoints.statistics(query, app))
         first = datetime(2026, 4, 4, tzinfo=UTC) - timedelta(days=days)
-        assert told["countedFrom"] == told["buckets"][0]["start"] == f"{first:%Y-%m-%d}T00:00:00.000Z"
+        assert shown["countedFrom"] == shown["buckets"][0]["start"] == f"{first:%Y-%m-%d}T00:00:00.000Z"
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_storage_that_does_not_answer_is_a_503() -> None:
@@ -419,13 +421,15 @@ def test_storage_that_does_not_answer_is_a_503() -> None:
             assert json.loads(answered.body)["title"] == "Storage unavailable"
             assert int(answered.headers["Retry-After"]) > 0
 
-    tell(connection_string(free_port(3)), story)
+    run_story(connection_string(free_port(3)), story)
 
 
-def test_where_the_subscriptions_are_wrong_the_rest_is_told_and_what_needs_them_says_so(storage: str) -> None:
+def test_where_the_subscriptions_are_wrong_the_rest_is_reported_and_what_needs_them_says_so(
+    storage: str,
+) -> None:
     async def story(app: App) -> None:
-        told = await members(endpoints.statistics({}, app))
-        assert {queue["role"] for queue in told["queues"]} == {"inbox", "poison"}
+        shown = await members(endpoints.statistics({}, app))
+        assert {queue["role"] for queue in shown["queues"]} == {"inbox", "poison"}
         waits = await deliver(app, "CreateQuote", sample("CreateQuote"))
         for ask in (endpoints.raw, endpoints.data):
             assert "still being retried" in (await members(ask(waits, app), 404))["detail"]
@@ -434,7 +438,7 @@ def test_where_the_subscriptions_are_wrong_the_rest_is_told_and_what_needs_them_
         problem = await members(endpoints.replay_one(waits, b"{}", app), 409)
         assert problem["detail"].endswith("its bytes are in the inbox until then.")
 
-    tell(storage, story, SUBSCRIPTIONS="nonsense = [")
+    run_story(storage, story, SUBSCRIPTIONS="nonsense = [")
 
 
 def test_what_has_more_bytes_than_are_read_is_not_shown(storage: str) -> None:
@@ -445,7 +449,7 @@ def test_what_has_more_bytes_than_are_read_is_not_shown(storage: str) -> None:
             said = (await members(shown, 409))["detail"]
             assert "too many to show here. It is kept in archive/CreateQuote/" in said
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from telling import deliver, sample, tell
+from stories import deliver, run_story, sample
 
 from handlers.app import App
 from handlers.http.export import export_deliveries
@@ -41,7 +41,7 @@ def test_a_table_has_a_row_for_each_delivery_that_the_filter_selects(storage: st
         assert [(row["id"], row["status"]) for row in rows] == [(refused, "quarantined"), (quote, "sent")]
         assert (rows[1]["queues"], rows[1]["size"]) == ("printiq-events", str(len(sample("CreateQuote"))))
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_cell_is_never_a_formula(storage: str) -> None:
@@ -49,7 +49,7 @@ def test_a_cell_is_never_a_formula(storage: str) -> None:
         await deliver(app, "CreateQuote", b'{"QuoteNo": "=1+1"}')
         assert [row["subject"] for row in await table({}, app)] == ["'=1+1"]
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_customers_file_has_all_that_is_known_of_each_delivery(storage: str) -> None:
@@ -61,7 +61,7 @@ def test_a_customers_file_has_all_that_is_known_of_each_delivery(storage: str) -
         found = json.loads(line)
         assert (found["subject"], found["queues"]) == ("INV-1", ["printiq-events"])
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_large_export_comes_in_parts(storage: str) -> None:
@@ -76,7 +76,7 @@ def test_a_large_export_comes_in_parts(storage: str) -> None:
         lines = [*first.body.splitlines(), *last.body.splitlines()]
         assert [json.loads(line)["id"] for line in lines] == ids[::-1]
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_an_archive_has_the_bodies_as_received(storage: str) -> None:
@@ -90,7 +90,7 @@ def test_an_archive_has_the_bodies_as_received(storage: str) -> None:
             assert archive.read(name) == b"<html>"
             assert len(archive.read("deliveries.ndjson").splitlines()) == 2
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_an_archive_ends_before_its_bodies_are_too_many_at_once(storage: str) -> None:
@@ -104,7 +104,7 @@ def test_an_archive_ends_before_its_bodies_are_too_many_at_once(storage: str) ->
             cursor = selected.cursor
         assert (exported, cursor) == (ids[::-1], None)
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 def test_a_body_that_is_gone_is_named_with_the_reason(storage: str) -> None:
@@ -116,7 +116,7 @@ def test_a_body_that_is_gone_is_named_with_the_reason(storage: str) -> None:
         with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
             assert archive.read(f"bodies/CreateQuote/{quote}.missing.txt") == b"Its bytes are no longer kept."
 
-    tell(storage, story)
+    run_story(storage, story)
 
 
 @pytest.mark.parametrize("query", [{"format": "xlsx"}, {"limit": "5001"}, {"size": "1"}, {"status": "lost"}])
@@ -124,4 +124,4 @@ def test_a_wrong_question_is_answered_with_what_is_wrong(storage: str, query: Ma
     async def story(app: App) -> None:
         assert (await respond(export_deliveries(query, app))).status == 400
 
-    tell(storage, story)
+    run_story(storage, story)

@@ -1,4 +1,4 @@
-"""Tells stories of the app in one process: its own handlers, on the storage of a test."""
+"""Stories of the app in one process: its own handlers, on the storage of a test."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,17 +18,17 @@ from handlers.work import Message, Work
 CORPUS = Path(__file__).parents[2] / "corpus"
 
 
-def tell(storage: str, story: Callable[[App], Awaitable[None]], **settings: Any) -> None:
+def run_story(storage: str, story: Callable[[App], Awaitable[None]], **settings: Any) -> None:
     """Run a story with an app on this storage."""
 
-    async def told() -> None:
+    async def shown() -> None:
         app = App.start(Settings(AzureWebJobsStorage=storage, HOT_FOLDER=storage, **settings))
         try:
             await story(app)
         finally:
             await app.close()
 
-    asyncio.run(told())
+    asyncio.run(shown())
 
 
 async def deliver(app: App, event: str, body: bytes, *, moment: datetime | None = None) -> str:
