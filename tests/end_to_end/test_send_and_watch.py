@@ -145,6 +145,21 @@ def test_the_answer_is_shown_though_storage_cannot_be_read(own: Receiver, a_file
     assert "--storage-port" in done.stdout
 
 
+def test_a_message_behind_the_first_that_can_be_seen_is_described_by_the_ledger(
+    own: Receiver, a_file: Path
+) -> None:
+    queue = own.queues.get_queue_client("printiq-events")
+    own.row(own.accepted("CreateQuote", marked(sample("CreateQuote"), "first")))
+    for _ in range(33):
+        queue.send_message("somebody else's")
+    done = _send(own, "CreateQuote", "--file", str(a_file))
+    queue.clear_messages()
+    assert done.exit_code == 0, done.stdout
+    assert (
+        "printiq-events: com.printiq.CreateQuote, subject Q005218v2; behind the first 32 of " in done.stdout
+    )
+
+
 def test_a_name_in_brackets_is_shown_as_it_is(own: Receiver, a_file: Path) -> None:
     done = _send(own, "[/x]", "--file", str(a_file), "--hot-folder")
     assert done.exit_code == ExitCode.REFUSED, done.output

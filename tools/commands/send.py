@@ -67,6 +67,7 @@ class Sent:
     answer: Any = None
     delivery: Json | None = None
     messages: dict[str, Json | None] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
     peeked: bool = True
     outcome: Arrival | None = None
     trouble: str = ""
@@ -318,6 +319,7 @@ def _follow(sent: Sent, account: AppView, console: Console, patience: float) -> 
         queues = account.queues() if wanted else []
     sent.peeked = all(queue.first is not None for queue in queues)
     first = {queue.name: queue.first or () for queue in queues}
+    sent.waiting = {queue.name: queue.messages for queue in queues if queue.name in wanted}
     for name in wanted:
         found = [event for event in first.get(name, ()) if event.get("id") == sent.id]
         sent.messages[name] = found[-1] if found else None
@@ -420,7 +422,10 @@ class _Details(_Printer):
         if row["status"] not in _FINAL:
             self._line("", f"attempt {row.get('attempts')} failed; the app tries again", "yellow")
         for name, message in sent.messages.items():
-            self._line("  queue", f"{name}: {_described(message, peeked=sent.peeked)}")
+            self._line(
+                "  queue",
+                f"{name}: {_described(message, row, sent.waiting.get(name, 0), peeked=sent.peeked)}",
+            )
         if row["status"] in {"sent", "duplicate"} and not sent.messages:
             self._line("  queue", "none: no subscription wants it (subscriptions.toml)")
         if row.get("raw"):
@@ -444,11 +449,17 @@ class _Details(_Printer):
 _STYLES = {"sent": "green", "duplicate": "yellow"}
 
 
-def _described(message: Json | None, *, peeked: bool) -> str:
+def _described(message: Json | None, row: Json, waiting: int, *, peeked: bool) -> str:
+    """Describe a message; one that is out of sight by the ledger, which names the queues it was sent to."""
     if not peeked:
         return "sent; messages are peeked at only where the app is on this machine"
     if message is None:
-        return f"not among the first {PEEK} that wait: taken by its consumer, or behind them"
+        where = (
+            f"behind the first {PEEK} of {waiting} that wait, or taken by its consumer"
+            if waiting > PEEK
+            else "taken by its consumer"
+        )
+        return f"{EventType.named(row['event']).message_type}, subject {row.get('subject', 'none')}; {where}"
     text = f"{message['type']}, subject {message.get('subject', 'none')}"
     if "dataref" in message:
         text += f", data at {message['dataref']}"
