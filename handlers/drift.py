@@ -295,7 +295,7 @@ def _still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
 
 
 def _never_arrived(carried: Carried, findings: Findings) -> list[str]:
-    """Return the known fields that never came; one that holds others stands for them."""
+    """Return the known fields that never came; of one that holds others, only itself."""
     missing: list[str] = []
     for place in _fields_of(carried):
         if place in findings.arrived or (missing and place.startswith(f"{missing[-1]}/")):

@@ -38,10 +38,11 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
     Raises StorageFault, and Erased, after removing what was written of it, if the delivery was erased.
     """
     row = DeliveryRow.of(work, outcome, event)
-    before = await _before(tables, row.id)
+    # of what is sent, the row before makes no difference until this one takes its place
+    before = await _before(tables, row.id) if row.status in UNSENT else None
     await _some_at_once(_index(tables, row, before, event, is_retry=work.attempt > 1))
     try:
-        # last: whoever finds the row finds the rest, and an erasure meanwhile is noticed
+        # last: a reader that finds the row finds the rest, and an erasure meanwhile is noticed
         before = await _put(tables, row, before)
     except Erased:
         await forget(tables, row)

@@ -93,7 +93,7 @@ class Found(NamedTuple):
         )
 
 
-# What SFTP, Data Lake and the tools for them put on the empty blob that stands for a folder.
+# What SFTP, Data Lake and the tools for them put on the empty blob that marks a folder.
 _FOLDER_MARK = "hdi_isfolder"
 # Only accounts with a hierarchical namespace send it.
 _HIERARCHICAL = "x-ms-resource-type"

@@ -12,7 +12,7 @@ from handlers.stores.tables import Tables
 
 @dataclass(frozen=True)
 class Stores:
-    """Hold the app's storage; `drops` and `drop_queues` are in the hot folder's own account."""
+    """The app's storage; `drops` and `drop_queues` are in the hot folder's own account."""
 
     blobs: Blobs
     queues: Queues

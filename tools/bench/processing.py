@@ -65,27 +65,28 @@ class Bare:
         self.tables = TableServiceClient.from_connection_string(settings.storage.connection_string)
 
     async def process(self, delivery: Delivery, data: bytes, subjects: Sequence[str]) -> None:
-        repeats = self.tables.get_table_client(TableName.DUPLICATES)
+        history = self.tables.get_table_client(TableName.DUPLICATES)
+        await self._find(TableName.DELIVERIES, "2025-08-11", delivery.id)
         blob = self.blobs.get_blob_client(ContainerName.ARCHIVE, f"bare/{delivery.id}.json")
         await blob.upload_blob(delivery.body, overwrite=True)
         await self._find(TableName.DUPLICATES, delivery.id, "CreateJob")
-        await repeats.create_entity(_row(delivery.id, "CreateJob", entries="x" * 200))
+        await history.create_entity(_row(delivery.id, "CreateJob", entries="x" * 200))
         queue = self.queues.get_queue_client("printiq-events")
         await queue.send_message(base64.b64encode(data).decode(), time_to_live=-1)
         row = _row("2025-08-11", delivery.id, **dict.fromkeys("abcdefghijklmnop", "twenty characters ok"))
         await asyncio.gather(
-            self._merge(TableName.DELIVERIES, row),
             *(
-                self._merge(
+                self._put(
                     TableName.TIMELINE, _row(f"job|{each}", delivery.id, **dict.fromkeys("abcdefgh", "x"))
                 )
                 for each in subjects
             ),
             self._record(delivery, data),
         )
+        await self.tables.get_table_client(TableName.DELIVERIES).create_entity(row)
 
-    async def _merge(self, table: TableName, row: dict[str, str]) -> None:
-        await self.tables.get_table_client(table).upsert_entity(row, mode=UpdateMode.MERGE)
+    async def _put(self, table: TableName, row: dict[str, str]) -> None:
+        await self.tables.get_table_client(table).upsert_entity(row, mode=UpdateMode.REPLACE)
 
     async def _record(self, delivery: Delivery, data: bytes) -> None:
         await self._find(TableName.RECORDS, "order", delivery.id)
