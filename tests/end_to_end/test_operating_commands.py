@@ -41,6 +41,15 @@ def test_one_delivery_is_replayed_under_its_old_id(own: Receiver) -> None:
     assert two["replayof"] == first
 
 
+def test_a_replay_that_is_refused_again_says_so_and_ends_with_1(own: Receiver) -> None:
+    broken = own.post("CreateQuote", b'{"QuoteNo": ').json()["id"]
+    own.row(broken, "quarantined")
+    done = called(own, replay.main, broken, "--url", own.host.url)
+    assert done.exit_code == 1
+    assert f"{broken}  CreateQuote  replayed as " in done.stdout
+    assert ": quarantined: " in done.stdout
+
+
 def test_a_dry_run_of_one_delivery_only_looks_it_up(own: Receiver) -> None:
     mine = own.accepted("CreateQuote", quote("Q-look"))
     own.row(mine)

@@ -15,6 +15,9 @@ from tools.commands._words import deliveries
 
 # The most that the app replays in one call, so that the call ends in time.
 _AT_ONCE = 500
+_WAIT_SECONDS = 30
+_SENT = {"sent", "duplicate"}
+_UNSENT = {"quarantined", "failed"}
 
 
 def main(
@@ -49,7 +52,10 @@ def main(
     deliveries that were replayed or dismissed before, so the command can be interrupted and called again. It
     also skips replays, except that --open selects those that failed. What cannot be replayed is skipped.
 
-    Exit codes: 0 done; 1 refused, with the reason; 2 the command line is wrong; 3 the app does not answer.
+    Waits for the outcome of each replay, and lists those that are not sent on.
+
+    Exit codes: 0 done; 1 refused, or a replay was quarantined or failed, with the reason; 2 the command line
+    is wrong; 3 the app does not answer; 4 a replay has no outcome yet.
     """
     chosen = {"event": event, "status": status, "subject": subject, "from": since, "to": until}
     selection: Json = {name: value for name, value in chosen.items() if value is not None}
@@ -67,6 +73,7 @@ def main(
             done = _look(api, delivery, wish, console)
         else:
             done = _one(api, delivery, wish)
+        outcomes = _outcomes(api, done["replayed"], console)
     except RefusedError as error:
         for message in error.args:
             console.print(f"Refused: {message}", style="red", soft_wrap=True)
@@ -75,9 +82,10 @@ def main(
         console.print(str(error))
         raise typer.Exit(ExitCode.UNREACHABLE) from error
     if as_json:
-        print(json.dumps(done))
+        print(json.dumps({**done, "outcomes": outcomes}))
     else:
-        _show(done, console, dry_run=dry_run)
+        _show(done, outcomes, console, dry_run=dry_run)
+    raise typer.Exit(_exit_code(outcomes))
 
 
 def _one(api: Api, delivery: str, wish: Json) -> Json:
@@ -109,9 +117,31 @@ def _all(api: Api, selection: Json, wish: Json, console: Console, *, dry_run: bo
             request["cursor"] = answer["cursor"]
 
 
-def _show(done: Json, console: Console, *, dry_run: bool) -> None:
-    for each in done["replayed"]:
-        console.print(f"{each['replayOf']}  {each['event']}  replayed as {each['id']}", soft_wrap=True)
+def _outcomes(api: Api, replayed: list[Json], console: Console) -> list[Json]:
+    """Wait for each replay's outcome; return their ids, statuses and errors."""
+    outcomes = []
+    with console.status("Waiting for the outcomes …") as status:
+        for number, each in enumerate(replayed):
+            status.update(f"{number:,} of {len(replayed):,} have an outcome")
+            found = api.find(f"deliveries/{each['id']}", {"wait": str(_WAIT_SECONDS)})
+            row = {"status": "waiting"} if found is None else found.json()
+            outcomes.append({"id": each["id"], "status": row["status"], "error": row.get("error")})
+    return outcomes
+
+
+def _exit_code(outcomes: list[Json]) -> ExitCode:
+    statuses = {outcome["status"] for outcome in outcomes}
+    if statuses & _UNSENT:
+        return ExitCode.REFUSED
+    return ExitCode.DONE if statuses <= _SENT else ExitCode.WAITING
+
+
+def _show(done: Json, outcomes: list[Json], console: Console, *, dry_run: bool) -> None:
+    for each, outcome in zip(done["replayed"], outcomes, strict=True):
+        line = f"{each['replayOf']}  {each['event']}  replayed as {each['id']}: {outcome['status']}"
+        reason = f": {outcome['error']}" if outcome["error"] else ""
+        good = outcome["status"] in _SENT
+        console.print(line + reason, style=None if good else "red", soft_wrap=True)
     skipped = f"; {done['skipped']:,} skipped" if done["skipped"] else ""
     if dry_run:
         next_step = " Leave out --dry-run to do it." if done["matched"] else ""
