@@ -1,7 +1,7 @@
 """The composition root: what every handler works with."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -9,6 +9,7 @@ from handlers.drift import Drift
 from handlers.errors import SubscriptionsError
 from handlers.ledger.last_seen import LastSeen
 from handlers.ledger.stats import Stats
+from handlers.memory import Memory
 from handlers.settings import Settings
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
@@ -28,6 +29,7 @@ class App:
     stats: Stats
     last_seen: LastSeen
     timings: Timings = DEFAULTS
+    memory: Memory = field(default_factory=Memory)
 
     @classmethod
     def start(cls, settings: Settings, timings: Timings = DEFAULTS) -> Self:

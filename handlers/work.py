@@ -7,7 +7,8 @@ in a blob, which the message names (claim check).
 
 import base64
 import threading
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple, Self
 
 import zstandard
@@ -46,44 +47,67 @@ class Message(NamedTuple):
     dequeue_count: int = 1
 
 
-class Replay(BaseModel):
-    """What a replay sends again: the delivery, its CloudEvents id, and the queues that get it."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    of: str
-    origin: str
-    queues: tuple[str, ...] | None = None
-
-
 class _Compression(threading.local):
     """A compressor and a decompressor for each thread: neither is safe to share."""
 
     def __init__(self) -> None:
         # Level 1 takes 0.1 ms for a Job XML of 58 KB; higher levels save little of what a thumbnail leaves.
         self.compressor = zstandard.ZstdCompressor(1)
-        self.decompressor = zstandard.ZstdDecompressor()
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
 
 
+_WINDOW = 8 * 1024 * 1024
+_CHUNK = 1024 * 1024
 _zstd = _Compression()
 
 
-def _pack(body: bytes) -> str:
-    return base64.b64encode(_zstd.compressor.compress(body)).decode()
+class Packed(NamedTuple):
+    """The bytes of a body, compressed, and how many they are."""
+
+    data: bytes
+    size: int
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        return cls(_zstd.compressor.compress(body), len(body))
+
+    @classmethod
+    def read(cls, text: object) -> object:
+        """Read what `str` writes, and check that it can be unpacked, without holding the body."""
+        if not isinstance(text, str):
+            return text
+        try:
+            packed = base64.b64decode(text, validate=True)
+            size = zstandard.frame_content_size(packed)
+            if size > LARGEST_BODY:
+                raise ValueError(f"{size:,} bytes are more than any body may have")
+            found = sum(map(len, cls(packed, size).chunks()))
+        except zstandard.ZstdError as error:
+            raise ValueError("not zstd-compressed bytes in base64") from error
+        if found != size:
+            raise ValueError(f"{found:,} bytes, not {size:,} as declared")
+        return cls(packed, size)
+
+    def __str__(self) -> str:
+        return base64.b64encode(self.data).decode()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Unpack piece by piece, up to one piece more than the size."""
+        unpacked = 0
+        with _zstd.decompressor.stream_reader(self.data) as reader:
+            while unpacked <= self.size and (chunk := reader.read(_CHUNK)):
+                unpacked += len(chunk)
+                yield chunk
+
+    def unpack(self) -> bytes:
+        return b"".join(self.chunks())
 
 
-def _unpack(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    try:
-        packed = base64.b64decode(text, validate=True)
-        size = zstandard.frame_content_size(packed)
-        body = _zstd.decompressor.decompress(packed) if size <= LARGEST_BODY else None
-    except (ValueError, zstandard.ZstdError) as error:
-        raise ValueError("not zstd-compressed bytes in base64") from error
-    if body is None:
-        raise ValueError(f"{size:,} bytes are more than any body may have")
-    return body
+# An attempt an hour for a century.
+_MAX_ATTEMPTS = 1_000_000
+# A clock that is this much ahead is taken for right.
+_AHEAD = timedelta(days=1)
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def _is_delivery_id(text: str) -> str:
@@ -91,24 +115,37 @@ def _is_delivery_id(text: str) -> str:
     return text
 
 
+type DeliveryId = Annotated[str, AfterValidator(_is_delivery_id)]
+
+
+class Replay(BaseModel):
+    """What a replay sends again: the delivery, its CloudEvents id, and the queues that get it."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    of: DeliveryId
+    origin: DeliveryId
+    queues: tuple[str, ...] | None = None
+
+
 class Work(BaseModel):
     """A message of the inbox: a delivery, why it was refused if it was, and the attempts so far."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    id: Annotated[str, AfterValidator(_is_delivery_id)]
-    event: str
+    id: DeliveryId
+    event: str = Field(max_length=_MAX_NAME)
     channel: Channel
     received_at: AwareDatetime
-    content_type: str | None = None
-    file: str | None = None
-    size: int
-    body: Annotated[bytes, BeforeValidator(_unpack), PlainSerializer(_pack, return_type=str)] | None = None
+    content_type: str | None = Field(None, max_length=_MAX_CONTENT_TYPE)
+    file: str | None = Field(None, max_length=_MAX_FILE)
+    size: int = Field(ge=0, lt=2**63)
+    body: Annotated[Packed, BeforeValidator(Packed.read), PlainSerializer(str, return_type=str)] | None = None
     blob: Annotated[BlobRef, AfterValidator(BlobRef.checked)] | None = None
     refusal: ProblemDetails | None = None
-    attempt: int = Field(1, ge=1)
+    attempt: int = Field(1, ge=1, le=_MAX_ATTEMPTS)
     # of the earlier attempts, those that failed for a reason that time does not heal
-    errors: int = Field(0, ge=0)
+    errors: int = Field(0, ge=0, le=_MAX_ATTEMPTS)
     settled: bool = False
     replay: Replay | None = None
 
@@ -116,6 +153,8 @@ class Work(BaseModel):
     def _has_bytes(self) -> Self:
         if (self.body is None) == (self.blob is None):
             raise ValueError("the bytes must be either in the message or in a blob")
+        if self.body is not None and self.body.size != self.size:
+            raise ValueError(f"the body has {self.body.size:,} bytes, not {self.size:,}")
         return self
 
     @classmethod
@@ -131,7 +170,7 @@ class Work(BaseModel):
             content_type=delivery.content_type[:_MAX_CONTENT_TYPE] if delivery.content_type else None,
             file=_bounded(delivery.file, _MAX_FILE) if delivery.file else None,
             size=len(delivery.body),
-            body=delivery.body if blob is None else None,
+            body=Packed.of(delivery.body) if blob is None else None,
             blob=blob,
             refusal=refusal,
         )
@@ -146,9 +185,13 @@ class Work(BaseModel):
         if not message.text.startswith(_VERSION.decode()):
             return cls._foreign(message, f"Its first line is not {_VERSION.decode().strip()!r}.")
         try:
-            return cls.model_validate_json(message.text[len(_VERSION) :])
+            work = cls.model_validate_json(message.text[len(_VERSION) :])
         except ValidationError as error:
             return cls._foreign(message, in_words(error))
+        latest = message.inserted_at + _AHEAD
+        if not all(_BEGINNING <= each <= latest for each in (time_of(work.id), work.received_at)):
+            return cls._foreign(message, "It was received at a time that cannot be right.")
+        return work
 
     @classmethod
     def _foreign(cls, message: Message, why: str) -> Self:

@@ -1,15 +1,24 @@
 """The blobs of a delivery: its raw bytes, its normalised data, and why it was refused."""
 
+from collections.abc import AsyncIterator
+
 from events import Event, Payload
 from handlers import paths
+from handlers.pipeline import inbox
 from handlers.problems import ProblemDetails, problem_document
 from handlers.stores import BlobRef, ContainerName, Stores
 from handlers.work import Work
 
+_IN_ONE_PIECE = 1024 * 1024
 
-def is_set_aside(work: Work) -> bool:
-    """Return whether the bytes are in quarantine already; they may be more than fit into memory."""
-    return work.blob is not None and work.blob.container is ContainerName.QUARANTINE
+
+def _is_set_aside(work: Work) -> bool:
+    """Return whether the bytes are in quarantine already, under the delivery's own id."""
+    return (
+        work.blob is not None
+        and work.blob.container is ContainerName.QUARANTINE
+        and work.blob.name.rpartition("/")[2].startswith(work.id)
+    )
 
 
 async def store_raw(
@@ -22,9 +31,28 @@ async def store_raw(
     return raw
 
 
-async def set_aside(work: Work, body: bytes, stores: Stores) -> BlobRef:
-    """Store bytes that could not be processed in quarantine, which no lifecycle rule empties."""
-    return await store_raw(work, body, ContainerName.QUARANTINE, paths.extension(body), stores)
+async def set_aside(work: Work, stores: Stores) -> BlobRef | None:
+    """Store the bytes in quarantine, which no lifecycle rule empties, unless there are none.
+
+    Never holds more than a piece of a large body. Raises StorageFault, and NotFound if its blob is gone.
+    """
+    if _is_set_aside(work) or not work.size:
+        return work.blob
+    if work.size <= _IN_ONE_PIECE:
+        body = (await inbox.fetch(stores, work)).body
+        return await store_raw(work, body, ContainerName.QUARANTINE, paths.extension(body), stores)
+    chunks = inbox.stream(stores, work)
+    first = await anext(chunks)
+    path = paths.raw_path(work.event, work.id, paths.extension_by_start(first))
+    raw = BlobRef(ContainerName.QUARANTINE, path)
+    await stores.blobs.put_stream(*raw, _joined(first, chunks), paths.content_type(path))
+    return raw
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 async def store_problem(work: Work, raw: BlobRef | None, problem: ProblemDetails, stores: Stores) -> None:

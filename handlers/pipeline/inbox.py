@@ -66,4 +66,14 @@ async def fetch(stores: Stores, work: Work) -> Delivery:
     if work.blob is not None:
         return work.delivery(await stores.blobs.get(*work.blob))
     assert work.body is not None
-    return work.delivery(work.body)
+    return work.delivery(work.body.unpack())
+
+
+async def stream(stores: Stores, work: Work) -> AsyncIterator[bytes]:
+    """Yield the bytes of a message piece by piece. Raises NotFound."""
+    if work.blob is not None:
+        async for chunk in (await stores.blobs.open(*work.blob)).chunks():
+            yield chunk
+    elif work.body is not None:
+        for chunk in work.body.chunks():
+            yield chunk

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from events import BodyTooLarge, Channel, Event, EventError, Payload, timestamp
+from events import BodyTooLarge, Channel, Delivery, Event, EventError, Payload, timestamp
 from handlers import paths
 from handlers.app import App
 from handlers.errors import Erased
@@ -10,7 +10,7 @@ from handlers.ids import time_of
 from handlers.ledger import write
 from handlers.ledger.rows import MAX_TEXT, Outcome, Status
 from handlers.pipeline import archive, duplicates, inbox, recording, results, retry
-from handlers.pipeline.parsing import parse_delivery
+from handlers.pipeline.parsing import memory_of, parse_delivery
 from handlers.problems import ProblemDetails
 from handlers.stores import BlobRef, ContainerName
 from handlers.work import Message, Work
@@ -37,20 +37,24 @@ async def process(message: Message, app: App) -> None:
 async def _process(work: Work, app: App) -> None:
     await write.refuse_erased(app.stores.tables, work.id)
     if work.refusal is not None:
-        # bytes in a blob are in quarantine already, and may be more than fit into memory
-        body = b"" if work.blob else (await inbox.fetch(app.stores, work)).body
-        await _quarantine(work, body, work.refusal, app)
-        return
-    if archive.is_set_aside(work) and work.size > app.settings.max_body_bytes:
+        await _quarantine(work, work.refusal, app)
+    elif work.size > app.settings.max_body_bytes:
         too_large = BodyTooLarge.of(work.size, app.settings.max_body_bytes)
-        await _quarantine(work, b"", ProblemDetails.of(too_large), app)
-        return
+        await _quarantine(work, ProblemDetails.of(too_large), app)
+    else:
+        async with app.memory.hold(work.size) as holding:
+            delivery = await inbox.fetch(app.stores, work)
+            await holding.resize(memory_of(delivery.body, app.settings))
+            await _send(work, delivery, app)
+
+
+async def _send(work: Work, delivery: Delivery, app: App) -> None:
+    """Send a delivery to all outputs, or set it aside if it cannot be parsed."""
     steps = {"begun": _now(app)}
-    delivery = await inbox.fetch(app.stores, work)
     try:
         event = await parse_delivery(delivery, app.settings)
     except EventError as error:
-        await _quarantine(work, delivery.body, ProblemDetails.of(error), app)
+        await _quarantine(work, ProblemDetails.of(error), app)
         return
     raw = await archive.store_raw(work, delivery.body, ContainerName.ARCHIVE, event.format, app.stores)
     steps["archived"] = _now(app)
@@ -88,9 +92,9 @@ def _now(app: App) -> str:
     return timestamp(app.timings.now())
 
 
-async def _quarantine(work: Work, body: bytes, problem: ProblemDetails, app: App) -> None:
-    """Set the bytes aside, if there are any that are not in quarantine already, and record why."""
-    raw = await archive.set_aside(work, body, app.stores) if body else work.blob
+async def _quarantine(work: Work, problem: ProblemDetails, app: App) -> None:
+    """Set the bytes of a delivery aside and record why."""
+    raw = await archive.set_aside(work, app.stores)
     await archive.store_problem(work, raw, problem, app.stores)
     await recording.record(work, Outcome(status=Status.QUARANTINED, error=problem.detail, raw=raw), app)
 

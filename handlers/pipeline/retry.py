@@ -16,7 +16,7 @@ from handlers.errors import Erased, NotFound, StorageFault, SubscriptionsError
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline import archive, inbox, recording
-from handlers.pipeline.parsing import parse_delivery
+from handlers.pipeline.parsing import memory_of, parse_delivery
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
 from handlers.work import Work
 
@@ -89,33 +89,23 @@ async def _requeue(work: Work, delay: int, app: App) -> None:
 
 async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> None:
     """Record a delivery as failed and open, with its bytes in quarantine, one replay away."""
-    raw, event = work.blob, None
-    if not archive.is_set_aside(work) or work.size <= app.settings.max_body_bytes:
-        try:
-            delivery = await inbox.fetch(app.stores, work)
-        except NotFound:
-            pass  # the error says so
-        else:
-            raw = await archive.set_aside(work, delivery.body, app.stores)
-            event = await _parsed(work, delivery.body, app) if parse else None
+    event = await _event(work, app) if parse else None
+    try:
+        raw = await archive.set_aside(work, app.stores)
+    except NotFound:
+        raw = work.blob  # it is gone, as the error says
     await recording.record(work, Outcome(status=Status.FAILED, error=description, raw=raw), app, event)
 
 
 async def _event(work: Work, app: App) -> Event[Payload] | None:
-    """Return the event if it can be had, so that a delivery that is retried is found by its subjects."""
-    if work.refusal is not None or archive.is_set_aside(work):
+    """Return the event if it can be had, so that a delivery is found by its subjects."""
+    if work.refusal is not None or work.size > app.settings.max_body_bytes:
         return None
     try:
-        delivery = await inbox.fetch(app.stores, work)
-    except (NotFound, StorageFault):  # perhaps the very error that it failed with
-        return None
-    return await _parsed(work, delivery.body, app)
-
-
-async def _parsed(work: Work, body: bytes, app: App) -> Event[Payload] | None:
-    """Return the event if it can be parsed, so that a failed delivery is found by its subjects."""
-    try:
-        return await parse_delivery(work.delivery(body), app.settings)
+        async with app.memory.hold(work.size) as holding:
+            delivery = await inbox.fetch(app.stores, work)
+            await holding.resize(memory_of(delivery.body, app.settings))
+            return await parse_delivery(delivery, app.settings)
     except Exception:  # noqa: BLE001 - perhaps the very error that it failed with
         return None
 

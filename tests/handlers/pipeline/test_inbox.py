@@ -30,7 +30,7 @@ def message(text: str) -> Message:
 def test_a_delivery_comes_out_as_it_went_in(body: bytes, event: str, content_type: str | None) -> None:
     sent = delivery(body, event, content_type=content_type)
     text = Work.of(sent).encode().decode()
-    read = Work.read(message(text))
+    read = Work.read(Message("1", sent.received_at, text))
     assert read == Work.of(sent)
     assert text.isascii()
 
@@ -100,9 +100,16 @@ WHOLE = {
     "received_at": "2025-08-11T02:00:00Z",
     "size": 2,
 }
-BARE = {**WHOLE, "blob": ["archive", "x"]}
+NAME = "CreateQuote/2025/08/11/01989622-8c00-7000-8000-000000000000.json"
+BARE = {**WHOLE, "blob": ["archive", NAME]}
+
+
+def packed(body: bytes) -> str:
+    return base64.b64encode(zstandard.compress(body)).decode()
+
+
 # twelve kilobytes that unpack to three hundred million bytes
-MUCH = base64.b64encode(zstandard.compress(bytes(300 * 1024 * 1024))).decode()
+MUCH = packed(bytes(300 * 1024 * 1024))
 FOREIGN = [
     "",
     "hello",
@@ -119,7 +126,22 @@ FOREIGN = [
     "printiq/1\n" + json.dumps({**BARE, "body": MUCH}),
     "printiq/1\n" + json.dumps({**WHOLE, "body": "bm90IHpzdGQ="}),
     "printiq/1\n" + json.dumps({**BARE, "attempt": 0}),
-    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["elsewhere", "x"]}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["elsewhere", NAME]}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["hot-folder", NAME]}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", "../azure-webjobs-secrets/host.json"]}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", NAME.replace("2025", "..")]}),
+    "printiq/1\n" + json.dumps({**BARE, "id": "e1989622-8c00-7000-8000-000000000000"}),
+    "printiq/1\n" + json.dumps({**BARE, "received_at": "2925-08-11T02:00:00Z"}),
+    "printiq/1\n" + json.dumps({**BARE, "received_at": "0001-01-01T00:00:00Z"}),
+    "printiq/1\n" + json.dumps({**BARE, "attempt": 10**30}),
+    "printiq/1\n" + json.dumps({**BARE, "errors": 10**30}),
+    "printiq/1\n" + json.dumps({**BARE, "size": 2**63}),
+    "printiq/1\n" + json.dumps({**BARE, "size": -1}),
+    "printiq/1\n" + json.dumps({**BARE, "event": "x" * 10_000}),
+    "printiq/1\n" + json.dumps({**BARE, "file": "x" * 10_000}),
+    "printiq/1\n" + json.dumps({**BARE, "replay": {"of": "x" * 30_000, "origin": "y"}}),
+    "printiq/1\n" + json.dumps({**WHOLE, "body": packed(b"three")}),
+    "printiq/1\n" + json.dumps({**WHOLE, "size": 9, "body": packed(b"cut off in it")[:-8]}),
 ]
 
 

@@ -1,0 +1,52 @@
+"""A bound on the memory of the bodies that a process works on at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+# Parsing a body may take ten times its size: an instance of 2 GB holds this with room to spare.
+_MOST = 48 * 1024 * 1024
+# Smaller bodies are not counted: two dozen of them are little.
+_COUNTED_FROM = 1024 * 1024
+
+
+class Memory:
+    """The bytes of large bodies that are held; whoever wants more than are left waits."""
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def hold(self, size: int) -> AsyncIterator["Holding"]:
+        """Wait until `size` bytes are free, or all if there are not so many, and hold them."""
+        holding = Holding(self)
+        await holding.resize(size)
+        try:
+            yield holding
+        finally:
+            await holding.resize(0)
+
+    async def exchange(self, held: int, wanted: int) -> None:
+        """Give back what is held, and wait for what is wanted instead."""
+        async with self._changed:
+            self._held -= held
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: self._held + wanted <= _MOST)
+            self._held += wanted
+
+
+class Holding:
+    """What one body holds of the memory."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._counted = 0
+
+    async def resize(self, size: int) -> None:
+        """Hold `size` bytes instead; nothing is held while waiting for them."""
+        counted = min(size, _MOST) if size >= _COUNTED_FROM else 0
+        if counted != self._counted:
+            held, self._counted = self._counted, 0
+            await self._memory.exchange(held, counted)
+            self._counted = counted

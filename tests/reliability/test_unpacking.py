@@ -1,0 +1,42 @@
+"""Messages of a few KB that unpack to much: what a process takes for them, all at once, is bounded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+_MB = 1024 * 1024
+# Half of it is the process itself and one body; unbounded, ten bodies take a gigabyte.
+_MOST = 600 * _MB
+
+CHILD = """
+import asyncio, resource, sys
+from bench import delivery, quote, settings
+from handlers.app import App
+from handlers.pipeline.process import process
+from handlers.work import Message, Work
+
+async def main(storage: str) -> None:
+    body = quote("Q1", Noise="x" * (24 * 1024 * 1024))
+    works = [Work.of(delivery(body)) for _ in range(10)]
+    app = App.start(settings(storage))
+    messages = [Message("m", work.received_at, work.encode().decode()) for work in works]
+    del works
+    await asyncio.gather(*(process(message, app) for message in messages))
+    await app.close()
+
+asyncio.run(main(sys.argv[1]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_ten_messages_that_unpack_to_much_take_bounded_memory(storage: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CHILD, storage],
+        env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) < _MOST
