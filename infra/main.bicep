@@ -2,7 +2,7 @@
 // environments/*.json holds what differs between UAT and production; Terraform reads the same files.
 targetScope = 'subscription'
 
-import { Profile, Tags } from 'types.bicep'
+import { Profile } from 'types.bicep'
 
 @minLength(1)
 @maxLength(20)
@@ -25,20 +25,12 @@ param site string
 @description('Receives the alerts.')
 param alertEmail string
 
-type Profiles = {
-  @description('printIQ\'s test environment.')
-  uat: Profile
-  @description('Production.')
-  prod: Profile
-}
+func profileOf(tier string) Profile =>
+  tier == 'prod' ? loadJsonContent('environments/prod.json') : loadJsonContent('environments/uat.json')
 
-var profiles Profiles = {
-  uat: loadJsonContent('environments/uat.json')
-  prod: loadJsonContent('environments/prod.json')
-}
-var profile = profiles[tier]
+var profile = profileOf(tier)
 var token = uniqueString(subscription().id, environmentName, location)
-var tags Tags = { 'azd-env-name': environmentName, application: 'printiq-event-receiver', tier: tier }
+var tags = { 'azd-env-name': environmentName, application: 'printiq-event-receiver', tier: tier }
 
 // Every name is computed here, so that what-if can say what a deployment changes.
 var names = {
