@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from events.errors import Malformed
 from events.fields import FieldSpec, Part, field_map
-from events.formats import Element, Json
+from events.formats import MAX_MEMBERS, Element, Json
 from events.values import Unread, is_blank, is_empty
 
 
@@ -24,6 +24,8 @@ class Normaliser:
         self._left -= fields.cost
         if self._left < 0:
             raise Malformed("The body holds too many values: no printIQ object has so many parts.")
+        if len(members) > MAX_MEMBERS:
+            raise Malformed(f"An object holds too many values: more than {MAX_MEMBERS:,} members.")
         assignment = fields.assign(tuple(members))
         known: dict[str, object] = {}
         others: dict[str, object] = {name: members[name] for name in assignment.unknown}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from events.catalogue import EventType, payload_types
 from events.errors import Malformed, Problem, ReportedFailure, WrongObject, pointer
 from events.fields import field_map
-from events.formats import Document, Format, Json, read_inner
+from events.formats import MAX_MEMBERS, Document, Format, Json, read_inner
 from events.models import Payload
 from events.values import is_blank, is_empty, is_true
 
@@ -45,6 +45,8 @@ def unwrap(document: Document, event_type: EventType) -> Unwrapped:
     warnings: list[Problem] = [*document.warnings]
     layer = outermost = _outermost(document, warnings)
     for _ in range(_MAX_WRAPPING):
+        if len(layer.members) > MAX_MEMBERS:
+            raise Malformed(f"The object holds too many values: more than {MAX_MEMBERS:,} members.")
         _refuse_reported(layer, models)
         inner = _inside(layer, event_type, warnings)
         if inner is None:

@@ -16,7 +16,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from events.formats import Element
+from events.errors import Malformed
+from events.formats import MAX_MEMBERS, Element
 
 
 class DateOrder(StrEnum):
@@ -34,6 +35,10 @@ class Reading:
     unread: int = 0
 
 
+# Each is kept with its place.
+MAX_UNREAD = 10_000
+
+
 class Unread:
     """A value that could not be read: `original` in normal form, and the part of it that could be."""
 
@@ -48,6 +53,8 @@ def keep_unread(value: object, info: ValidationInfo, *, readable: object = None)
     """Mark a value as one that could not be read, scalars as text as XML has them, and count it."""
     if isinstance(info.context, Reading):
         info.context.unread += 1
+        if info.context.unread > MAX_UNREAD:
+            raise Malformed(f"The body holds too many values that cannot be read: more than {MAX_UNREAD:,}.")
     return Unread(plain(value) if isinstance(value, dict | list) else as_text(value), readable)
 
 
@@ -71,17 +78,24 @@ def plain(value: object) -> object:
     if isinstance(value, dict):
         if isinstance(value, Element) and value.is_text:
             return value.markup
+        if len(value) > MAX_MEMBERS:
+            raise Malformed(f"An object holds too many values: more than {MAX_MEMBERS:,} members.")
         return {name: plain(value[name]) for name in sorted(value)}
     if isinstance(value, list):
         return [plain(item) for item in value]
     return _exact(value)
 
 
+# A double holds any number of 15 digits.
+_EXACT = 16
+
+
 def _exact(value: object) -> object:
     """Write a number as text where a consumer's number would lose digits of it."""
     if isinstance(value, Decimal):
-        number = float(value)
-        return number if Decimal(repr(number)) == value else str(value)
+        text, number = str(value), float(value)
+        is_short = len(text) <= _EXACT and "E" not in text
+        return number if is_short or Decimal(repr(number)) == value else text
     is_long = isinstance(value, int) and not -_INTEGERS <= value < _INTEGERS
     return str(value) if is_long else value
 

@@ -20,7 +20,16 @@ from collections.abc import Callable
 
 from events.errors import EmptyBody, EventError, NotJsonOrXml
 from events.formats.compression import decompress
-from events.formats.document import MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, Document, Element, Format, Json
+from events.formats.document import (
+    MAX_BODY_BYTES,
+    MAX_DEPTH,
+    MAX_MEMBERS,
+    MAX_VALUES,
+    Document,
+    Element,
+    Format,
+    Json,
+)
 from events.formats.encoding import charset_of, to_utf8
 from events.formats.json_reader import read_json
 from events.formats.mtom import inlined, is_mtom
@@ -32,6 +41,7 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_BODY_BYTES",
     "MAX_DEPTH",
+    "MAX_MEMBERS",
     "MAX_VALUES",
     "Document",
     "Element",

@@ -10,10 +10,15 @@ type Json = dict[str, Json] | list[Json] | str | int | float | Decimal | bool | 
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
 MAX_DEPTH = 100
-# Bounds of memory: a value of two bytes takes a kilobyte once it is a typed line of an invoice. Any body may
-# hold this many; a large one may hold one for each BYTES_PER_VALUE bytes, which is what real ones need.
-MAX_VALUES = 100_000
-BYTES_PER_VALUE = 10
+# Bounds of memory and time. A body of any size may hold MAX_VALUES; a large one may hold more, as its size
+# allows: real ones have names, and elements of XML take more memory than members of JSON.
+MAX_VALUES = 400_000
+BYTES_PER_JSON_VALUE = 12
+BYTES_PER_XML_VALUE = 30
+# No object has so many members, and no text so many inline elements or characters that XML forbids.
+MAX_MEMBERS = 20_000
+MAX_INLINE = 2_000
+MAX_FORBIDDEN = 10_000
 
 
 class Format(StrEnum):
@@ -28,9 +33,13 @@ class Element(dict[str, Json]):
     content as it was written, and `words` its text in order, where it is text with inline markup.
     """
 
-    attributes: frozenset[str] = frozenset()
-    markup: str | None = None
-    words: str = ""
+    __slots__ = ("attributes", "markup", "words")
+
+    def __init__(self, members: dict[str, Json], attributes: tuple[str, ...] = ()) -> None:
+        super().__init__(members)
+        self.attributes = attributes
+        self.markup: str | None = None
+        self.words = ""
 
     @property
     def is_text(self) -> bool:
@@ -39,8 +48,8 @@ class Element(dict[str, Json]):
 
     def like(self, members: dict[str, Json]) -> Self:
         """Return an element of the same form with these members."""
-        other = type(self)(members)
-        other.attributes, other.markup, other.words = self.attributes, self.markup, self.words
+        other = type(self)(members, self.attributes)
+        other.markup, other.words = self.markup, self.words
         return other
 
 
@@ -76,11 +85,7 @@ def too_deep() -> Malformed:
     return Malformed(f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
-def max_values(utf8: bytes) -> int:
-    return max(MAX_VALUES, len(utf8) // BYTES_PER_VALUE)
-
-
 def too_many_values(limit: int) -> Malformed:
     return Malformed(
-        f"The body holds more than {limit:,} values; no printIQ object of its size has that many."
+        f"The body holds more than {limit:,} values: too many values for one object of its size."
     )

@@ -184,5 +184,5 @@ def _with(members: dict[str, Json], attributes: dict[str, Json]) -> Element:
         free = f"@{name}" if name in members else name
         names.append(free)
         whole[free] = text
-    whole.attributes = frozenset(names)
+    whole.attributes = tuple(names)
     return whole

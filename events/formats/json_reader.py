@@ -7,12 +7,13 @@ import jiter
 
 from events.errors import Malformed, Problem, pointer
 from events.formats.document import (
+    BYTES_PER_JSON_VALUE,
+    BYTES_PER_XML_VALUE,
     MAX_DEPTH,
     MAX_VALUES,
     Document,
     Format,
     Json,
-    max_values,
     too_deep,
     too_many_values,
     with_line_feeds,
@@ -22,8 +23,7 @@ from events.formats.json_hints import without_hints
 
 def read_json(utf8: bytes) -> Document:
     """Read JSON in UTF-8. Raises Malformed."""
-    if len(utf8) > MAX_VALUES:  # it takes a byte at least for each
-        _refuse_too_many(utf8)
+    _refuse_too_many(utf8, _max_values(utf8))
     try:
         value = jiter.from_json(
             utf8, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="decimal", cache_mode="keys"
@@ -35,7 +35,9 @@ def read_json(utf8: bytes) -> Document:
         value = with_line_feeds(value)
     warnings: tuple[Problem, ...] = ()
     if _HINT.search(utf8):
-        value, warnings = without_hints(value, max_values(utf8))
+        most = _max_values(utf8, BYTES_PER_XML_VALUE)
+        _refuse_too_many(utf8, most)
+        value, warnings = without_hints(value, most)
     return Document(Format.JSON, None, value, warnings)
 
 
@@ -44,15 +46,31 @@ _HINT = re.compile(rb'"(?:[@#?!$]|__type)')
 _STRING = re.compile(rb'"(?:\\.|[^"\\])*+"?+', re.DOTALL)
 
 
-def _refuse_too_many(utf8: bytes) -> None:
+def _refuse_too_many(utf8: bytes, most: int) -> None:
     # Most bodies have too few marks even if those inside texts count.
-    most = max_values(utf8)
-    if _marks(utf8) > most and _marks(_STRING.sub(b"", utf8)) > most:
+    if len(utf8) > most and _marks(utf8) > most and _marks_outside_texts(utf8) > most:
         raise too_many_values(most)
 
 
+def _max_values(utf8: bytes, bytes_per_value: int = BYTES_PER_JSON_VALUE) -> int:
+    return max(MAX_VALUES, len(utf8) // bytes_per_value)
+
+
+# A stretch with some thousands of texts, so that what is copied is small.
+_STRETCH = re.compile(rb'(?:[^"]*+"(?:\\.|[^"\\])*+"){1,5000}+', re.DOTALL)
+
+
+def _marks_outside_texts(utf8: bytes) -> int:
+    marks = position = 0
+    while found := _STRETCH.match(utf8, position):
+        marks += _marks(_STRING.sub(b"", found[0]))
+        position = found.end()
+    return marks + _marks(_STRING.sub(b"", utf8[position:]))
+
+
 def _marks(utf8: bytes) -> int:
-    return utf8.count(b",") + utf8.count(b"{") + utf8.count(b"[")
+    """Count the values, objects and lists three times, for what they take."""
+    return utf8.count(b",") + 3 * (utf8.count(b"{") + utf8.count(b"["))
 
 
 def _refuse_depth(value: Json, utf8: bytes) -> None:

@@ -1,9 +1,11 @@
 """Characters that XML forbids and .NET writes all the same: hidden from the parser, then put back."""
 
 import re
+from itertools import islice
 from typing import Self
 
-from events.errors import Problem
+from events.errors import Malformed, Problem
+from events.formats.document import MAX_FORBIDDEN
 
 _RAW = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 _HINT = re.compile(
@@ -31,9 +33,11 @@ class Forbidden:
 
     @classmethod
     def hidden_in(cls, utf8: bytes) -> Self | None:
-        """Hide the forbidden characters; None where there are none."""
+        """Hide the forbidden characters; None where there are none. Raises Malformed for too many."""
         if not _HINT.search(utf8):
             return None
+        if next(islice(_HINT.finditer(utf8), MAX_FORBIDDEN, None), None):
+            raise Malformed(f"The XML has more than {MAX_FORBIDDEN:,} characters that XML forbids.")
         text = utf8.decode()
         base = next(
             (each for each in _BASES if not re.search(f"[{chr(each)}-{chr(each + _MASK)}]", text)), None

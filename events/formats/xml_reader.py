@@ -8,13 +8,14 @@ from lxml import etree
 from events.errors import Malformed
 from events.formats import markup
 from events.formats.document import (
+    BYTES_PER_XML_VALUE,
     MAX_DEPTH,
+    MAX_INLINE,
     MAX_VALUES,
     Document,
     Element,
     Format,
     Json,
-    max_values,
     too_deep,
     too_many_values,
     with_line_feeds,
@@ -55,7 +56,7 @@ def read_xml(utf8: bytes) -> Document:
     value = _rooted(value, root)
     warnings = forbidden.warnings if forbidden else ()
     if reader.has_references:
-        value, unresolved = resolved(value, reader.targets, max_values(utf8))
+        value, unresolved = resolved(value, reader.targets, _max_values(utf8))
         warnings += unresolved
     return Document(Format.XML, name, value, warnings)
 
@@ -67,13 +68,23 @@ def _rooted(value: Json, root: etree._Element) -> Json:
     return {} if value is None else value
 
 
-_VALUE = re.compile(rb"<(?!/)|=\s*+[\"']")
+_ELEMENT = re.compile(rb"<(?!/)")
+_ATTRIBUTE = re.compile(rb"=\s*+[\"']")
+
+
+def _max_values(utf8: bytes) -> int:
+    return max(MAX_VALUES, len(utf8) // BYTES_PER_XML_VALUE)
+
+
+def _marks(utf8: bytes) -> int:
+    """Count the elements, and the attributes twice, for what they take."""
+    return sum(1 for _ in _ELEMENT.finditer(utf8)) + 2 * sum(1 for _ in _ATTRIBUTE.finditer(utf8))
 
 
 def _refuse_too_many(utf8: bytes) -> None:
     # Most bodies have too few marks even if all equals signs count.
-    most = max_values(utf8)
-    if utf8.count(b"<") + utf8.count(b"=") > most and len(_VALUE.findall(utf8)) > most:
+    most = _max_values(utf8)
+    if utf8.count(b"<") + 2 * utf8.count(b"=") > most and _marks(utf8) > most:
         raise too_many_values(most)
 
 
@@ -241,7 +252,7 @@ class _Reader:
         names = [local_name(child.tag) for child in element]
         if texts or markup.is_inline(names):
             whole = self._with_attributes(members, own)
-            if markup.is_inline(names):
+            if markup.is_inline(names) and len(names) <= MAX_INLINE:
                 whole.markup = self._restored(_inner_xml(element))
                 whole.words = self._restored(markup.words(element))
             return whole, {}
@@ -273,7 +284,7 @@ class _Reader:
             free = f"@{name}" if name in members else name
             names.append(free)
             whole[free] = self.text(text)
-        whole.attributes = frozenset(names)
+        whole.attributes = tuple(names)
         return whole
 
     def _beside(self, own: dict[str, str]) -> dict[str, Json]:
