@@ -25,10 +25,12 @@ param site string
 @description('Receives the alerts.')
 param alertEmail string
 
-func profileOf(tier string) Profile =>
-  tier == 'prod' ? loadJsonContent('environments/prod.json') : loadJsonContent('environments/uat.json')
+@description('The compiler compares each file with the type: a wrong value stops before a deployment.')
+func checked(profile Profile) Profile => profile
 
-var profile = profileOf(tier)
+var profile = tier == 'prod'
+  ? checked(loadJsonContent('environments/prod.json'))
+  : checked(loadJsonContent('environments/uat.json'))
 var token = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName, application: 'printiq-event-receiver', tier: tier }
 
