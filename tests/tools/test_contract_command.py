@@ -112,6 +112,17 @@ def test_typescript_types_are_strict_and_read_every_sample(folder: Path, tmp_pat
     _compiled(tmp_path, "\n".join(lines), folder / "types/typescript")
 
 
+def test_the_typescript_example_reads_what_the_schemas_say(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples" / "typescript" / "src" / "message.ts", tmp_path)
+    text = """
+        import type * as printiq from "./printiq.ts";
+        import type { Known } from "./message.ts";
+        export const invoice = (message: printiq.ExportInvoiceMessage): Known => message;
+        export const quote = (message: printiq.CreateQuoteMessage): Known => message;
+    """
+    _compiled(tmp_path, text, folder / "types/typescript")
+
+
 def test_quicktypes_typescript_reads_every_sample_with_its_own_checks(folder: Path, tmp_path: Path) -> None:
     installed = node.packages(contract.PINS)
     program = installed / "node_modules" / "quicktype" / "dist" / "index.js"
