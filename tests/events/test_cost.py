@@ -1,6 +1,6 @@
 """What a body may cost: any that is accepted takes less memory than ten times its size and 200 MB.
 
-Each is as bad as the bounds allow, or just beyond. It is read in a process of its own, whose peak is measured.
+Each is as bad as the bounds allow, or just beyond. A process of its own reads it, whose peak is measured.
 """
 
 import re
