@@ -63,6 +63,12 @@ def storage(azurite: Azurite, unused_accounts: Iterator[str]) -> str:
 
 
 @pytest.fixture
+def other_storage(azurite: Azurite, unused_accounts: Iterator[str]) -> str:
+    """Return the connection string of one more storage account that no other test uses."""
+    return connection_string(azurite.port, next(unused_accounts), KEY)
+
+
+@pytest.fixture
 def new_settings(azurite: Azurite, unused_accounts: Iterator[str]) -> Callable[..., Settings]:
     """Return a function that makes the app's settings for a storage account that no test used before."""
 

@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -24,7 +25,9 @@ NO_TIMER_NO_BLOBS = {"AzureWebJobs.tick.Disabled": "true", "AzureWebJobs.drop.Di
 class Run:
     """Run `dev.py run`, behind dev.py, in a project whose app is the sample app."""
 
-    def __init__(self, project: Path, *options: str) -> None:
+    def __init__(
+        self, project: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.port, self.storage_port = free_port(), free_port(3)
         self.data = project / "data"
         self.log = project / "run.log"
@@ -33,7 +36,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tools", "run", *ports, *options],
                 cwd=project,
-                env=NO_TIMER_NO_BLOBS,
+                env={**NO_TIMER_NO_BLOBS, **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -113,3 +116,17 @@ def _is_free(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_run_starts_again_where_a_storage_fault_has_ended_the_host(project: Path) -> None:
+    """As Azure does: a storage that is unreachable for 27 s ends the genuine host."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = connection_string(taken.getsockname()[1])
+    running = Run(project, environment={"AzureWebJobsStorage": nowhere})
+    try:
+        wait_until(lambda: running.log.read_text().count("The app is listening") == 2)
+        assert "Starting again, as Azure does." in running.log.read_text()
+    finally:
+        running.process.send_signal(signal.SIGTERM)
+        running.process.wait()
+        wait_until(running.everything_ended)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +19,7 @@ from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
 from tools.host.errors import HostError
+from tools.host.faults import StorageLostError
 from tools.host.ftp import DEFAULT_PORT, PASSWORD, USER, FtpServer
 from tools.host.http import bind
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
@@ -57,7 +59,9 @@ def main(
 ) -> None:
     """Run the app on this machine, with the storage it needs, until Ctrl-C."""
     configure_logging()
-    options = host.Options(app=ROOT, port=port, state=data / "host", keys=keys, lease=lease)
+    options = host.Options(
+        app=ROOT, port=port, state=data / "host", keys=keys, lease=lease, stop_on_storage_faults=True
+    )
     console = Console(highlight=False)
     try:
         bind(port, host.PORT_OPTION).close()
@@ -74,6 +78,9 @@ def main(
                 _poll(ftp_server, console)
             asyncio.run(_run(options, azurite, console, core_tools))
             console.print("Stopping")
+    except StorageLostError as exc:
+        print(f"{exc}\nStarting again, as Azure does.", file=sys.stderr, flush=True)
+        _start_again()
     except HostError as exc:
         print(exc, file=sys.stderr)
         raise typer.Exit(exc.exit_code) from None
@@ -85,6 +92,13 @@ def main(
             file=sys.stderr,
         )
         raise typer.Exit(HostError.exit_code) from None
+
+
+def _start_again() -> None:
+    """Run this command anew: an app that was imported once cannot be started twice in a process."""
+    if sys.platform == "win32":  # whose exec gives the console back at once
+        raise typer.Exit(subprocess.run(sys.orig_argv, check=False).returncode)
+    os.execv(sys.executable, sys.orig_argv)
 
 
 async def _run(options: host.Options, azurite: Azurite, console: Console, core_tools: str | None) -> None:

@@ -36,6 +36,11 @@ def main() -> int:
         default=10,
         help="seconds that running invocations have left after a stop (default: 10)",
     )
+    parser.add_argument(
+        "--stop-on-storage-faults",
+        action="store_true",
+        help="end with code 3, as the platform's host does, where storage fails for 27 s or refuses access",
+    )
     parser.add_argument("--ready-file", type=Path, help="file to write, as JSON, once everything listens")
     configure_logging()
     try:

@@ -1,4 +1,4 @@
-"""Puts the parts together: starts an app's listeners, tells when they are ready, and stops them gently."""
+"""Puts the parts together: starts an app's listeners, reports when they are ready, and stops them gently."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tools.host.blobs import BlobPoller
+from tools.host.faults import Faults, StorageLostError
 from tools.host.http import HttpApp, HttpServer, bind
 from tools.host.keys import Keys
 from tools.host.queues import queue_trigger
@@ -25,7 +26,7 @@ _log = logging.getLogger("host")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Say which app to run and how; `lease` and `grace` are seconds."""
+    """Which app to run and how; `lease` and `grace` are seconds."""
 
     app: Path
     port: int
@@ -37,12 +38,14 @@ class Options:
     """How long a message that was taken stays invisible should the host die: the platform's ten minutes."""
     grace: float = 10
     """How long running invocations may go on once the host is asked to stop."""
+    stop_on_storage_faults: bool = False
+    """Whether a storage fault that lasts ends the host, as it ends the genuine one."""
     ready_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Tell what runs once the host is ready."""
+    """What runs once the host is ready."""
 
     url: str
     routes: tuple[str, ...]
@@ -51,7 +54,7 @@ class Listening:
 
 
 class Part(Protocol):
-    """Run one listener of the host."""
+    """One listener of the host."""
 
     async def run(self) -> None:
         """Listen until told to stop, then return once every invocation that it set off has ended."""
@@ -74,9 +77,13 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
         worker = await Worker.start(app, config.function_timeout)
         names = [function.name for function in worker.functions if function.kind == "httpTrigger"]
         keys = Keys.load(state / "keys.json", names) if options.keys else None
-        http = HttpApp(worker, config.route_prefix, keys)
+        faults = Faults(stop=options.stop_on_storage_faults)
+        blobs = _blobs(worker, config, options, state, faults)
+        http = HttpApp(worker, config.route_prefix, keys, blobs.announce if blobs else None)
         server = HttpServer(http, listener, options.grace)
-        parts: list[Part] = [server, *_parts(worker, config, options, state)]
+        parts: list[Part] = [server, *_parts(worker, config, options, state, faults)]
+        if blobs is not None:
+            parts += [blobs.listener, blobs]
         tasks = [asyncio.create_task(part.run()) for part in parts]
         await asyncio.wait(
             [asyncio.create_task(server.started.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
@@ -91,11 +98,12 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
             _write_ready(options.ready_file, listening)
         ready(listening)
         await _until(stop, tasks)
-        for part in parts:
-            part.stop()
-        _, cut_off = await asyncio.wait(tasks, timeout=options.grace)
-        if cut_off:
-            _log.warning("Cut off what was still running after %s s", options.grace)
+        if not _is_lost(tasks):  # what is in work then ends with the host
+            for part in parts:
+                part.stop()
+            _, cut_off = await asyncio.wait(tasks, timeout=options.grace)
+            if cut_off:
+                _log.warning("Cut off what was still running after %s s", options.grace)
         for task in tasks:
             task.cancel()
         # What an app keeps open for its whole life, it cannot close: the worker tells it nothing of its end.
@@ -105,16 +113,23 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
                 raise outcome
 
 
-def _parts(worker: Worker, config: HostConfig, options: Options, state: Path) -> Iterator[Part]:
+def _parts(
+    worker: Worker, config: HostConfig, options: Options, state: Path, faults: Faults
+) -> Iterator[Part]:
     for function in worker.functions:
         if function.kind == "queueTrigger":
-            yield queue_trigger(worker, function, config.queues, options.lease)
+            yield queue_trigger(worker, function, config.queues, options.lease, faults)
         elif function.kind == "timerTrigger":
             yield Timer(worker, function, state / "timers.json")
-    if any(function.kind == "blobTrigger" for function in worker.functions):
-        poller = BlobPoller(worker, config, _host_id(options.app.resolve()), options.lease)
-        yield poller.listener
-        yield poller
+
+
+def _blobs(
+    worker: Worker, config: HostConfig, options: Options, state: Path, faults: Faults
+) -> BlobPoller | None:
+    if not any(function.kind == "blobTrigger" for function in worker.functions):
+        return None
+    host_id, lock = _host_id(options.app.resolve()), state / "locks" / "blobs.lock"
+    return BlobPoller(worker, config, host_id, options.lease, faults, lock)
 
 
 async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
@@ -122,6 +137,10 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+
+
+def _is_lost(tasks: list[asyncio.Task[None]]) -> bool:
+    return any(task.done() and isinstance(task.exception(), StorageLostError) for task in tasks)
 
 
 def _host_id(app: Path) -> str:

@@ -5,22 +5,27 @@ import contextlib
 import json
 import socket
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import SimpleNamespace
+from typing import Any
 
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tools.host.errors import PortTakenError
 from tools.host.forwarding import Forwarder
 from tools.host.keys import Keys
-from tools.host.routes import Template, compile_template
+from tools.host.routes import Template, compile_template, decode
 from tools.host.runtime import Function, Result, TypedData, Worker
 
+type Announce = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Queue the run of a function, by its name, for the blob of an event."""
+
+_EVENT_GRID = "/runtime/webhooks/blobs"
 MAX_BODY_BYTES = 100 * 1024 * 1024
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -28,7 +33,7 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Hold what decides whether a request is for a function."""
+    """What decides whether a request is for a function."""
 
     function: Function
     template: Template
@@ -41,14 +46,20 @@ class Route:
         return f"{','.join(sorted(self.methods)) or 'any method'} {self.path}"
 
     def takes(self, method: str) -> bool:
-        return not self.methods or method in self.methods or (method == "HEAD" and "GET" in self.methods)
+        return not self.methods or method in self.methods
 
 
 class HttpApp:
     """Route requests to functions; an ASGI application."""
 
-    def __init__(self, worker: Worker, route_prefix: str, keys: Keys | None) -> None:
-        """Serve the worker's HTTP functions; `keys` None asks no caller for a key."""
+    def __init__(
+        self, worker: Worker, route_prefix: str, keys: Keys | None, announce: Announce | None
+    ) -> None:
+        """Serve the worker's HTTP functions, and Event Grid if there are blobs to `announce`.
+
+        `keys` None asks no caller for a key.
+        """
+        self._announce = announce
         self._worker = worker
         self._keys = keys
         self._forwarder = Forwarder(worker.http_uri, MAX_BODY_BYTES) if worker.http_uri else None
@@ -67,14 +78,36 @@ class HttpApp:
             await send({"type": "websocket.close"})
 
     async def _respond(self, request: Request) -> Response:
-        path = request.scope["raw_path"].decode("ascii")
+        path = decode(request.scope["raw_path"].decode("ascii"))
+        if path is None:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
         if path == "/":
             return Response("The local Functions host is running.\n", media_type="text/plain")
+        if path.lower() == _EVENT_GRID and self._announce is not None:
+            return await self._take_events(request, self._announce)
         for route in self.routes:
             values = route.template.match(path) if route.takes(request.method) else None
             if values is not None:
                 return await self._invoke(route, values, request)
         return Response(status_code=HTTPStatus.NOT_FOUND)
+
+    async def _take_events(self, request: Request, announce: Announce) -> Response:
+        """Answer Event Grid as the blob extension does; in place of its own key the master key opens this."""
+        shown, function = request.query_params.get("code"), request.query_params.get("functionName", "")
+        if self._keys and not self._keys.admit(shown, level="admin", function=function):
+            return Response(status_code=HTTPStatus.UNAUTHORIZED)
+        kind = request.headers.get("aeg-event-type", "").lower()
+        if kind not in {"subscriptionvalidation", "notification"}:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
+        try:
+            events = json.loads(await request.body())
+            if kind == "subscriptionvalidation":
+                return JSONResponse({"validationResponse": events[0]["data"]["validationCode"]})
+            for event in events:
+                await announce(function, event)
+        except (ValueError, KeyError, TypeError):
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
+        return Response(status_code=HTTPStatus.ACCEPTED)
 
     async def _invoke(self, route: Route, values: dict[str, str], request: Request) -> Response:
         shown = request.headers.get("x-functions-key") or request.query_params.get("code")

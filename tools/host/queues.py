@@ -7,14 +7,17 @@ import contextlib
 import json
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
+from tools.host.faults import Faults, Outage, first_line
 from tools.host.runtime import Function, Result, TypedData, Worker
 from tools.host.settings import QueueOptions, connection_string, resolve
 
@@ -32,9 +35,8 @@ class UndecodableError(ValueError):
 
 
 def queue_client(connection: str, queue: str) -> QueueClient:
-    """Return a client that neither encodes nor decodes the text of messages."""
-    # The SDK's own pauses, 15 s and more, are for a cloud; Azurite is back within seconds.
-    return QueueClient.from_connection_string(connection, queue, initial_backoff=1, increment_base=1)
+    """Return a client that neither encodes nor decodes the text of messages, and tries each call once."""
+    return QueueClient.from_connection_string(connection, queue, retry_total=0)
 
 
 @dataclass(slots=True)
@@ -44,15 +46,16 @@ class QueueListener:
     As on the platform: a fetch takes `batch_size` messages, and the next fetch waits until no more than
     `new_batch_threshold` are still running. Each message is invisible for `lease` seconds, which is renewed
     while the handler runs. A failed message is tried again until `max_dequeue_count`, then moved to the
-    poison queue. Without a poison queue it stays invisible until its lease ends, and is not handled any more
-    after `max_dequeue_count`.
+    poison queue. Without a poison queue a failure sends no request: the message comes back when its lease
+    ends, for ever.
     """
 
     queue: QueueClient
-    poison: QueueClient | None
+    poison_of: Callable[[QueueMessage], QueueClient | None]
     handler: Handler
     options: QueueOptions
     lease: float
+    faults: Faults
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
@@ -66,44 +69,59 @@ class QueueListener:
         self._wake.set()
 
     async def run(self) -> None:
+        """Poll until told to stop, then wait for what runs. Raises StorageLostError."""
         try:
             await self._poll()
             while self._running:
-                await asyncio.wait(self._running)
+                await self._until_one_ends()
         finally:
             for task in self._running:
                 task.cancel()
             await self.queue.close()
-            if self.poison is not None:
-                await self.poison.close()
 
     async def _poll(self) -> None:
-        longest = max(self.options.max_polling_interval.total_seconds(), _FIRST_DELAY)
-        delay, failing = _FIRST_DELAY, False
+        longest = self.options.max_polling_interval.total_seconds()
+        delay, outage = _FIRST_DELAY, Outage(self.faults, f"Queue {self.queue.queue_name} cannot be read")
         while not self._stopping:
-            await self._wait_for_room()
+            while len(self._running) > self.options.new_batch_threshold:
+                await self._until_one_ends()
             self._wake.clear()
             found = 0
             try:
                 found = await self._fetch()
-                failing = False
+                outage.over()
             except ResourceNotFoundError:
-                failing = False  # the queue does not exist yet: as good as empty
+                outage.over()  # the queue does not exist yet: as good as empty
             except AzureError as exc:
-                if not failing:
-                    name, why = self.queue.queue_name, first_line(exc)
-                    _log.warning("Queue %s cannot be read; trying until it can: %s", name, why)
-                failing = True
+                outage.goes_on(exc)
             if found:
                 delay = _FIRST_DELAY
                 continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
+            await self._pause(delay)
             delay = min(delay * random.uniform(1.5, 2.5), longest)
 
-    async def _wait_for_room(self) -> None:
-        while len(self._running) > self.options.new_batch_threshold:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+    async def _pause(self, seconds: float) -> None:
+        """Wait for this time or until woken, and meanwhile for a message that ends the host."""
+        waking = asyncio.create_task(self._wake.wait())
+        until = time.monotonic() + seconds
+        try:
+            while not waking.done() and (left := until - time.monotonic()) > 0:
+                done, _ = await asyncio.wait(
+                    (waking, *self._running), timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
+                self._end(done - {waking})
+        finally:
+            waking.cancel()
+
+    async def _until_one_ends(self) -> None:
+        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        self._end(done)
+
+    def _end(self, done: set[asyncio.Task[Any]]) -> None:
+        """Forget tasks that have ended. Raises what one of them raised: StorageLostError."""
+        self._running -= done
+        for task in done:
+            task.result()
 
     async def _fetch(self) -> int:
         found = 0
@@ -114,58 +132,56 @@ class QueueListener:
         )
         async for message in messages:
             found += 1
-            task = asyncio.create_task(self._process(message))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.add(asyncio.create_task(self._process(message)))
         return found
 
     async def _process(self, message: QueueMessage) -> None:
+        poison = self.poison_of(message)
         try:
-            if (message.dequeue_count or 0) > self.options.max_dequeue_count:
-                await self._give_up(message)
+            if poison is not None and (message.dequeue_count or 0) > self.options.max_dequeue_count:
+                await self._give_up(message, poison)
                 return
             try:
                 async with self._leased(message):
                     succeeded = await self.handler(message)
             except UndecodableError as exc:
-                _log.warning("Message %s of queue %s: %s", message.id, self.queue.queue_name, exc)
-                await self._give_up(message)
+                _log.warning("%s: %s", self._named(message), exc)
+                if poison is not None:
+                    await self._give_up(message, poison)
             else:
-                await self._complete(message, succeeded=succeeded)
+                await self._complete(message, poison, succeeded=succeeded)
         except ResourceNotFoundError:
             _log.warning(
-                "Message %s of queue %s: its lease ended and it was taken again, or it was deleted.",
-                message.id,
-                self.queue.queue_name,
+                "%s: its lease ended and it was taken again, or it was deleted", self._named(message)
             )
         except AzureError as exc:
-            _log.warning("Message %s of queue %s: %s", message.id, self.queue.queue_name, first_line(exc))
+            _log.warning("%s: %s", self._named(message), first_line(exc))
 
-    async def _complete(self, message: QueueMessage, *, succeeded: bool) -> None:
+    async def _complete(self, message: QueueMessage, poison: QueueClient | None, *, succeeded: bool) -> None:
         if succeeded:
-            await self.queue.delete_message(message)
-        elif (message.dequeue_count or 0) >= self.options.max_dequeue_count:
-            await self._give_up(message)
-        elif self.poison is not None:
-            seconds = round(self.options.visibility_timeout.total_seconds())
-            await self.queue.update_message(message, visibility_timeout=seconds)
-
-    async def _give_up(self, message: QueueMessage) -> None:
-        if self.poison is None:
+            await self.faults.insist(
+                f"{self._named(message)} cannot be deleted", lambda: self.queue.delete_message(message)
+            )
+        elif poison is None:
             return
-        _log.warning(
-            "Message %s of queue %s failed %d times: moved to %s",
-            message.id,
-            self.queue.queue_name,
-            message.dequeue_count,
-            self.poison.queue_name,
-        )
-        await send(self.poison, message.content)
-        await self.queue.delete_message(message)
+        elif (message.dequeue_count or 0) >= self.options.max_dequeue_count:
+            await self._give_up(message, poison)
+        else:
+            seconds = round(self.options.visibility_timeout.total_seconds())
+            await self.faults.insist(
+                f"{self._named(message)} cannot be put back",
+                lambda: self.queue.update_message(message, visibility_timeout=seconds),
+            )
+
+    async def _give_up(self, message: QueueMessage, poison: QueueClient) -> None:
+        name, times = self._named(message), message.dequeue_count
+        _log.warning("%s failed %d times: moved to %s", name, times, poison.queue_name)
+        await self.faults.insist(f"{name} cannot be given up", lambda: send(poison, message.content))
+        await self.faults.insist(f"{name} cannot be deleted", lambda: self.queue.delete_message(message))
 
     @contextlib.asynccontextmanager
     async def _leased(self, message: QueueMessage) -> AsyncIterator[None]:
-        """Keep the message invisible while the body runs."""
+        """Keep the message invisible while the body runs. Raises StorageLostError."""
         done = asyncio.Event()
         renewal = asyncio.create_task(self._renew(message, done))
         try:
@@ -176,33 +192,45 @@ class QueueListener:
             await renewal
 
     async def _renew(self, message: QueueMessage, done: asyncio.Event) -> None:
+        seconds = max(1, round(self.lease))
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), self.lease / 2)
                 return
             try:
-                renewed = await self.queue.update_message(
-                    message, visibility_timeout=max(1, round(self.lease))
+                renewed = await self.faults.insist(
+                    f"The lease of {self._named(message)} cannot be renewed",
+                    lambda: self.queue.update_message(message, visibility_timeout=seconds),
                 )
             except AzureError as exc:
-                _log.warning("The lease of message %s could not be renewed: %s", message.id, first_line(exc))
+                _log.warning(
+                    "The lease of %s could not be renewed: %s", self._named(message), first_line(exc)
+                )
                 if isinstance(exc, ResourceNotFoundError):
                     return
             else:
                 message.pop_receipt = renewed.pop_receipt
 
+    def _named(self, message: QueueMessage) -> str:
+        return f"Message {message.id} of queue {self.queue.queue_name}"
+
 
 async def send(queue: QueueClient, content: str) -> None:
-    """Put a message that never expires into a queue, which is made where it is missing."""
+    """Put a message into a queue of the host's own, which is made where it is missing.
+
+    As on the platform, it lives for the service's seven days.
+    """
     try:
-        await queue.send_message(content, time_to_live=-1)
+        await queue.send_message(content)
     except ResourceNotFoundError:
         with contextlib.suppress(ResourceExistsError):
             await queue.create_queue()
-        await queue.send_message(content, time_to_live=-1)
+        await queue.send_message(content)
 
 
-def queue_trigger(worker: Worker, function: Function, options: QueueOptions, lease: float) -> QueueListener:
+def queue_trigger(
+    worker: Worker, function: Function, options: QueueOptions, lease: float, faults: Faults
+) -> QueueListener:
     """Return the listener for a function's queue trigger."""
     name = resolve(str(function.trigger["queueName"])).lower()
     connection = connection_string(function.trigger.get("connection"))
@@ -210,7 +238,13 @@ def queue_trigger(worker: Worker, function: Function, options: QueueOptions, lea
 
     async def handle(message: QueueMessage) -> bool:
         body = _decode(message.content, options)
-        text = body.decode(errors="replace")
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            if not binary:
+                _log.error("Message %s of queue %s is no UTF-8: it cannot be bound", message.id, name)
+                return False
+            text = body.decode(errors="replace")
         result: Result = await worker.invoke(
             function,
             TypedData(bytes=body) if binary else TypedData(string=text),
@@ -219,13 +253,15 @@ def queue_trigger(worker: Worker, function: Function, options: QueueOptions, lea
         )
         return result.succeeded
 
+    # The platform gives a poison queue no poison queue of its own.
+    poison = None if name.endswith(POISON) else queue_client(connection, name + POISON)
     return QueueListener(
         queue=queue_client(connection, name),
-        # The platform gives a poison queue no poison queue of its own.
-        poison=None if name.endswith(POISON) else queue_client(connection, name + POISON),
+        poison_of=lambda _: poison,
         handler=handle,
         options=options,
         lease=lease,
+        faults=faults,
     )
 
 
@@ -233,7 +269,7 @@ def _decode(content: str, options: QueueOptions) -> bytes:
     if not options.base64:
         return content.encode()
     try:
-        return base64.b64decode(content, validate=True)
+        return base64.b64decode("".join(content.split()), validate=True)  # .NET accepts blanks inside
     except binascii.Error as exc:
         raise UndecodableError(
             "it is not base64, which is what host.json's queues.messageEncoding says."
@@ -275,8 +311,3 @@ def _top_level(text: str) -> dict[str, TypedData]:
 def _instant(value: datetime | None) -> TypedData:
     instant = (value or _LAST_INSTANT).astimezone(UTC).replace(microsecond=0)
     return TypedData(json=json.dumps(instant.isoformat()))
-
-
-def first_line(exc: BaseException) -> str:
-    """Return what an SDK's error says before it goes into details."""
-    return str(exc).partition("\n")[0]

@@ -1,9 +1,9 @@
 """Matches paths as the .NET host does: ASP.NET route templates, in order of registration, case ignored."""
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from tools.host.errors import HostError
 
@@ -28,15 +28,17 @@ _CONSTRAINTS: Mapping[str, Callable[[str], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Match a path against one compiled route template."""
+    """One compiled route template."""
 
     pattern: re.Pattern[str]
     constraints: tuple[tuple[str, Callable[[str], bool]], ...]
     defaults: Mapping[str, str]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Return the route's values, or None for another path; `path` is as sent, percent-encoded."""
-        found = self.pattern.fullmatch(_decode(path).strip("/"))
+        """Return the route's values, or None for another path; `path` is decoded by `decode`."""
+        if "//" in path:  # as on the platform, no segment is empty
+            return None
+        found = self.pattern.fullmatch(path.removeprefix("/"))
         if found is None:
             return None
         values = {name: value for name, value in found.groupdict().items() if value}
@@ -66,7 +68,8 @@ def compile_template(template: str) -> Template:
         body += _literal(segment[position:], template)
         separator = "/" if index else ""
         pattern += f"(?:{separator}{body})?" if may_be_absent else f"{separator}{body}"
-    return Template(re.compile(pattern, re.IGNORECASE | re.DOTALL), tuple(constraints), defaults)
+    # One trailing slash is nothing, but where a catch-all takes it.
+    return Template(re.compile(f"{pattern}/?", re.IGNORECASE | re.DOTALL), tuple(constraints), defaults)
 
 
 def _literal(text: str, template: str) -> str:
@@ -85,6 +88,46 @@ def _constraint(name: str, template: str) -> Callable[[str], bool]:
         ) from None
 
 
-def _decode(path: str) -> str:
-    """Decode a path as ASP.NET does: everything but an encoded slash."""
-    return "%2F".join(unquote(part) for part in re.split("%2f", path, flags=re.IGNORECASE))
+_ESCAPES = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE)
+
+
+def decode(path: str) -> str | None:
+    """Decode a path as Kestrel does, or return None where it answers 400.
+
+    An encoded slash stays as it was sent, and so do bytes that are no UTF-8; dot segments are resolved.
+    """
+    decoded = "/".join(_decoded_segment(segment) for segment in path.split("/"))
+    if "\0" in decoded:
+        return None
+    resolved: list[str] = []
+    segments = decoded.split("/")
+    for index, segment in enumerate(segments):
+        last = index == len(segments) - 1
+        if segment == "..":
+            if len(resolved) > 1:
+                resolved.pop()
+        elif segment != ".":
+            resolved.append(segment)
+            continue
+        if last:
+            resolved.append("")
+    return "/".join(resolved)
+
+
+def _decoded_segment(segment: str) -> str:
+    parts = re.split("(%2f)", segment, flags=re.IGNORECASE)
+    return "".join(
+        part if index % 2 else _ESCAPES.sub(_decoded_run, part) for index, part in enumerate(parts)
+    )
+
+
+def _decoded_run(escapes: re.Match[str]) -> str:
+    return bytes.fromhex(escapes[0].replace("%", "")).decode("utf-8", "kestrel")
+
+
+def _keep_escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(f"%{byte:02X}" for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("kestrel", _keep_escaped)

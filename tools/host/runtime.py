@@ -30,7 +30,7 @@ _log = logging.getLogger("host")
 
 
 class TypedData:
-    """Hold one value under the name of its kind: `TypedData(string="a")`; no argument means no value."""
+    """One value under the name of its kind: `TypedData(string="a")`; no argument means no value."""
 
     def __init__(self, **one_of: Any) -> None:
         self._kind = next(iter(one_of), None)
@@ -83,7 +83,7 @@ _PROTOS = SimpleNamespace(
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """Describe one function of the app; `trigger` is its trigger binding as in function.json."""
+    """One function of the app; `trigger` is its trigger binding as in function.json."""
 
     id: str
     name: str
@@ -101,11 +101,11 @@ class Result:
     succeeded: bool
     value: TypedData | None = None
     lost: bool = False
-    """Whether it was cut off: the function ran into functionTimeout."""
+    """Whether it was cut off: this function, or another one in the worker, ran into functionTimeout."""
 
 
 class Worker:
-    """Index a function app once, then invoke its functions; make one with `Worker.start`."""
+    """An indexed function app, whose functions it invokes; make one with `Worker.start`."""
 
     def __init__(
         self, functions: tuple[Function, ...], timeout: timedelta | None, http_uri: str | None
@@ -114,6 +114,7 @@ class Worker:
         self.http_uri = http_uri
         """The address of the worker's own web server, where the app uses HTTP streams."""
         self._timeout = timeout.total_seconds() if timeout else None
+        self._calls: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def start(cls, app: Path, function_timeout: timedelta | None) -> "Worker":
@@ -151,7 +152,10 @@ class Worker:
         reason: str,
         invocation_id: str | None = None,
     ) -> Result:
-        """Run a function to its end and log one line of it; `reason` says in the log what set it off."""
+        """Run a function to its end and log one line of it; `reason` says in the log what set it off.
+
+        A function that runs into its time-out ends all others in the worker, too.
+        """
         binding = SimpleNamespace(name=function.trigger["name"], data=data, WhichOneof=lambda _group: "data")
         invocation = SimpleNamespace(
             invocation_id=invocation_id or str(uuid.uuid4()),
@@ -162,12 +166,20 @@ class Worker:
             retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
         )
         started = time.perf_counter()
+        call = asyncio.create_task(worker.invocation_request(_request(invocation_request=invocation)))
+        self._calls.add(call)
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await worker.invocation_request(_request(invocation_request=invocation))
-        except TimeoutError:
+            await asyncio.wait((call,), timeout=self._timeout)
+        finally:
+            self._calls.discard(call)
+            running = not call.done()
+            call.cancel()
+        if running:
             _log.error("%s ran into functionTimeout (%s s): %s", function.name, self._timeout, reason)
+            self._restart()
+        if running or call.cancelled():
             return Result(succeeded=False, lost=True)
+        answer = call.result()
         milliseconds = (time.perf_counter() - started) * 1000
         if answer.result.status != _StatusResult.Success:
             trace = answer.result.exception.stack_trace.rstrip()
@@ -175,6 +187,14 @@ class Worker:
             return Result(succeeded=False)
         _log.info("%s succeeded in %.0f ms: %s", function.name, milliseconds, reason)
         return Result(succeeded=True, value=answer.return_value)
+
+    def _restart(self) -> None:
+        """End every invocation in the worker, as the host does that starts it again after a time-out.
+
+        What the worker holds in memory stays, since it runs in this process; its death is the host's.
+        """
+        for call in self._calls:
+            call.cancel()
 
 
 @contextlib.contextmanager

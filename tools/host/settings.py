@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ DEFAULT_STORAGE = "AzureWebJobsStorage"
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?")
 _HOURS_IN_A_DAY = 24
 _MAX_BATCH_SIZE = 32
+_MAX_INT = 2**31 - 1
+_LEAST_POLLING_INTERVAL = timedelta(milliseconds=100)
+# The host's own queue of blobs does not heed host.json's intervals.
+_BLOB_POLLING_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
-    """Hold `extensions.queues` of host.json, with the platform's defaults."""
+    """`extensions.queues` of host.json, with the platform's defaults."""
 
     batch_size: int = 16
     new_batch_threshold: int = 8
@@ -31,25 +35,27 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True)
 class BlobOptions:
-    """Hold `extensions.blobs` of host.json, with the platform's defaults."""
+    """`extensions.blobs` of host.json, with the platform's defaults."""
 
     max_degree_of_parallelism: int = 8
     poison_blob_threshold: int = 5
 
-    def queue_options(self, queues: QueueOptions) -> QueueOptions:
+    def queue_options(self) -> QueueOptions:
         """Return the options of the queue through which the host runs what it finds in containers."""
-        return replace(
-            queues,
-            batch_size=min(self.max_degree_of_parallelism, _MAX_BATCH_SIZE),
-            new_batch_threshold=0,
+        parallel = self.max_degree_of_parallelism
+        batch_size = min(parallel // 2 + 1, _MAX_BATCH_SIZE) if parallel > 1 else 1
+        return QueueOptions(
+            batch_size=batch_size,
+            new_batch_threshold=parallel - batch_size,
+            max_polling_interval=_BLOB_POLLING_INTERVAL,
+            visibility_timeout=timedelta(),
             max_dequeue_count=self.poison_blob_threshold,
-            base64=False,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """Hold what this host honours of host.json; `function_timeout` None means no limit."""
+    """What this host honours of host.json; `function_timeout` None means no limit."""
 
     route_prefix: str = "api"
     function_timeout: timedelta | None = timedelta(minutes=30)
@@ -79,7 +85,7 @@ def load_host_config(app: Path) -> HostConfig:
         raise HostError(f"{path} is not valid JSON: {exc}") from exc
     extensions = _Section(path, "extensions", content.get("extensions", {}))
     queues, blobs = extensions.section("queues"), extensions.section("blobs")
-    batch_size = min(queues.integer("batchSize", 16), _MAX_BATCH_SIZE)
+    batch_size = queues.integer("batchSize", 16, least=1, most=_MAX_BATCH_SIZE)
     encoding = str(queues.values.get("messageEncoding", "base64")).lower()
     if encoding not in {"base64", "none"}:
         raise HostError(
@@ -97,14 +103,16 @@ def load_host_config(app: Path) -> HostConfig:
         queues=QueueOptions(
             batch_size=batch_size,
             new_batch_threshold=queues.integer("newBatchThreshold", batch_size // 2),
-            max_polling_interval=queues.span("maxPollingInterval", timedelta(minutes=1)),
+            max_polling_interval=queues.span(
+                "maxPollingInterval", timedelta(minutes=1), least=_LEAST_POLLING_INTERVAL
+            ),
             visibility_timeout=queues.span("visibilityTimeout", timedelta()),
-            max_dequeue_count=queues.integer("maxDequeueCount", 5),
+            max_dequeue_count=queues.integer("maxDequeueCount", 5, least=1),
             base64=encoding == "base64",
         ),
         blobs=BlobOptions(
-            max_degree_of_parallelism=blobs.integer("maxDegreeOfParallelism", 8),
-            poison_blob_threshold=blobs.integer("poisonBlobThreshold", 5),
+            max_degree_of_parallelism=blobs.integer("maxDegreeOfParallelism", 8, least=1),
+            poison_blob_threshold=blobs.integer("poisonBlobThreshold", 5, least=1),
         ),
     )
 
@@ -120,15 +128,17 @@ class _Section:
     def section(self, key: str) -> "_Section":
         return _Section(self.path, f"{self.name}.{key}", self.values.get(key, {}))
 
-    def integer(self, key: str, default: int) -> int:
+    def integer(self, key: str, default: int, *, least: int = 0, most: int = _MAX_INT) -> int:
+        """Read a number; as on the platform, one that is out of range keeps the host from starting."""
         value = self.values.get(key, default)
-        if not isinstance(value, int) or value < 0:
+        if not isinstance(value, int) or not least <= value <= most:
             raise HostError(
-                f"{self.path}: {self._place(key)} must be a whole number, not {json.dumps(value)}."
+                f"{self.path}: {self._place(key)} must be a whole number from {least} to {most}, "
+                f"not {json.dumps(value)}."
             )
         return value
 
-    def span(self, key: str, default: timedelta) -> timedelta:
+    def span(self, key: str, default: timedelta, *, least: timedelta = timedelta()) -> timedelta:
         value = self.values.get(key)
         if value is None:
             return default
@@ -137,6 +147,11 @@ class _Section:
             raise HostError(
                 f'{self.path}: {self._place(key)} must be a time such as "00:00:02", not {json.dumps(value)}.'
             )
+        if span < least:
+            raise HostError(
+                f"{self.path}: {self._place(key)} must be {least.total_seconds():g} s at least, "
+                f"not {json.dumps(value)}."
+            )
         return span
 
     def _place(self, key: str) -> str:
@@ -144,7 +159,7 @@ class _Section:
 
 
 def load_app_settings(app: Path) -> None:
-    """Put the Values of local.settings.json into the environment; what stands there already wins."""
+    """Put the Values of local.settings.json into the environment; what is set there already wins."""
     path = app / "local.settings.json"
     if path.exists():
         try:

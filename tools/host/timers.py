@@ -1,16 +1,17 @@
-"""Runs timer triggers: one at a time each, on UTC, and at start-up what was missed meanwhile."""
+"""Runs timer triggers on UTC: never two runs of one at once, and at start-up what was missed meanwhile."""
 
 import asyncio
 import contextlib
 import json
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from croniter import croniter
 
 from tools.host.errors import HostError
+from tools.host.locks import singleton
 from tools.host.runtime import Function, TypedData, Worker
 from tools.host.settings import parse_time_span, resolve
 
@@ -18,6 +19,7 @@ type Schedule = Callable[[datetime], datetime]
 """Return the first occurrence after an instant."""
 
 _LONGEST_SLEEP = 3600.0  # a machine that slept, or whose clock was set, is noticed within the hour
+_LEAST_MONITORED = timedelta(minutes=1)
 _log = logging.getLogger("host")
 
 
@@ -47,31 +49,46 @@ class Timer:
     """Run one function on its schedule; the file `status` remembers the next occurrence over restarts."""
 
     def __init__(self, worker: Worker, function: Function, status: Path) -> None:
-        """Read the function's schedule, which may stand in a setting: `%NAME%`."""
+        """Read the function's schedule, which may be in a setting: `%NAME%`."""
         self._worker = worker
         self._function = function
         self._status = status
+        self._lock = status.parent / "locks" / f"{function.name}.lock"
         self._schedule = parse_schedule(resolve(str(function.trigger["schedule"])))
         self._stopping = asyncio.Event()
-        self._monitored = function.trigger.get("useMonitor") is not False
+        self._monitored = function.trigger.get("useMonitor") is not False and not self._is_frequent()
 
     def stop(self) -> None:
         self._stopping.set()
 
     async def run(self) -> None:
+        async with singleton(self._lock, self._stopping):
+            await self._tick()
+
+    async def _tick(self) -> None:
         last, due = self._read()
         now = datetime.now(UTC)
         missed = self._monitored and due is not None and due <= now
         if missed or self._function.trigger.get("runOnStartup"):
             last = await self._invoke(last, past_due=missed)
+        after = datetime.now(UTC)
         while True:
-            due = self._schedule(datetime.now(UTC))
-            self._write(last, due)
+            # After a run that outlasted its next occurrence this is past: one run follows at once.
+            due = self._schedule(after)
+            if self._monitored:
+                self._write(last, due)
             while (seconds := (due - datetime.now(UTC)).total_seconds()) > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), min(seconds, _LONGEST_SLEEP))
                     return
-            last = await self._invoke(last, past_due=False)
+            if self._stopping.is_set():
+                return
+            last = after = await self._invoke(last, past_due=False)
+
+    def _is_frequent(self) -> bool:
+        """Tell whether it runs more than once a minute: then the platform keeps no status of it."""
+        first = self._schedule(datetime.now(UTC))
+        return self._schedule(first) - first < _LEAST_MONITORED
 
     async def _invoke(self, last: datetime | None, *, past_due: bool) -> datetime:
         started = datetime.now(UTC)

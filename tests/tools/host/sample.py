@@ -8,7 +8,7 @@ from typing import Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
-from azure.storage.queue import QueueServiceClient
+from azure.storage.queue import QueueMessage, QueueServiceClient
 
 from tools.host.testing import HostProcess, StartHost
 
@@ -42,11 +42,15 @@ class Sample:
 
     def messages(self, queue: str) -> list[str]:
         """Take all messages out of a queue and return their texts."""
+        return [message.content for message in self.taken(queue)]
+
+    def taken(self, queue: str) -> list[QueueMessage]:
+        """Take all messages out of a queue."""
         client = self.queues.get_queue_client(queue)
         taken = []
         try:
             for message in client.receive_messages(messages_per_page=32):
-                taken.append(message.content)
+                taken.append(message)
                 client.delete_message(message)
         except ResourceNotFoundError:
             pass  # nothing was ever put into it

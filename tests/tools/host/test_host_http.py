@@ -1,5 +1,6 @@
 """HTTP functions answer as they do behind the .NET host."""
 
+import http.client
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,9 +58,45 @@ def test_an_unknown_path_or_method_is_a_404_without_a_body(
     assert (answer.status_code, answer.content) == (404, b"")
 
 
-def test_head_is_answered_where_get_is(client: httpx.Client) -> None:
-    answer = client.head("/api/echo/x")
-    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, "1", b"")
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_head_and_options_are_not_get(client: httpx.Client, method: str) -> None:
+    """Quote: "HEAD, OPTIONS on a GET route: 404"."""
+    assert client.request(method, "/api/echo/x").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/echo/a%2Fb", "a%2Fb"),
+        ("/api/echo/a%2fb", "a%2fb"),
+        ("/api/echo/%FF%C3%A9", "%FFé"),
+        ("/api/./echo/a", "a"),
+        ("/api/nope/../echo/a", "a"),
+        ("/api/nope/%2e%2e/echo/a", "a"),
+        ("/api/echo/a/", "a/"),
+        ("/api/echo/", "nothing"),
+        ("/api/echo//a", None),
+        ("/api//echo/a", None),
+    ],
+)
+def test_a_path_is_read_as_the_platform_reads_it(host: HostProcess, path: str, answer: str | None) -> None:
+    """Quote: the last rows of the table of HTTP; a client would tidy these paths."""
+    assert plain_get(host, path) == ((200, answer) if answer else (404, ""))
+
+
+def test_an_encoded_nul_is_a_400(host: HostProcess) -> None:
+    """Quote: "`%00`: 400"."""
+    assert plain_get(host, "/api/echo/a%00")[0] == 400
+
+
+def plain_get(host: HostProcess, path: str) -> tuple[int, str]:
+    address = httpx.URL(host.url)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    found = response.status, response.read().decode()
+    connection.close()
+    return found
 
 
 def test_the_function_sees_the_request_as_it_was_sent(host: HostProcess, client: httpx.Client) -> None:

@@ -87,7 +87,14 @@ def test_an_app_that_does_not_import_is_shown_with_its_trace(tmp_path: Path) -> 
         ('{"functionTimeout": "soon"}', 'functionTimeout must be a time such as "00:00:02", not "soon"'),
         (
             '{"extensions": {"queues": {"batchSize": "16"}}}',
-            'extensions.queues.batchSize must be a whole number, not "16"',
+            'extensions.queues.batchSize must be a whole number from 1 to 32, not "16"',
+        ),
+        ('{"extensions": {"queues": {"batchSize": 33}}}', "a whole number from 1 to 32, not 33"),
+        ('{"extensions": {"queues": {"batchSize": 0}}}', "a whole number from 1 to 32, not 0"),
+        ('{"extensions": {"queues": {"maxDequeueCount": 0}}}', "a whole number from 1 to 2147483647, not 0"),
+        (
+            '{"extensions": {"queues": {"maxPollingInterval": "00:00:00.05"}}}',
+            'maxPollingInterval must be 0.1 s at least, not "00:00:00.05"',
         ),
         ('{"extensions": {"queues": {"messageEncoding": "utf"}}}', 'must be "base64" or "none", not "utf"'),
     ],

@@ -1,31 +1,69 @@
 """Timers run on NCRONTAB schedules, and tell at start-up what was missed."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sample import NEVER, Sample
+from sample import Sample
 
 from tools.host.errors import HostError
 from tools.host.testing import StartHost, wait_until
 from tools.host.timers import parse_schedule
 
 
-def test_a_timer_runs_again_and_again_and_once_more_if_it_missed_its_time(
-    start_host: StartHost, storage: str, tmp_path: Path
-) -> None:
+def test_a_timer_runs_again_and_again(start_host: StartHost, storage: str) -> None:
     sample = Sample(start_host, storage)
-    host = sample.start(settings={"TICK": "* * * * * *"})
+    sample.start(settings={"TICK": "* * * * * *"})
     wait_until(lambda: len(sample.notes("tick")) >= 2)
     assert not any(note["past_due"] for note in sample.notes("tick"))
-    host.stop()
-    known = len(sample.notes("tick"))
-    following = json.loads((tmp_path / "state" / "timers.json").read_text())["tick"]["next"]
-    wait_until(lambda: datetime.now(UTC) > datetime.fromisoformat(following))
-    sample.start(settings={"TICK": NEVER})
-    wait_until(lambda: len(sample.notes("tick")) > known)
-    assert sample.notes("tick")[known:] == [{"by": "tick", "past_due": True}]
+
+
+def test_a_timer_runs_once_more_if_it_missed_its_time(
+    start_host: StartHost, storage: str, tmp_path: Path
+) -> None:
+    """Quote: missed while stopped: "one run at once, `past_due` true"; first start: "no run"."""
+    sample = Sample(start_host, storage)
+    sample.start().stop()
+    assert not sample.notes("tick")
+    status = tmp_path / "state" / "timers.json"
+    kept = json.loads(status.read_text())
+    kept["tick"]["next"] = "2024-01-01T00:00:00+00:00"
+    status.write_text(json.dumps(kept))
+    sample.start()
+    assert wait_until(lambda: sample.notes("tick")) == [{"by": "tick", "past_due": True}]
+
+
+def test_of_a_timer_that_runs_more_than_once_a_minute_no_status_is_kept(
+    start_host: StartHost, storage: str, tmp_path: Path
+) -> None:
+    """Quote: "more than once a minute: `use_monitor` is switched off"; without it, "no status at all"."""
+    sample = Sample(start_host, storage)
+    sample.start(settings={"TICK": "*/59 * * * * *"}).stop()
+    assert not (tmp_path / "state" / "timers.json").exists()
+
+
+def test_after_an_overlong_run_one_follows_immediately(start_host: StartHost, storage: str) -> None:
+    """Quote: "never two at once. **One run follows immediately**, `past_due` false"."""
+    sample = Sample(start_host, storage)
+    host = sample.start(settings={"TICK": "*/3 * * * * *", "TICK_SECONDS": "3.5"})
+    wait_until(lambda: len(sample.notes("tick")) >= 3)
+    assert not any(note["past_due"] for note in sample.notes("tick"))
+    first, second, third = (datetime.fromisoformat(note["at"]) for note in sample.notes("tick")[:3])
+    for before, after in ((first, second), (second, third)):
+        assert timedelta(seconds=3.5) <= after - before < timedelta(seconds=6)
+    host.kill()
+
+
+def test_of_two_hosts_one_runs_the_timers(start_host: StartHost, storage: str) -> None:
+    """Quote: "two instances: one runs"."""
+    sample = Sample(start_host, storage)
+    first = sample.start(settings={"TICK": "* * * * * *"})
+    second = sample.start(settings={"TICK": "* * * * * *"})
+    wait_until(lambda: len(sample.notes("tick")) >= 3)
+    assert "tick succeeded" not in second.log()
+    first.kill()
+    wait_until(lambda: "tick succeeded" in second.log())
 
 
 @pytest.mark.parametrize(

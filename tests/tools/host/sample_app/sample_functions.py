@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
@@ -76,17 +77,30 @@ async def work(message: func.QueueMessage) -> None:
 
 @app.queue_trigger("message", queue_name="work-poison", connection=STORAGE)
 async def work_poison(message: func.QueueMessage) -> None:
-    await _note(by="work_poison", text=message.get_body().decode(), expires=str(message.expiration_time))
+    text = message.get_body().decode()
+    expires, inserted = str(message.expiration_time), str(message.insertion_time)
+    await _note(by="work_poison", text=text, tries=message.dequeue_count, expires=expires, inserted=inserted)
+    if "for ever" in text:
+        raise ValueError("asked to fail")
 
 
-@app.blob_trigger("blob", path="drops/{folder}/{file}.txt", connection="DROPS")
+@app.blob_trigger(
+    "blob",
+    path="drops/{folder}/{file}.txt",
+    connection="DROPS",
+    source=func.BlobSource(os.environ.get("DROPS_SOURCE", "LogsAndContainerScan")),
+)
 async def drop(blob: func.InputStream) -> None:
     text = blob.read().decode()
     await _note(by="drop", name=blob.name, text=text, length=blob.length)
     if "fail" in text:
         raise ValueError("asked to fail")
+    if text.startswith("sleep "):
+        await asyncio.sleep(float(text.removeprefix("sleep ")))
 
 
 @app.timer_trigger("timer", schedule="%TICK%", run_on_startup=False)
 async def tick(timer: func.TimerRequest) -> None:
-    await _note(by="tick", past_due=timer.past_due)
+    at = {"at": datetime.now(UTC).isoformat()} if "TICK_SECONDS" in os.environ else {}
+    await _note(by="tick", past_due=timer.past_due, **at)
+    await asyncio.sleep(float(os.environ.get("TICK_SECONDS", "0")))
