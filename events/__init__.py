@@ -20,6 +20,7 @@ from events.errors import (
     WrongObject,
 )
 from events.event import Envelope, Event, cloud_event, timestamp
+from events.facts import Facts
 from events.formats import Format, sniff
 from events.models import Kind, Payload, Subject
 from events.parse import parse
@@ -37,6 +38,7 @@ __all__ = [
     "Event",
     "EventError",
     "EventType",
+    "Facts",
     "Format",
     "Kind",
     "Malformed",

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from events.catalogue import EventType
 from events.delivery import Delivery
 from events.errors import Problem
+from events.facts import Facts
 from events.formats import Format
 from events.models import Payload, Subject
 
@@ -44,6 +45,11 @@ class Event[P: Payload]:
     def status(self) -> str | None:
         """The status that the event reports, None where it reports none."""
         return self.payload.status
+
+    @property
+    def facts(self) -> Facts:
+        """What most consumers need of the event, without knowing printIQ's fields."""
+        return self.payload.facts
 
     @cached_property
     def data(self) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, override
 
+from events.facts import FactFields
 from events.fields import Many, One, Part, also, described
 from events.models.payload import Payload
 from events.models.quote import MiddlewareDetail
@@ -39,6 +40,15 @@ ORDERS = ("SalesOrderNo", "SalesOrderNumber", "SONumber", "SONo", "OrderNo", "Or
 class AcceptanceDetails(Payload):
     OBJECT: ClassVar = "AcceptanceDetails"
     KEYS: ClassVar = ("QuoteNo", "JobNo", *ORDERS)
+    FACTS: ClassVar = FactFields(
+        customer=("CustomerCode", "CusCode"),
+        customer_name=("CustomerName", "cusName"),
+        reference=("JobReference", "CustomerReference", "ExternalJobReference"),
+        total=("TotalPrice",),
+        currency=("CurCode",),
+        date=("AcceptedOn", "AcceptedDate"),
+        due=("DueDate", "CustomerExpectedDate"),
+    )
 
     QuoteNo: Text = also("QuoteNumber")
     TotalPrice: Number = described(

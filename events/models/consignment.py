@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from events.facts import FactFields
 from events.fields import Many, Part
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, likely, subject
@@ -18,6 +19,7 @@ class ConsignmentDelivery(Part):
 class Consignment(Payload):
     OBJECT: ClassVar = "Consignment"
     KEYS: ClassVar = ("ConsignmentNo",)
+    FACTS: ClassVar = FactFields(reference=("ConsignmentTrackingCode",), total=("ConsignmentPrice",))
 
     ConsignmentNo: Text = None
     ConsignmentPrice: Number = None

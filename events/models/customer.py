@@ -6,6 +6,7 @@ Fields: integrators' code (Customer, CustomerContact) and printIQ's inbound API 
 from collections.abc import Iterator
 from typing import ClassVar
 
+from events.facts import FactFields
 from events.fields import also
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, subject
@@ -15,6 +16,7 @@ from events.values import Boolean, Integer, Text
 class Customer(Payload):
     OBJECT: ClassVar = "Customer"
     KEYS: ClassVar = ("Code",)
+    FACTS: ClassVar = FactFields(customer=("Code",), customer_name=("Name",))
 
     ID: Integer = None
     Name: Text = None
@@ -38,6 +40,7 @@ class Customer(Payload):
 class CustomerContact(Payload):
     OBJECT: ClassVar = "CustomerContact"
     KEYS: ClassVar = ("ContactKey", "Email")
+    FACTS: ClassVar = FactFields(customer=("CustomerCode",), reference=("IntegrationID",))
 
     ContactKey: Integer = None
     IntegrationID: Text = None
@@ -59,6 +62,7 @@ class CustomerContact(Payload):
 class CustomerAddress(Payload):
     OBJECT: ClassVar = "CustomerAddress"
     KEYS: ClassVar = ("AddressKey",)
+    FACTS: ClassVar = FactFields(customer=("CustomerCode",), reference=("IntegrationID",))
 
     AddressKey: Integer = None
     Type: Text = None

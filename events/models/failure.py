@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from events.facts import FactFields
 from events.fields import also
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, likely, subject
@@ -24,6 +25,7 @@ class JobFailData(Payload):
     OBJECT: ClassVar = "JobFailData"
     DOCUMENTED: ClassVar = False
     KEYS: ClassVar = ("JobNo", "QuoteNo", *ORDERS)
+    FACTS: ClassVar = FactFields(customer=("CustomerCode",), reference=("OrderRef",))
 
     JobNo: Text = also("JobNumber")
     QuoteNo: Text = also("QuoteNumber")

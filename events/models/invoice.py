@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from events.facts import FactFields
 from events.fields import Many, Part, also, described
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, subject
@@ -91,6 +92,15 @@ class InvoiceSummaryDetail(Part):
 class Invoice(Payload):
     OBJECT: ClassVar = "Invoice"
     KEYS: ClassVar = ("INVInvoiceNumber", "INVID")
+    FACTS: ClassVar = FactFields(
+        customer=("BillingCusCode",),
+        customer_name=("BillingCusName",),
+        reference=("INVInvoiceReference",),
+        total=("INVInvoiceTotal",),
+        currency=("CurCode",),
+        date=("INVInvoiceDate",),
+        due=("INVInvoiceDueDate",),
+    )
 
     INVID: Integer = None
     INVInvoiceNumber: Text = None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, override
 
+from events.facts import FactFields
 from events.fields import Many, One, Part, also
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, subject
@@ -186,6 +187,14 @@ class JobProduct(Part):
 class Job(Payload):
     OBJECT: ClassVar = "Job"
     KEYS: ClassVar = ("JobNumber",)
+    FACTS: ClassVar = FactFields(
+        customer=("Customer/Number",),
+        customer_name=("Customer/Name",),
+        reference=("PONum",),
+        total=("Product/TotalSalePrice",),
+        date=("AcceptedDateUTC",),
+        due=("Product/DueDateUTC",),
+    )
 
     Config: One[JobConfig] = None
     JobNumber: Text = also("JobNo")

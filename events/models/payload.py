@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from events.facts import FactFields, Facts, facts_of
 from events.fields import Part
 from events.subjects import Subject
 
@@ -14,12 +15,14 @@ class Payload(Part):
     """The object that an event carries.
 
     `OBJECT` is printIQ's name for it; `DOCUMENTED` says whether its fields are known, beyond some keys;
-    `KEYS` are the names of its business keys. Fields have printIQ's own names.
+    `KEYS` are the names of its business keys, `FACTS` the fields that hold its facts. Fields have printIQ's
+    own names.
     """
 
     OBJECT: ClassVar[str]
     DOCUMENTED: ClassVar[bool] = True
     KEYS: ClassVar[tuple[str, ...]]
+    FACTS: ClassVar[FactFields] = FactFields()
 
     @abstractmethod
     def subjects(self) -> Iterator[Subject]:
@@ -29,6 +32,11 @@ class Payload(Part):
     def status(self) -> str | None:
         """The status that this is about, None where it has none."""
         return None
+
+    @property
+    def facts(self) -> Facts:
+        """What most consumers need of the object, without knowing its fields."""
+        return facts_of(self, self.FACTS, self.status)
 
     @property
     def can_be_duplicate(self) -> bool:

@@ -6,6 +6,7 @@ Nothing public is known of them but the names of some keys: the models take what
 from collections.abc import Iterator
 from typing import ClassVar, override
 
+from events.facts import FactFields
 from events.fields import also
 from events.models.payload import Payload
 from events.models.statuses import PURCHASE_ORDER_STATUSES
@@ -29,6 +30,9 @@ class PurchaseOrder(Payload):
     OBJECT: ClassVar = "PurchaseOrder"
     DOCUMENTED: ClassVar = False
     KEYS: ClassVar = ("PONumber", "POKey", *_NUMBERS)
+    FACTS: ClassVar = FactFields(
+        total=("TotalPrice", "Total"), currency=("CurCode",), date=("OrderDate",), due=("DueDate",)
+    )
 
     PONumber: Text = also("PONum")
     Status: Text = also(*PURCHASE_ORDER_STATUSES)
@@ -49,6 +53,9 @@ class InventoryPurchaseOrder(Payload):
     OBJECT: ClassVar = "InventoryPurchaseOrder"
     DOCUMENTED: ClassVar = False
     KEYS: ClassVar = ("PONumber", "IPOKey", *_NUMBERS)
+    FACTS: ClassVar = FactFields(
+        total=("TotalPrice", "Total"), currency=("CurCode",), date=("OrderDate",), due=("DueDate",)
+    )
 
     PONumber: Text = also("PONum")
     Status: Text = also(*PURCHASE_ORDER_STATUSES)

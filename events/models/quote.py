@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from events.facts import FactFields
 from events.fields import Many, One, Part, also, described
 from events.models.payload import Payload
 from events.subjects import Kind, Subject, key, likely, subject
@@ -41,6 +42,12 @@ class QuoteProduct(Part):
 class QuoteDetails(Payload):
     OBJECT: ClassVar = "QuoteDetails"
     KEYS: ClassVar = ("QuoteNo",)
+    FACTS: ClassVar = FactFields(
+        customer=("CustomerCode", "CusCode"),
+        customer_name=("CustomerName", "cusName"),
+        total=("TotalPrice",),
+        currency=("CurCode",),
+    )
 
     QuoteNo: Text = also("QuoteNumber")
     EditingQQAdKey: Integer = None

@@ -10,8 +10,9 @@ from deliveries import delivery, read, samples
 from documents import json_document, payloads, xml_document
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
-from events import EventError, EventType, Problem, parse, sniff
+from events import EventError, EventType, Problem, data_schema, parse, sniff
 from events.fields import field_map
 
 relaxed = settings(
@@ -173,6 +174,29 @@ def test_what_is_in_normal_form_stays_as_it_is(event: EventType, tree: dict[str,
     again = read(event, first.data)
     assert again.data == first.data
     assert again.subjects == first.subjects
+
+
+SCHEMAS = {event: Draft7Validator(data_schema(event, "https://receiver.example")) for event in EventType}
+
+
+@relaxed
+@given(st.sampled_from(EventType), ANY_JSON)
+def test_whatever_comes_the_data_is_valid_against_the_published_schema(
+    event: EventType, tree: dict[str, Any]
+) -> None:
+    try:
+        data = json.loads(read(event, json.dumps(tree)).data)
+    except EventError:
+        reject()
+    SCHEMAS[event].validate(data)
+    assert all(pointer.startswith("/") for pointer in data.get("_unread", {}))
+
+
+@relaxed
+@given(payloads(), st.data())
+def test_generated_objects_are_valid_against_the_published_schema(payload: Any, data: st.DataObject) -> None:
+    event, model, tree = payload
+    SCHEMAS[event].validate(json.loads(read(event, json_document(event, model, tree, data.draw)).data))
 
 
 # -- arbitrary bytes -----------------------------------------------------------------------------------------
