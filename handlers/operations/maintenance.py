@@ -1,7 +1,6 @@
 """Maintenance: every five minutes, write what the alerts read, and recover what crashed.
 
-Azure's own metrics of a queue are hourly and have no age. A message on which the poison queue's trigger fails
-five times is not handed out again soon, since that queue has no poison queue itself: a timer can always try.
+Azure's own metrics of a queue are hourly and have no age.
 """
 
 import base64

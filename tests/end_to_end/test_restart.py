@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from azure.storage.queue import QueueServiceClient
+from bench import delivery
 from receiver import Receiver, StartReceiver, marked, sample
 
-from tools.host.testing import StartHost
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
+from handlers.work import Work
+from tools.host.testing import StartHost, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +52,19 @@ def test_what_was_received_before_the_app_died_is_worked_off_by_the_next(
         second.row(delivery_id)
         assert second.messages(delivery_id)
     second.row_of_drop("dropped meanwhile")
+
+
+def test_a_message_that_was_delivered_many_times_stays_the_apps_own(
+    start_host: StartHost, storage: str
+) -> None:
+    """The host would move it to the poison queue, where it would expire after seven days."""
+    sent = delivery(sample("CreateQuote"))
+    with QueueServiceClient.from_connection_string(storage) as service:
+        inbox = service.create_queue(INBOX_QUEUE)
+        inbox.send_message(Work.of(sent).encode().decode(), time_to_live=-1)
+        for _ in range(10):
+            wait_until(lambda: list(inbox.receive_messages(visibility_timeout=1)))
+        row = Receiver(start_host(ROOT), storage).row(sent.id, "failing")
+        assert row["error"] == "CrashedError: The process ended while working on this."
+        wait_until(lambda: inbox.get_queue_properties().approximate_message_count == 1)
+        assert INBOX_POISON_QUEUE not in {queue.name for queue in service.list_queues()}
