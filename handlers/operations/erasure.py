@@ -130,7 +130,10 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
         await removal.forget(stores, row, but=person.subject)
         if row.erased or await write.erase(stores.tables, row, reason):
             break
-        row = await find(stores.tables, row.id)  # it was processed meanwhile
+        try:
+            row = await find(stores.tables, row.id)  # it was processed meanwhile
+        except UnknownDelivery:
+            break  # or removed by retention
     if person.subject is not None:
         named = row.model_copy(update={"subjects": (person.subject,)})
         await removal.forget(stores, named)

@@ -100,7 +100,7 @@ async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
     waiting = found.waiting + found.poison
     if unknown and waiting:
         raise NotPossible(
-            f"{waiting:,} messages wait, and what has no row may be theirs. Repair once the inbox is empty."
+            f"Messages wait ({waiting:,}), and what has no row may be theirs. Repair once the inbox is empty."
         )
     for place in unknown:
         await adopt(app, place)

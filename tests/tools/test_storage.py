@@ -6,10 +6,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueClient
 
+from handlers.ids import new_id
+from handlers.paths import raw_path
+from handlers.stores import INBOX_QUEUE
 from tools.host.testing import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +54,9 @@ def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: 
     file = tmp_path / "local.settings.json"
     file.write_text(json.dumps({"Values": {"AzureWebJobsStorage": storage}}))
     done = dev("erase", "--subject", "contact/77", "--json", folder=tmp_path)
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"erased": False, "ids": []}), done.stderr
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"erased": False, "ids": [], "unsearched": 0}), (
+        done.stderr
+    )
     assert f"Storage: account {storage.split(';')[1].partition('=')[2]}" in done.stderr
     file.write_text("{")
     for command in ("verify", "watch"):
@@ -93,3 +101,21 @@ def test_the_local_storage_is_the_one_of_the_storage_port() -> None:
         assert done.returncode == 3, done.stdout + done.stderr
         assert f"at http://127.0.0.1:{port}/" in done.stdout
         assert "--storage-port" in done.stdout
+
+
+def test_erase_and_repair_say_what_waits_in_the_inbox(storage: str) -> None:
+    """What waits could not be searched, and may be what looks lost."""
+    with QueueClient.from_connection_string(storage, INBOX_QUEUE) as inbox:
+        inbox.create_queue()
+        inbox.send_message("printiq/1")
+    settings = {"AzureWebJobsStorage": storage, "COLUMNS": "200"}
+    done = dev("erase", "--subject", "contact/77", settings=settings)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "In the inbox: 1 message, which could not be searched" in done.stdout
+    with BlobServiceClient.from_connection_string(storage) as blobs:
+        blobs.create_container("archive")
+        name = raw_path("CreateQuote", new_id(datetime.now(UTC)), "json")
+        blobs.get_blob_client("archive", name).upload_blob(b"{}")
+    done = dev("verify", "--repair", settings=settings)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Nothing was repaired: Messages wait (1)" in done.stdout
