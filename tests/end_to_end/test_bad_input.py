@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from lxml import etree
 from receiver import CORPUS, Json, Receiver, marked, sample
 
 from tools.host.testing import wait_until
@@ -35,7 +36,23 @@ def _bad() -> Iterator[Bad]:
 ALL = {bad.name: bad for bad in _bad()}
 
 
-@pytest.mark.parametrize("name", ALL)
+SOAP = {name for name, bad in ALL.items() if b"Envelope" in bad.body}
+
+
+@pytest.mark.parametrize("name", sorted(SOAP))
+def test_a_bad_soap_request_is_answered_with_a_fault_and_kept(receiver: Receiver, name: str) -> None:
+    bad = ALL[name]
+    response = receiver.post(bad.event, bad.body)
+    assert (response.status_code, response.headers["content-type"]) == (500, "text/xml; charset=utf-8")
+    fault = etree.fromstring(response.content)
+    problem = {etree.QName(each).localname: each.text for each in fault.findall(".//{*}problem/*")}
+    assert problem["status"] == str(bad.status)
+    assert bad.says.lower() in (fault.findtext(".//faultstring") or "").lower()
+    row = receiver.row(problem["id"] or "", "quarantined")
+    assert (row["error"], receiver.blob(row["raw"])) == (problem["detail"], bad.body)
+
+
+@pytest.mark.parametrize("name", sorted(ALL.keys() - SOAP))
 def test_bad_input_is_answered_with_a_problem_document_and_kept(receiver: Receiver, name: str) -> None:
     bad = ALL[name]
     response = receiver.post(bad.event, bad.body)
