@@ -13,6 +13,7 @@ import azure.functions as func
 from azure.functions import BlobSource
 
 from handlers.app import App
+from handlers.channels.blob_reference import BlobReference
 from handlers.http.routes import ROUTES
 from handlers.http.routing import Route, respond
 from handlers.later import later
@@ -84,8 +85,8 @@ for _route in ROUTES:
     connection="HOT_FOLDER",
     source=BlobSource(settings().hot_folder_source),
 )
-async def hot_folder(blob: func.InputStream) -> None:
-    await drops.take((blob.name or "").removeprefix("hot-folder/"), services())
+async def hot_folder(blob: BlobReference) -> None:
+    await drops.take(blob.name, services())
 
 
 @app.function_name("sweep_hot_folder")
