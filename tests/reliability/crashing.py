@@ -27,7 +27,7 @@ _CRASHED = 77
 
 
 class Crash(NamedTuple):
-    """Say at which storage call, counted from 0, and when."""
+    """The storage call, counted from 0, before or after which the process ends."""
 
     call: int
     moment: Moment

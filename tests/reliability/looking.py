@@ -1,4 +1,4 @@
-"""What lies in a storage account, in a form that two runs can be compared by."""
+"""What a storage account holds, in a form in which two runs can be compared."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ _VOLATILE = {"processedAt", "steps", "attempts", "dismissedAt", "erased", "erase
 
 
 class Seen(NamedTuple):
-    """Hold rows by table and keys, blobs by container and name, and result messages by queue."""
+    """Rows by table and keys, blobs by container and name, and result messages by queue."""
 
     rows: dict[str, dict[str, Any]]
     blobs: dict[str, bytes]

@@ -54,7 +54,7 @@ _MOST_WAITING = 300
 
 @dataclass(frozen=True)
 class Sent:
-    """Be one event of the sender's; its `mark` is its subject's key, and so found again everywhere."""
+    """One event of the sender's; its `mark` is its subject's key, and so found again everywhere."""
 
     event: str
     mark: str
@@ -65,7 +65,7 @@ class Sent:
 
 @dataclass
 class Journal:
-    """Hold what was confirmed to the sender: ids by webhook, files by hot folder."""
+    """What was confirmed to the sender: ids by webhook, files by hot folder."""
 
     webhooks: dict[str, Sent] = field(default_factory=dict)
     drops: list[Sent] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Journal:
 
 @dataclass
 class Consumed:
-    """Hold what a consumer found: by subject the CloudEvents ids, each with whether it was marked."""
+    """What a consumer found: the CloudEvents ids by subject, and whether each was marked."""
 
     by_mark: dict[str, dict[str, bool]] = field(default_factory=lambda: defaultdict(dict))
     channels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -85,7 +85,7 @@ class Consumed:
 
 
 class Soak:
-    """Run one soak; harm is done after so many events, at least and at most."""
+    """One soak; harm is done after a number of events between the two bounds."""
 
     def __init__(
         self, count: int, seed: int, folder: Path, console: Console, *, harm: tuple[int, int] = (40, 160)
@@ -341,9 +341,7 @@ class Soak:
         found = await reconcile.reconcile(self.app)
         unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
         if unknown:
-            self._say(
-                f"{len(unknown)} large bodies came whole, though their sender was not told: handing them on"
-            )
+            self._say(f"{len(unknown)} large bodies arrived whole, but unconfirmed: handing them on")
             await reconcile.repair(self.app, found)
             await self._settle()
             found = await reconcile.reconcile(self.app)

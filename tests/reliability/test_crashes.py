@@ -244,7 +244,7 @@ def test_what_is_sent_again_after_a_crash_arrives_and_the_account_can_be_balance
         seen = run(outcome, settings)
         assert any(again.id in row for row in map(str, seen.rows.values()))
         for finding in run(reconcile.reconcile, settings).findings:
-            # a large body whose sender was not told: its bytes are kept, and can still be handed on
+            # a large body that was not confirmed: its bytes are kept, and can still be handed on
             assert finding.unknown is not None
             run(adopting(finding.unknown), settings)
         run(outcome, settings)

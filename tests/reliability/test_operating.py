@@ -1,4 +1,4 @@
-"""What operators do: check the account, replay, keep no longer than they may, erase a person."""
+"""What operators do: reconcile, replay, keep nothing too long, erase a person."""
 
 import contextlib
 import json
@@ -49,10 +49,10 @@ async def findings(bench: Bench) -> list[tuple[str, str]]:
     return [(finding.id, finding.what) for finding in (await reconcile.reconcile(bench.app)).findings]
 
 
-# the account
+# reconciliation
 
 
-async def test_an_account_of_good_and_bad_deliveries_is_balanced(bench: Bench) -> None:
+async def test_good_and_bad_deliveries_add_up(bench: Bench) -> None:
     await arrived(bench, quote("Q1"), BROKEN, quote("Q2"))
     checked = await reconcile.reconcile(bench.app)
     assert checked.balanced
@@ -65,7 +65,7 @@ async def test_messages_that_wait_are_counted(bench: Bench) -> None:
     assert (await reconcile.reconcile(bench.app)).waiting == 1
 
 
-async def test_one_that_is_to_be_tried_again_adds_up_while_its_message_waits(bench: Bench) -> None:
+async def test_a_delivery_that_is_retried_adds_up_while_its_message_waits(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     await receive(sent, bench.app)
     await bench.work_off(bench.start(without(bench.storage, "Blob")))
@@ -425,12 +425,12 @@ async def test_a_person_is_found_by_a_text_in_any_body(bench: Bench, encoding: s
 
 
 @pytest.mark.parametrize("text", ["", " ", "ab", " ab "])
-def test_nobody_is_told_by_a_text_that_is_in_everything(text: str) -> None:
+def test_a_text_that_is_in_everything_names_nobody(text: str) -> None:
     with pytest.raises(ValueError, match="at least 3 characters"):
         Person(text=text)
 
 
-def test_nobody_is_told_by_nothing() -> None:
+def test_a_person_has_to_be_named() -> None:
     with pytest.raises(ValueError, match="Name the person"):
         Person()
     with pytest.raises(ValueError, match="needs its key"):

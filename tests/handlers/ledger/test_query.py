@@ -19,14 +19,14 @@ NOW = datetime.now(UTC)
 
 
 def run(storage: str, story: Callable[[Tables], Awaitable[None]]) -> None:
-    async def told() -> None:
+    async def running() -> None:
         stores = Stores.connect(Settings(AzureWebJobsStorage=storage, HOT_FOLDER=storage))
         try:
             await story(stores.tables)
         finally:
             await stores.close()
 
-    asyncio.run(told())
+    asyncio.run(running())
 
 
 async def ledgered(tables: Tables, ago: timedelta, **columns: str) -> str:
@@ -185,7 +185,7 @@ def test_an_unknown_id_may_still_be_waiting(storage: str) -> None:
     "text",
     ["", "J29328-01", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
 )
-def test_what_can_be_no_id_is_said_to_be_none(storage: str, text: str) -> None:
+def test_what_cannot_be_an_id_is_reported_as_such(storage: str, text: str) -> None:
     async def story(tables: Tables) -> None:
         with pytest.raises(UnknownDelivery, match="is not a delivery's id"):
             await query.find(tables, text)

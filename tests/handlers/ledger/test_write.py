@@ -1,4 +1,4 @@
-"""The account is the same however often it is written, and never loses what stands in it."""
+"""The ledger is the same however often an outcome is written, and loses nothing."""
 
 import asyncio
 import json
@@ -25,15 +25,15 @@ async def _record(
 SENT = Outcome(status=Status.SENT, queues=("printiq-events",))
 
 
-async def test_a_row_tells_what_came_of_a_delivery(bench: Bench) -> None:
+async def test_a_row_has_the_outcome_of_a_delivery(bench: Bench) -> None:
     sent = delivery(quote("Q1"), content_type="text/plain")
     await _record(bench, sent, SENT, parse(sent))
     row = await bench.row(sent.id)
     assert row["PartitionKey"] == f"{sent.received_at:%Y-%m-%d}"
-    told = {
+    written = {
         name: row[name] for name in ("id", "event", "kind", "key", "subject", "status", "channel", "size")
     }
-    assert told == {
+    assert written == {
         "id": sent.id,
         "event": "CreateQuote",
         "kind": "quote",
@@ -66,7 +66,7 @@ async def test_a_day_lists_its_deliveries_newest_first(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.FAILED])
-async def test_what_waits_for_a_decision_stands_open_too(bench: Bench, status: Status) -> None:
+async def test_what_waits_for_a_decision_is_open_too(bench: Bench, status: Status) -> None:
     sent = delivery(b"x")
     await _record(bench, sent, Outcome(status=status, error="why"))
     assert await bench.is_open(sent.id)
@@ -80,7 +80,7 @@ async def test_what_waits_for_nobody_is_not_open(bench: Bench, status: Status) -
     assert not await bench.is_open(sent.id)
 
 
-async def test_a_delivery_stands_in_the_timeline_of_each_of_its_subjects(bench: Bench) -> None:
+async def test_a_delivery_is_in_the_timeline_of_each_of_its_subjects(bench: Bench) -> None:
     body = json.dumps({"QuoteNo": "Q1", "Products": [{"JobNo": "J1-01"}, {"JobNo": "J1-02"}]}).encode()
     sent = delivery(body, "CreateJob")
     event = parse(sent)

@@ -1,4 +1,4 @@
-"""The heartbeat tells the state of the queues and events, and brings back what crashed, from real queues."""
+"""Maintenance logs the state of the queues and events, and recovers what crashed, on real queues."""
 
 import base64
 import json
@@ -28,11 +28,11 @@ ROOT = Path(__file__).parents[3]
 NOW = datetime.now(UTC)
 _MS = timedelta(milliseconds=1)
 
-type Told = Callable[[str], list[dict[str, Any]]]
+type Logged = Callable[[str], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Told:
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
     """Return a function that reads the lines that were written under a name."""
     caplog.set_level(logging.INFO, "printiq")
 
@@ -54,18 +54,20 @@ async def come(bench: Bench, event: str = "CreateQuote", *, at: datetime = NOW, 
     return sent.id
 
 
-async def test_an_app_with_nothing_to_do_tells_that_it_lives(bench: Bench, told: Told) -> None:
+async def test_an_idle_app_logs_that_it_runs(bench: Bench, logged: Logged) -> None:
     await maintain(bench.app)
-    assert told("printiq.heartbeat") == [{}]
-    assert told("printiq.event") == []
+    assert logged("printiq.heartbeat") == [{}]
+    assert logged("printiq.event") == []
 
 
-async def test_the_queues_of_both_accounts_are_told_with_depth_and_age(bench: Bench, told: Told) -> None:
+async def test_the_queues_of_both_accounts_are_logged_with_depth_and_age(
+    bench: Bench, logged: Logged
+) -> None:
     await come(bench)
     await receive(delivery(quote("Q2")), bench.app)
     await bench.app.stores.drop_queues.send(DROPS_POISON_QUEUE, b"{}")
     await maintain(bench.app)
-    lines = told("printiq.queue")
+    lines = logged("printiq.queue")
     assert {line["queue"]: (line["role"], line["depth"]) for line in lines} == {
         INBOX_QUEUE: ("inbox", 1),
         INBOX_POISON_QUEUE: ("poison", 0),
@@ -76,37 +78,37 @@ async def test_the_queues_of_both_accounts_are_told_with_depth_and_age(bench: Be
 
 
 async def test_notifications_that_the_blob_trigger_does_not_handle_are_reported(
-    bench: Bench, told: Told
+    bench: Bench, logged: Logged
 ) -> None:
     queue = f"{NOTIFICATION_QUEUES}func-printiq-host"
     await bench.app.stores.queues.send(queue, b"{}")
     await maintain(bench.app)
-    (line,) = [line for line in told("printiq.queue") if line["role"] == "notifications"]
+    (line,) = [line for line in logged("printiq.queue") if line["role"] == "notifications"]
     assert (line["queue"], line["depth"]) == (queue, 1)
 
 
-async def test_wrong_subscriptions_leave_the_inbox_that_fills_up_told(bench: Bench, told: Told) -> None:
+async def test_wrong_subscriptions_leave_the_inbox_that_fills_up_logged(bench: Bench, logged: Logged) -> None:
     app = bench.start(SUBSCRIPTIONS="nonsense = [")
     await receive(delivery(quote("Q1")), app)
     await maintain(app)
-    assert {line["queue"]: line["depth"] for line in told("printiq.queue")}[INBOX_QUEUE] == 1
+    assert {line["queue"]: line["depth"] for line in logged("printiq.queue")}[INBOX_QUEUE] == 1
 
 
-async def test_the_age_of_a_queue_is_that_of_its_oldest_message(bench: Bench, told: Told) -> None:
+async def test_the_age_of_a_queue_is_that_of_its_oldest_message(bench: Bench, logged: Logged) -> None:
     await come(bench, number="Q1")
     await maintain(bench.app)
     waited = (datetime.now(UTC) - NOW).total_seconds()
-    (line,) = [line for line in told("printiq.queue") if line["queue"] == "printiq-events"]
+    (line,) = [line for line in logged("printiq.queue") if line["queue"] == "printiq-events"]
     assert 0 <= line["oldestSeconds"] <= waited + 1
 
 
-async def test_the_silence_of_an_event_counts_from_its_latest_delivery(bench: Bench, told: Told) -> None:
+async def test_the_silence_of_an_event_counts_from_its_latest_delivery(bench: Bench, logged: Logged) -> None:
     now = datetime.now(UTC)
     await come(bench, "CreateQuote", at=now - timedelta(hours=30), number="Q1")
     await come(bench, "CreateQuote", at=now - timedelta(hours=5), number="Q2")
     await come(bench, "AcceptQuote", at=now - timedelta(hours=50), number="Q2")
     await maintain(bench.app)
-    silent = {line["event"]: line["silentHours"] for line in told("printiq.event")}
+    silent = {line["event"]: line["silentHours"] for line in logged("printiq.event")}
     assert silent == {"CreateQuote": pytest.approx(5, abs=0.1), "AcceptQuote": pytest.approx(50, abs=0.1)}
 
 
@@ -160,11 +162,11 @@ async def test_what_lies_in_the_poison_queue_returns_to_the_inbox(bench: Bench) 
 
 
 @pytest.mark.parametrize("service", ["Table", "Queue", "Blob"])
-async def test_a_heart_beats_on_where_a_part_of_storage_does_not_answer(
-    bench: Bench, told: Told, service: str
+async def test_the_heartbeat_goes_on_while_a_part_of_storage_does_not_answer(
+    bench: Bench, logged: Logged, service: str
 ) -> None:
     await maintain(bench.start(without(bench.storage, service)))
-    assert told("printiq.heartbeat") == [{}]
+    assert logged("printiq.heartbeat") == [{}]
 
 
 def notice(name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Whatever storage answers, and however slowly, is a result or one of our errors, in bounded time."""
+"""Whatever storage answers, however slowly, becomes a result or one of our errors in bounded time."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Storage's answers that Azurite never gives are faults that heal, not answers."""
+"""Responses of storage that Azurite never gives are faults that heal."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,7 +38,7 @@ class BeingDeleted(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_PATCH = do_GET = _answer  # noqa: N815 - the library's names
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every text makes a key that tables take, another one for each text, and readable where it can be."""
+"""Every text makes a valid key, unique to it, and readable where possible."""
 
 from urllib.parse import unquote
 
