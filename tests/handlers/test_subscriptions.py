@@ -46,9 +46,9 @@ def test_an_event_may_go_to_several_queues_or_to_none() -> None:
     ("text", "said"),
     [
         ("[queues", "not valid TOML"),
-        ("", "`queues`: Field required"),
+        ("", "`queues` is missing."),
         ("[queue.one]\nevents = ['*']", "queue"),
-        ("[queues.one]", "`queues.one.events`: Field required"),
+        ("[queues.one]", "`queues.one.events` is missing."),
         ("[queues.one]\nevents = 'CreateQuote'", "queues.one.events"),
         ("[queues.one]\nevents = ['CreateQote']", "'CreateQote' matches none of printIQ's events"),
         ("[queues.one]\nevents = ['*']\nencoding = 'utf-8'", "queues.one.encoding"),
