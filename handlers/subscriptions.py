@@ -1,6 +1,7 @@
 """Subscriptions: the result queues, and the events that each of them gets."""
 
 import tomllib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -39,6 +40,7 @@ class Subscription(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     events: tuple[str, ...]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
     encoding: Literal["base64", "none"] = "base64"
     duplicates: Literal["send", "drop"] = "send"
 
@@ -79,6 +81,13 @@ class Subscriptions:
             raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}") from error
         except ValidationError as error:
             raise SubscriptionsError(f"The subscriptions are wrong: {in_words(error)}") from error
+
+    def titles(self, queues: Iterable[str]) -> list[str]:
+        """Return what people call these queues: a subscription's title, else the queue's name."""
+        return [
+            subscription.title if (subscription := self.queues.get(name)) and subscription.title else name
+            for name in queues
+        ]
 
     def of(self, event: EventType) -> tuple[tuple[str, Subscription], ...]:
         return self._by_event[event]

@@ -7,14 +7,14 @@ holds, opens nothing here. Each person and each program gets a named *host key* 
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from events import Delivery, EventError, Kind, Subject, timestamp
 from handlers import paths
 from handlers.app import App
-from handlers.errors import Missing, NotFound, NotPossible, UnknownDelivery
+from handlers.errors import Missing, NotFound, NotPossible, SubscriptionsError, UnknownDelivery
 from handlers.http import schemas
 from handlers.http.reading import from_body, from_query
 from handlers.ids import time_of
@@ -35,7 +35,8 @@ async def deliveries(params: Mapping[str, str], app: App) -> Response:
     """Return a page of the ledger."""
     asked = from_query(schemas.DeliveryQuery, params)
     found = await query.page(app.stores.tables, asked.filter(), size=asked.limit, cursor=asked.cursor)
-    items = [schemas.DeliveryItem.of(row) for row in found.rows]
+    titles = _titles(app)
+    items = [schemas.DeliveryItem.of(row, sent_to=titles(row.queues)) for row in found.rows]
     return document(200, schemas.DeliveryPage(deliveries=items, cursor=found.cursor).showing(asked.fields))
 
 
@@ -68,7 +69,8 @@ def _may_be_waiting(delivery_id: str) -> bool:
 
 
 async def _details(row: DeliveryRow, app: App) -> Response:
-    detail = schemas.DeliveryDetail.of(row)
+    titles = _titles(app)
+    detail = schemas.DeliveryDetail.of(row, sent_to=titles(row.queues))
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
     return document(200, detail.document())
@@ -117,11 +119,12 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
             "them. Refused or waiting deliveries are not found by their key: "
             "GET /api/deliveries?open=true lists the refused ones."
         )
+    titles = _titles(app)
     timeline = schemas.Timeline(
         kind=about.kind,
         key=about.key,
         latest=schemas.Record.of(latest) if latest is not None else None,
-        deliveries=[schemas.DeliverySummary.of(row) for row in found.rows],
+        deliveries=[schemas.DeliverySummary.of(row, sent_to=titles(row.queues)) for row in found.rows],
         cursor=found.cursor,
     )
     return document(200, timeline.document())
@@ -238,6 +241,14 @@ async def dismiss(delivery_id: str, body: bytes, app: App) -> Response:
     asked = from_body(schemas.DismissRequest, body)
     await replay.dismiss(delivery_id, asked.reason, app, by=asked.by)
     return await _details(await query.find(app.stores.tables, delivery_id), app)
+
+
+def _titles(app: App) -> Callable[[Iterable[str]], list[str]]:
+    """Return what gives queues their titles; wrong subscriptions leave them their names."""
+    try:
+        return app.subscriptions.titles
+    except SubscriptionsError:
+        return list
 
 
 async def _refused_for(row: DeliveryRow, app: App) -> list[schemas.ProblemItem]:

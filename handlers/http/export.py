@@ -20,9 +20,9 @@ from handlers.responses import Response, attachment
 type Format = Literal["csv", "ndjson", "zip"]
 
 _COLUMNS = (
-    "id", "receivedAt", "event", "kind", "subject", "status", "channel", "error", "queues", "size",
-    "attempts", "processedAt", "duplicateOf", "replayOf", "replayedBy", "dismissed", "dismissedAt",
-    "decidedBy",
+    "id", "receivedAt", "event", "kind", "subject", "customer", "reference", "status", "channel",
+    "error", "queues", "size", "attempts", "processedAt", "duplicateOf", "replayOf", "replayedBy",
+    "dismissed", "dismissedAt", "decidedBy",
 )  # fmt: skip
 _MEDIA_TYPES: Mapping[Format, str] = {
     "csv": "text/csv; charset=utf-8",

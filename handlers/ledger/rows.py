@@ -25,7 +25,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import ValidationError as InvalidError
 from pydantic.alias_generators import to_camel
 
-from events import Channel, Event, Kind, Payload, Problem, Subject, timestamp
+from events import Channel, Event, Facts, Kind, Payload, Problem, Subject, timestamp
 from handlers.ids import new_id, newest_first, time_of
 from handlers.paths import folder
 from handlers.problems import in_words
@@ -42,6 +42,7 @@ MAX_TEXT = 32_000
 _CHUNK = 15_000  # characters, which are at most two units of UTF-16 each
 _CHUNKS = 20
 _MAX_IDS = 800
+_MAX_LABEL = 200
 
 
 class Status(StrEnum):
@@ -88,6 +89,11 @@ def shortened(text: str) -> str:
     """Return as much of a text as a column holds."""
     encoded = text.encode("utf-8", "replace")
     return text if len(encoded) <= MAX_TEXT else encoded[:MAX_TEXT].decode(errors="ignore") + "…"
+
+
+def _label(text: str | None) -> str | None:
+    """Return what a list shows of a text."""
+    return text and text[:_MAX_LABEL]
 
 
 def _from_json(value: object) -> object:
@@ -162,6 +168,8 @@ class DeliveryRow(_LedgerRow):
     kind: Kind | None = None
     key: str | None = None
     subject: str | None = None
+    customer: str | None = None
+    reference: str | None = None
     status: Status
     channel: Channel
     received_at: str
@@ -198,6 +206,7 @@ class DeliveryRow(_LedgerRow):
         """Return the row of a delivery with this outcome."""
         subject = event.subject if event else None
         subjects = event.subjects if event else ()
+        facts = event.facts if event else Facts()
         named = _as_many_as_fit(subjects)
         warnings = list(event.warnings) if event else []
         if len(named) < len(subjects):
@@ -209,6 +218,8 @@ class DeliveryRow(_LedgerRow):
             kind=subject.kind if subject else None,
             key=table_key(subject.key) if subject else None,
             subject=shortened(subject.key) if subject else None,
+            customer=_label(facts.customer_name or facts.customer),
+            reference=_label(facts.reference),
             status=outcome.status,
             channel=work.channel,
             received_at=timestamp(work.received_at),
@@ -308,6 +319,9 @@ class TimelineRow(_LedgerRow):
     kind: Kind
     subject: str
     primary: bool
+    customer: str | None = None
+    reference: str | None = None
+    queues: _Json[tuple[str, ...]] = ()
     status: Status
     channel: Channel
     received_at: str
@@ -324,6 +338,9 @@ class TimelineRow(_LedgerRow):
             kind=row.subjects[0].kind,
             subject=shortened(row.subjects[0].key),
             primary=subject == row.subjects[0],
+            customer=row.customer,
+            reference=row.reference,
+            queues=row.queues,
             status=row.status,
             channel=row.channel,
             received_at=row.received_at,

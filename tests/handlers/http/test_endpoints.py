@@ -209,6 +209,26 @@ def test_a_customers_history_names_the_subject_of_each_delivery(storage: str) ->
     run_story(storage, story)
 
 
+def test_a_list_names_the_customer_the_reference_and_who_got_it(storage: str) -> None:
+    async def story(app: App) -> None:
+        await deliver(app, "ExportInvoice", sample("ExportInvoice"))
+        (found,) = (await members(endpoints.deliveries(NOTHING, app)))["deliveries"]
+        (same,) = (await members(endpoints.subject("customer", "KOWSEED", NOTHING, app)))["deliveries"]
+        for each in (found, same):
+            assert each["customer"] == "Kōwhai Seed Company Limited"
+            assert each["reference"] == "KS-20881"
+            assert each["sentTo"] == ["Accounting", "printiq-other"]
+
+    subscriptions = """
+        [queues.printiq-invoices]
+        title = "Accounting"
+        events = ["ExportInvoice"]
+        [queues.printiq-other]
+        events = ["*"]
+    """
+    run_story(storage, story, SUBSCRIPTIONS=subscriptions)
+
+
 async def test_an_outcome_can_be_waited_for(bench: Bench) -> None:
     app = bench.app
     refused = await deliver(app, "CreateQoute", sample("CreateQuote"))
