@@ -11,7 +11,7 @@ _COUNTED_FROM = 1024 * 1024
 
 
 class Memory:
-    """The bytes of large bodies that are held; whoever wants more than are left waits."""
+    """The bytes of large bodies that are held; a body that needs more than are free waits."""
 
     def __init__(self) -> None:
         self._held = 0

@@ -25,7 +25,7 @@ class Seen(NamedTuple):
         """The rows of the table `deliveries`."""
         return [row for place, row in self.rows.items() if place.startswith(f"{TableName.DELIVERIES}:")]
 
-    def without_repeats(self) -> "Seen":
+    def without_duplicates(self) -> "Seen":
         """Leave out a message that is there already: the same one, to the letter."""
         once = {
             queue: [message for number, message in enumerate(messages) if message not in messages[:number]]

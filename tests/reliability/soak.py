@@ -246,7 +246,7 @@ class Soak:
     def _note(self, event: dict[str, str]) -> None:
         self.consumed.messages += 1
         ids = self.consumed.by_mark[event["subject"]]
-        # marked, unless some message of this id was not: a repeat can be freed from its mark
+        # marked, unless some message of this id was not: a duplicate can be freed from its mark
         ids[event["id"]] = ids.get(event["id"], True) and "duplicateof" in event
         self.consumed.channels[event["subject"]].add(event["channel"])
 
@@ -318,7 +318,7 @@ class Soak:
     # what came of it
 
     async def _settle(self) -> None:
-        """Wait until nothing waits: no file, no message, not even one that was put back for later."""
+        """Wait until nothing waits: no file, no message, not even one that was requeued for later."""
         consuming = asyncio.create_task(self._consume())
         deadline = monotonic() + _SETTLING_SECONDS
         quiet = 0
@@ -365,7 +365,7 @@ class Soak:
             heads = [delivery_id for delivery_id, marked in ids.items() if not marked]
             if len(heads) != 1:
                 self.problems.append(
-                    f"{mark}: {len(heads)} of {len(ids)} deliveries are not marked as repeats"
+                    f"{mark}: {len(heads)} of {len(ids)} deliveries are not marked as duplicates"
                 )
         self._show(found)
 

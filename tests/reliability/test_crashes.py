@@ -71,7 +71,7 @@ def run[T](step: Callable[[App], Awaitable[T]], settings: Settings) -> T:
 async def outcome(app: App) -> Seen:
     """Work off what waits, and look at what lies there."""
     await work_off(app)
-    return (await look(app)).without_repeats()
+    return (await look(app)).without_duplicates()
 
 
 def named_alike(seen: Seen, ids: Iterable[str]) -> str:
@@ -158,16 +158,16 @@ def test_a_failed_try_and_giving_up_have_one_outcome_wherever_they_end(new_setti
     sent = delivery("CreateQuote", "typical.json")
     gone = BlobRef(ContainerName.ARCHIVE, raw_path("CreateQuote", sent.id, "json"))
     work = Work.of(sent, blob=gone)
-    # four tries fail and are put back, the fifth gives up; the bytes stay gone, and the account says so
+    # four attempts fail and are requeued, the fifth gives up; the bytes stay gone, and `verify` reports it
     interrupted_everywhere(processing(work), new_settings, findings=1)
 
 
-def test_a_repeat_has_one_outcome_wherever_its_processing_ends(new_settings: NewSettings) -> None:
+def test_a_duplicate_has_one_outcome_wherever_its_processing_ends(new_settings: NewSettings) -> None:
     first, second = INVOICE, delivery("ExportInvoice", "typical.json", 2)
     interrupted_everywhere(processing(Work.of(second)), new_settings, after=processing(Work.of(first)))
 
 
-def test_a_late_delivery_frees_the_repeat_behind_it_wherever_its_processing_ends(
+def test_a_late_delivery_frees_the_duplicate_behind_it_wherever_its_processing_ends(
     new_settings: NewSettings,
 ) -> None:
     first, third = INVOICE, delivery("ExportInvoice", "typical.json", 3)
@@ -295,8 +295,8 @@ def test_a_dismissal_has_one_outcome_wherever_it_ends(new_settings: NewSettings)
 def test_retention_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
     async def some_of_each(app: App) -> None:
         await processing(Work.of(INVOICE))(app)
-        repeat = Work.of(delivery("ExportInvoice", "typical.json", 2))
-        await processing(repeat.model_copy(update={"settled": True}))(app)
+        duplicate = Work.of(delivery("ExportInvoice", "typical.json", 2))
+        await processing(duplicate.model_copy(update={"settled": True}))(app)
         await processing(Work.of(broken(b'{"QuoteNo": ')))(app)
 
     async def retaining(app: App) -> None:
