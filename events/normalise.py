@@ -99,8 +99,20 @@ def _listed(value: Json, part: type[Part] | None) -> _Listed:
         return _Listed([], {})
     if isinstance(value, Element):
         return _listed_element(value, part)
-    is_container = isinstance(value, dict) and _is_container(value, part)
-    return _Listed(list(value.values()) if is_container and isinstance(value, dict) else [value], {})
+    if isinstance(value, dict):
+        if _is_container(value, part):
+            return _Listed(list(value.values()), {})
+        if part is not None and not any(map(field_map(part).find, value)):
+            return _counted(value)
+    return _Listed([value], {})
+
+
+def _counted(value: dict[str, Json]) -> _Listed:
+    """Bring a container with scalars beside its items into form: `{"Count": 1, "Product": [{…}]}`."""
+    lists: list[Json] = [item for item in value.values() if isinstance(item, dict | list)]
+    if len(lists) != 1 or is_empty(lists[0]):
+        return _Listed([value], {})
+    return _Listed(lists, {name: item for name, item in value.items() if item is not lists[0]})
 
 
 def _listed_element(element: Element, part: type[Part] | None) -> _Listed:

@@ -70,7 +70,7 @@ def _outermost(document: Document, warnings: list[Problem]) -> _Layer:
     """Return the one object that the body is, also if as a text or in a list."""
     for _ in range(_MAX_WRAPPING):
         value, root = document.value, document.root
-        if isinstance(value, list):
+        while isinstance(value, list):
             value, root = _only(value, ()), None
         if isinstance(value, dict):
             return _Layer(root, value)

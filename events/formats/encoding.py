@@ -48,14 +48,14 @@ def charset_of(content_type: str | None) -> str | None:
     return charset if charset and charset.isascii() else None
 
 
-def _as_utf8(body: bytes, charset: str | None) -> bytes:
+def _as_utf8(body: bytes, charset: str | None, marks: int = 3) -> bytes:
     if body.isascii() and 0 not in body[:2]:
         return body
     for bom, encoding in _BOMS:
         if body.startswith(bom):
             rest = body[len(bom) :]
-            if encoding == "utf-8":
-                return _as_utf8(rest, charset) if rest.startswith(tuple(bom for bom, _ in _BOMS)) else rest
+            if marks and rest.startswith(tuple(mark for mark, _ in _BOMS)):
+                return _as_utf8(rest, charset, marks - 1)
             return _transcode(rest, encoding, charset)
     # The first character of UTF-16 without a BOM is ASCII: one of its two bytes is zero.
     if body[1:2] == b"\x00":

@@ -17,7 +17,7 @@ from events.formats.references import REF, resolved
 
 def without_hints(value: Json, limit: int) -> tuple[Json, tuple[Problem, ...]]:
     """Return the value without serializers' hints, references resolved, and what is odd about it."""
-    reader = _Reader(is_xml=_is_xml(value))
+    reader = _Reader(type_hints(_type_of_root(value)), is_xml=_is_xml(value))
     plain = reader.value(value, "", _PREFIXES).value
     if isinstance(value, dict) and not isinstance(
         plain, dict | list
@@ -26,6 +26,14 @@ def without_hints(value: Json, limit: int) -> tuple[Json, tuple[Problem, ...]]:
     if reader.targets or reader.has_references:
         return resolved(plain, reader.targets, limit)
     return plain, ()
+
+
+def _type_of_root(value: Json) -> str | None:
+    """Return the attribute `type` of the root element, which is the only member of XML made JSON."""
+    members = list(value.values()) if isinstance(value, dict) else []
+    root = members[0] if len(members) == 1 else value
+    given = root.get("@type") if isinstance(root, dict) else None
+    return given if isinstance(given, str) else None
 
 
 def _is_xml(value: Json) -> bool:
@@ -54,9 +62,9 @@ class _Read(NamedTuple):
 
 
 class _Reader:
-    def __init__(self, *, is_xml: bool) -> None:
+    def __init__(self, types: frozenset[str], *, is_xml: bool) -> None:
         self._is_xml = is_xml
-        self._types = type_hints(None)
+        self._types = types
         self.targets: dict[str, Json] = {}
         self.has_references = False
 
@@ -113,7 +121,7 @@ class _Reader:
         if namespace == JSON_NET:
             parts.is_item = parts.is_item or (name == "Array" and is_true)
         elif not namespace and name == "type" and text in self._types:
-            parts.is_array = True
+            parts.is_array = text == "array"
         elif namespace not in HINTS and name != "nil" and (namespace, name) != (XML, "space"):
             parts.attributes.setdefault(name, text)
 

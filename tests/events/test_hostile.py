@@ -327,6 +327,8 @@ def test_stray_zero_bytes_are_refused(body: bytes) -> None:
         (b"<HTML>", NotJsonOrXml),
         (b'{"a": "\xff"}', Malformed),
         (b"<a>\xff</a>", Malformed),
+        (b'\xef\xbb\xbf{"a": "\xff"}', Malformed),
+        (b"\xef\xbb\xbf<a>&#x1;\xf1</a>", Malformed),
     ],
 )
 def test_what_is_no_event_says_so(body: bytes, what: type[EventError]) -> None:
@@ -347,6 +349,8 @@ SLOW = {
     "quotes": b'{"a": ' + b'"' * MB,
     "backslashes": b'{"a": "' + b"\\" * MB,
     "blanks": b" " * MB + b"x",
+    "byte order marks": b"\xef\xbb\xbf" * (MB // 3) + b"{}",
+    "byte order marks of UTF-16": b"\xff\xfe" * (MB // 2) + b"{\x00",
     "blanks before a tag": b" " * MB + b"<",
     "lines": b"{" + b"\n" * MB + b"x",
     "digits": b"1" * MB + b"x",
