@@ -7,7 +7,7 @@ from events.facts import FactFields
 from events.fields import Many, One, Part, also, described
 from events.models.payload import Payload
 from events.models.quote import MiddlewareDetail
-from events.models.statuses import STATUS_IDS, STATUSES, status_of
+from events.models.statuses import STATUSES, production_status
 from events.subjects import Kind, Subject, key, likely, subject
 from events.values import DateOrDateTime, Integer, Number, Text
 
@@ -68,8 +68,8 @@ class AcceptanceDetails(Payload):
     DeliveryNotes: Text = None
     # "Create Job", then "Preflight", "Proof", …
     Workflow: Text = None
-    Status: Text = also(*STATUSES)
-    StatusID: Integer = also(*STATUS_IDS)
+    Status: Text = None
+    StatusID: Integer = None
     Products: Many[AcceptanceProduct] = ()
     AcceptanceProductDeliveryDetails: Many[ProductDelivery] = ()
     AcceptanceItemDeliveryDetails: Many[ItemDelivery] = ()
@@ -77,7 +77,7 @@ class AcceptanceDetails(Payload):
     @property
     @override
     def status(self) -> str | None:
-        return status_of(self.Status, self.StatusID)
+        return self.Status or likely(self, *STATUSES) or production_status(self.StatusID)
 
     def subjects(self) -> Iterator[Subject]:
         """Yield the job where there is exactly one, else the sales order, else the quote; then all others."""

@@ -35,14 +35,14 @@ class PurchaseOrder(Payload):
     )
 
     PONumber: Text = also("PONum")
-    Status: Text = also(*PURCHASE_ORDER_STATUSES)
+    Status: Text = None
     POKey: Integer = None
     POPKey: Integer = None
 
     @property
     @override
     def status(self) -> str | None:
-        return self.Status
+        return self.Status or likely(self, *PURCHASE_ORDER_STATUSES)
 
     def subjects(self) -> Iterator[Subject]:
         yield from subject(Kind.PURCHASE_ORDER, key(self.PONumber, likely(self, *_NUMBERS), POKey=self.POKey))
@@ -58,7 +58,7 @@ class InventoryPurchaseOrder(Payload):
     )
 
     PONumber: Text = also("PONum")
-    Status: Text = also(*PURCHASE_ORDER_STATUSES)
+    Status: Text = None
     IPOKey: Integer = None
     IPOLKey: Integer = None
     INVRelatedIPOKey: Integer = None
@@ -66,7 +66,7 @@ class InventoryPurchaseOrder(Payload):
     @property
     @override
     def status(self) -> str | None:
-        return self.Status
+        return self.Status or likely(self, *PURCHASE_ORDER_STATUSES)
 
     def subjects(self) -> Iterator[Subject]:
         yield from subject(

@@ -15,7 +15,6 @@ STATUSES = (
     "NewStatus",
     "CurrentStatus",
 )
-STATUS_IDS = ("StatusKey", "JobStatusID", "ProductionStatusID", "NewStatusID")
 PURCHASE_ORDER_STATUSES = ("POStatus", "IPOStatus", "OPOStatus", "PurchaseOrderStatus", *STATUSES)
 
 # Production statuses by id, from printIQ's documentation of its status update.
@@ -36,6 +35,6 @@ _PRODUCTION = {
 }
 
 
-def status_of(name: str | None, identity: int | None) -> str | None:
-    """Return a status by its name, else by printIQ's name of its id."""
-    return name or (None if identity is None else _PRODUCTION.get(identity))
+def production_status(identity: int | None) -> str | None:
+    """Return printIQ's name of a production status, None for an unknown id."""
+    return None if identity is None else _PRODUCTION.get(identity)
