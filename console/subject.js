@@ -56,7 +56,7 @@ function head({ latest: record, deliveries: [newest] }) {
     "dl",
     { class: "card head" },
     fact("Status", record?.status),
-    fact("Customer", record?.customer),
+    fact("Customer", record?.customerName ? [record.customerName, record.customer && ` (${record.customer})`] : record?.customer),
     fact("Reference", record?.reference),
     fact("Total", record?.total && `${record.total} ${record.currency ?? ""}`),
     fact("Date", record?.date),

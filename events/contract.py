@@ -65,6 +65,24 @@ def message_schema(event: EventType, address: str) -> Schema:
     }
 
 
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+# Extension attributes for consumers that do not know the object; one without a value is absent.
+_FACTS: Schema = {
+    "status": {"type": "string", "description": "The subject's status, as printIQ names it."},
+    "customer": {"type": "string", "description": "The customer's code."},
+    "customername": {"type": "string", "description": "The customer's name."},
+    "reference": {"type": "string", "description": "The customer's own reference."},
+    "total": {
+        "type": "string",
+        "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+        "description": "The amount of the whole, with or without tax as printIQ gives it.",
+    },
+    "currency": {"type": "string", "description": "The currency of `total`."},
+    "date": {"type": "string", "pattern": _DAY, "description": "The calendar day as printIQ wrote it."},
+    "due": {"type": "string", "pattern": _DAY, "description": "The calendar day as printIQ wrote it."},
+}
+
+
 def envelope_schema(address: str) -> Schema:
     """Return the JSON Schema of any message, whatever its event, as served at `address`."""
     return {
@@ -119,6 +137,7 @@ def envelope_schema(address: str) -> Schema:
                 "type": "string",
                 "description": "This delivery's id; a replay has its own. Drop one that you know.",
             },
+            **_FACTS,
             "duplicateof": {
                 "type": "string",
                 "description": "The delivery with the same content that came shortly before.",

@@ -90,6 +90,11 @@ class Envelope:
     data_ref: str | None = None
 
 
+def _attributes(facts: Facts) -> dict[str, str | None]:
+    """Return the facts as extension attributes, whose names take no separators."""
+    return {name.replace("_", ""): fact for name, fact in facts._asdict().items()}
+
+
 def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
     """Write a CloudEvents 1.0 structured JSON message; with `data_ref` the data is left out (claim check)."""
     attributes = {
@@ -105,6 +110,7 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "kind": event.subject.kind if event.subject else event.type.kind,
         "object": event.payload.OBJECT,
         "delivery": event.delivery.id,
+        **_attributes(event.facts),
         "duplicateof": envelope.duplicate_of,
         "replayof": envelope.replay_of,
         "dataref": envelope.data_ref,

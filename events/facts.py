@@ -1,10 +1,13 @@
 """What most consumers need of an object without knowing printIQ's field names."""
 
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from events.fields import Part, field_map
-from events.values import is_blank, write_number
+from events.subjects import key
+from events.values import write_number
 
 
 class Facts(NamedTuple):
@@ -36,16 +39,40 @@ class FactFields(NamedTuple):
     due: tuple[str, ...] = ()
 
 
+# A longer text is no name and no reference, and would crowd out the data of a message.
+_LONGEST = 200
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
 def facts_of(part: Part, fields: FactFields, status: str | None) -> Facts:
-    found = {name: _first(part, places) for name, places in fields._asdict().items()}
-    for day in ("date", "due"):
-        found[day] = (found[day] or "")[: len("2025-08-11")] or None
-    return Facts(status=status, **found)
+    def values(places: tuple[str, ...]) -> Iterator[str | int | Decimal]:
+        found = (_at(part, place.split("/")) for place in places)
+        return (value for value in found if value is not None)
+
+    def text(places: tuple[str, ...]) -> str | None:
+        return next((text for value in values(places) if (text := _line(value))), None)
+
+    def day(places: tuple[str, ...]) -> str | None:
+        days = (_DAY.match(value) for value in values(places) if isinstance(value, str))
+        return next((found[0] for found in days if found), None)
+
+    amounts = (value for value in values(fields.total) if isinstance(value, Decimal))
+    return Facts(
+        status=_line(status),
+        customer=text(fields.customer),
+        customer_name=text(fields.customer_name),
+        reference=text(fields.reference),
+        total=next((str(write_number(amount)) for amount in amounts), None),
+        currency=text(fields.currency),
+        date=day(fields.date),
+        due=day(fields.due),
+    )
 
 
-def _first(part: Part, places: tuple[str, ...]) -> str | None:
-    values = (_at(part, place.split("/")) for place in places)
-    return next((str(write_number(value)) for value in values if not is_blank(value)), None)
+def _line(value: str | int | Decimal | None) -> str | None:
+    """Return a text in one line, as attributes of messages need it."""
+    line = key(value)
+    return line if line is None or len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 def _at(part: Part, steps: list[str]) -> str | int | Decimal | None:

@@ -259,6 +259,16 @@ class Record(_Response):
     event: str
     delivery: Id
     received_at: Timestamp
+    status: Annotated[str | None, Field(description="Its status, as printIQ names it.")] = None
+    customer: Annotated[str | None, Field(description="The customer's code.")] = None
+    customer_name: Annotated[str | None, Field(description="The customer's name.")] = None
+    reference: Annotated[str | None, Field(description="The customer's own reference.")] = None
+    total: Annotated[str | None, Field(description="A decimal, with or without tax as printIQ gives it.")] = (
+        None
+    )
+    currency: str | None = None
+    date: Annotated[str | None, Field(description="The calendar day as printIQ wrote it.")] = None
+    due: Annotated[str | None, Field(description="The calendar day as printIQ wrote it.")] = None
     data: Annotated[
         Any,
         BeforeValidator(lambda data: json.loads(data) if isinstance(data, str) else data),

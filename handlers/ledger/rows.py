@@ -359,6 +359,15 @@ class RecordRow(_LedgerRow):
     delivery: str
     order: str
     received_at: str
+    # the facts of the payload
+    status: str | None = None
+    customer: str | None = None
+    customer_name: str | None = None
+    reference: str | None = None
+    total: str | None = None
+    currency: str | None = None
+    date: str | None = None
+    due: str | None = None
     data: str | None = None
     data_ref: str | None = None
 
@@ -371,6 +380,7 @@ class RecordRow(_LedgerRow):
             delivery=row.id,
             order=row.order,
             received_at=timestamp(time_of(row.order)),
+            **{name: _label(fact) for name, fact in event.facts._asdict().items()},
             data=event.data.decode() if in_row else None,
             data_ref=None if in_row else row.data_ref,
         )

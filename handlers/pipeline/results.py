@@ -9,7 +9,7 @@ from handlers.ids import time_of
 from handlers.pipeline.sinks import sinks_of
 from handlers.work import Work
 
-# The attributes around the data take less than this, apart from the subject, whose characters are escaped.
+# The attributes around the data take less than this, apart from printIQ's texts, which may be escaped.
 _ATTRIBUTES = 2048
 _ESCAPED = len(r"\ufffe")
 
@@ -21,8 +21,8 @@ def fit_whole(event: Event[Payload], app: App) -> bool:
 
 def _most_bytes(event: Event[Payload]) -> int:
     """Return a bound of the size of a message that contains the data."""
-    subject = len(event.subject.key) * _ESCAPED if event.subject else 0
-    return len(event.data) + _ATTRIBUTES + subject
+    texts = [event.subject.key if event.subject else "", *(fact or "" for fact in event.facts)]
+    return len(event.data) + _ATTRIBUTES + sum(map(len, texts)) * _ESCAPED
 
 
 async def send(
