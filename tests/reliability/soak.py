@@ -2,8 +2,9 @@
 
 `python3 dev.py test --soak N` runs it. A sender keeps a journal of what was confirmed to it, sends again what
 was not, and in the end compares: with the ledger, with what a consumer found in the result queue, and with
-the account of archive and quarantine. Meanwhile the host is killed, Azurite is frozen and restarted, and
-calls to storage fail. (Azurite loses what it acknowledged when it is itself killed: it is ended gently.)
+the account of archive and quarantine. Meanwhile the host is killed, Azurite is frozen and restarted, calls to
+storage fail, and storage is away for so long that the host ends. (Azurite loses what it acknowledged when it
+is itself killed: it is ended gently.)
 """
 
 import argparse
@@ -38,6 +39,7 @@ from handlers.operations.reconcile import Reconciliation
 from handlers.settings import Settings
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
 from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
+from tools.host.faults import StorageLostError
 from tools.host.testing import HostProcess, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +103,7 @@ class Soak:
         self.problems: list[str] = []
         self.recent: list[Sent] = []
         self.sending = True
+        self.starting = asyncio.Lock()
 
     async def run(self) -> bool:
         """Send, break, settle and compare; tell whether all adds up."""
@@ -115,12 +118,14 @@ class Soak:
             self.storage = connection_string(front, ACCOUNT, KEY)
             await self._make_ready()
             self.host = await asyncio.to_thread(self._start_host)
+            platform = asyncio.create_task(self._start_again())
             try:
                 await self._send_and_break()
                 await self._settle()
                 found = await self._balance()
                 await self._compare(found)
             finally:
+                platform.cancel()
                 self.host.stop()
                 await self.app.close()
                 await self.faulty.stop()
@@ -133,7 +138,17 @@ class Soak:
 
     def _start_host(self) -> HostProcess:
         settings = {"AzureWebJobsStorage": self.storage, "HOT_FOLDER": self.storage}
-        return HostProcess.start(ROOT, self.folder, "--lease=5", settings=settings)
+        return HostProcess.start(
+            ROOT, self.folder, "--lease=5", "--stop-on-storage-faults", settings=settings
+        )
+
+    async def _start_again(self) -> None:
+        """Do what the platform does: start the host again where a storage fault has ended it."""
+        while True:
+            await asyncio.sleep(0.2)
+            async with self.starting:
+                if self.host.process.poll() == StorageLostError.exit_code:
+                    self.host = await asyncio.to_thread(self._start_host)
 
     # what is sent, and what a consumer takes
 
@@ -223,7 +238,8 @@ class Soak:
         if answer.status_code == (422 if sent.refused else 202):
             self.journal.webhooks[answer.json()["id"]] = sent
             return True
-        if answer.status_code not in {500, 503}:
+        # 502: the host ended while the worker had the request
+        if answer.status_code not in {500, 502, 503}:
             self.problems.append(f"{sent.mark} was answered {answer.status_code}: {answer.text[:200]}")
             return True
         return False
@@ -259,6 +275,7 @@ class Soak:
             "storage restarted": self._restart_storage,
             "calls refused": self._refuse,
             "answers lost": self._lose_answers,
+            "storage away": self._go_away,
         }
         while self.sending:
             # by events, not by time: a slow machine does not do more harm
@@ -272,8 +289,9 @@ class Soak:
             await harm[name]()  # type: ignore[misc]
 
     async def _kill_host(self) -> None:
-        await asyncio.to_thread(self.host.kill)
-        self.host = await asyncio.to_thread(self._start_host)
+        async with self.starting:
+            await asyncio.to_thread(self.host.kill)
+            self.host = await asyncio.to_thread(self._start_host)
 
     async def _freeze(self) -> None:
         await self._storage_has_started()
@@ -307,6 +325,21 @@ class Soak:
             self.faulty.cut = self.random.random() < 0.2
 
         await self._with_fault(fault)
+
+    async def _go_away(self) -> None:
+        """Be unreachable for so long that the host ends: the genuine one does not outlive 27 s."""
+        ended = self.host.process
+
+        def fault(request: web.Request) -> web.Response:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=502)
+
+        self.faulty.fault = fault
+        try:
+            await asyncio.to_thread(wait_until, lambda: ended.poll() is not None)
+        finally:
+            self.faulty.fault = None
 
     async def _with_fault(self, fault: Callable[[web.Request], web.Response | None]) -> None:
         self.faulty.fault = fault
