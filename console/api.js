@@ -47,14 +47,14 @@ tabs.addEventListener("message", ({ data }) => {
   }
 });
 
-/** Whether an error may pass by itself: the app or its storage does not answer. */
+/** Whether an error may pass by itself: the app or its storage does not respond. */
 export function mayPass(error) {
   return error instanceof TypeError || error.name === "TimeoutError" || error.status >= 500;
 }
 
 /** The text of an error, for the reader. */
 export function explain(error) {
-  if (error instanceof TypeError) return "The app does not answer.";
+  if (error instanceof TypeError) return "The app does not respond.";
   if (error.name === "TimeoutError") return `The app has not answered for ${CALL_MS / 1000} seconds.`;
   return error.message;
 }

@@ -196,7 +196,7 @@ def _definitions(payloads: tuple[type[Payload], ...]) -> Mapping[str, Schema]:
 
 
 def _object(model: type[Part]) -> Schema:
-    """Return the schema of an object. Its root is flat: generators name a type by the place it stands in."""
+    """Return the schema of an object. Its root is flat: generators name a type after its place."""
     fields = field_map(model).fields
     properties = {spec.name: _described(model, spec) for spec in fields}
     if issubclass(model, Payload):

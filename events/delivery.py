@@ -15,7 +15,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What arrived, as it came.
+    """An arrival, unparsed.
 
     `event` is the name the sender used, in whatever case; `id` a UUIDv7; `received_at` is aware, in UTC.
     `content_type` and `content_encoding` are the sender's claims: the bytes decide, and these

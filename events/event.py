@@ -27,7 +27,7 @@ def _fit_for_xml(utf8: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Event[P: Payload]:
-    """What a delivery means. `warnings` are oddities that did not prevent reading it."""
+    """A parsed delivery. `warnings` are oddities that did not prevent reading it."""
 
     type: EventType
     payload: P
@@ -74,11 +74,10 @@ def timestamp(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a CloudEvent holds beside the event itself.
+    """The attributes of a CloudEvent that do not come from the event.
 
-    `id` and `time` are those of the first delivery, also when this one is a replay, which has only its
-    `delivery` to itself; `data_ref` is the absolute URL of a blob with the data, for an event too
-    large for a message.
+    `id` and `time` are those of the first delivery, even for a replay, where only `delivery` differs;
+    `data_ref` is the absolute URL of a blob with the data, for an event too large for a message.
     """
 
     id: str

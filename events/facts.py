@@ -11,7 +11,7 @@ from events.values import write_number
 
 
 class Facts(NamedTuple):
-    """What an object says of itself, None for what it does not hold.
+    """The facts of an object; None where it does not hold one.
 
     `total` is a decimal as text; `date` and `due` are calendar days as printIQ wrote them, never moved to
     another zone.

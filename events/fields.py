@@ -82,7 +82,7 @@ class Assignment(NamedTuple):
     known: tuple[str, ...]
 
 
-# Assignments are kept for the objects that documents hold again and again, not for any a sender makes up.
+# The cache is for objects that recur in documents; its bound keeps invented ones from filling it.
 _MAX_ASSIGNMENTS = 50
 _LONGEST_KEPT = 2_000
 
@@ -103,7 +103,7 @@ class FieldMap:
             for name in extra["x-also"] if isinstance(extra, dict) else ():  # type: ignore[union-attr]
                 self._folded.setdefault(str(name).lower(), spec)
 
-        # What an object of the model takes in bytes: itself, and its fields with what is written of them.
+        # The memory that an object of the model takes, in bytes: itself, and its fields with their values.
         self.cost = 500 + sum(60 + 2 * len(spec.name) for spec in self.fields)
         # All names that lead to a field, in lower case.
         self.names = frozenset(self._folded)

@@ -34,7 +34,7 @@ class Normaliser:
         for spec, names in assignment.contested:
             chosen = next((name for name in names if not is_empty(members[name])), names[0])
             known[spec.name] = self._value(members[chosen], spec, others)
-            # what is blank says nothing; what loses to a better name keeps its own
+            # a blank is no value; a value that loses to a better name keeps its own
             others |= {
                 name: members[name] for name in names if name != chosen and not is_empty(members[name])
             }

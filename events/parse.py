@@ -12,7 +12,7 @@ from events.unwrap import known_names, unwrap
 from events.values import DateOrder, Reading
 
 _MAX_WARNINGS = 20
-# What the typed objects of a body may take in memory, in bytes, and how that grows with the body.
+# Memory for the typed objects of a body, in bytes, and how it grows with the body.
 _BUDGET = 100 * 1024 * 1024
 _BUDGET_PER_BYTE = 4
 # Each subject becomes a row of the timeline.

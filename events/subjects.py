@@ -47,7 +47,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]+")
 def key(*candidates: object, **fallbacks: object) -> str | None:
     """Return the first candidate that can serve as a business key: in one line, trimmed.
 
-    A fallback says what it is (`INVID:50973`), so that it never meets another object's number.
+    A fallback carries a prefix (`INVID:50973`), so that it cannot collide with another object's number.
     """
     for candidate in candidates:
         if (text := _usable(candidate)) is not None:

@@ -311,18 +311,17 @@ def _quoted(value: object) -> str:
 
 # -- other objects -------------------------------------------------------------------------------------------
 
-# This many names that the other object knows and the event's own does not are evidence, if most members
-# belong to the other.
+# This many field names unique to another object are evidence, if most members belong to it.
 _EVIDENCE = 3
-# Where the event's own object knows no name, so many that another knows are evidence, if it knows all.
+# Where the event's own object knows none of the names, this many are evidence, if another knows them all.
 _ALL_OF = 2
 
 
 def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     """Refuse what is positively another object: by its own name, or by names that the event's own lacks.
 
-    Names are no evidence against an object whose fields are undocumented; one that the event's own object
-    knows and the other does not is evidence against the accusation.
+    Names are no evidence against an object whose fields are undocumented. One name that only the event's own
+    object knows settles it: the object is the event's.
     """
     own = event_type.payloads
     if any(_is_named(each, layer.name) for each in own):

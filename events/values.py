@@ -120,7 +120,7 @@ def is_blank(value: object) -> bool:
 
 
 def is_empty(value: object) -> bool:
-    """Whether there is nothing in this: a blank, or an object or a list without any members."""
+    """Whether this is empty: a blank, or an object or a list without members."""
     return value in ({}, []) or is_blank(value)
 
 
@@ -180,7 +180,7 @@ MAX_DIGITS = 28
 
 
 def _fits(number: Decimal) -> bool:
-    """Whether a decimal has at most 28 digits when written out; zeros that say nothing do not count."""
+    """Whether a decimal has at most 28 digits when written out; insignificant zeros do not count."""
     if not number:
         return True
     _, digits, exponent = number.as_tuple()
@@ -236,7 +236,7 @@ _ANY_MARKS = re.compile(f"[{_MARKS}]+")
 
 
 class _DefaultDateError(ValueError):
-    """.NET's default date, which means that there is none."""
+    """.NET's default date, which means no date."""
 
 
 def read_date_or_datetime(value: object, info: ValidationInfo) -> object:
@@ -256,7 +256,7 @@ def _date_or_datetime(value: object, order: DateOrder) -> str:
     if isinstance(value, dict) and value.keys() == {"DateTime", "OffsetMinutes"}:
         return _date_time_offset(value)
     if not isinstance(value, str):
-        raise ValueError("no date is written so")  # noqa: TRY004 - one error for all that is no date
+        raise ValueError("not a date")  # noqa: TRY004 - one error for all that is no date
     text = _ANY_BLANKS.sub(" ", _ANY_MARKS.sub("", value)).strip()
     if found := _ISO.fullmatch(text):
         return _written_out(found, int(found["year"]), int(found["month"]), int(found["day"]))
@@ -269,7 +269,7 @@ def _date_or_datetime(value: object, order: DateOrder) -> str:
         offset = found["offset"]
         minutes = int(offset[0] + "1") * (int(offset[1:3]) * 60 + int(offset[3:5])) if offset else None
         return _since_epoch(timedelta(milliseconds=int(found["ms"])), minutes)
-    raise ValueError("no date is written so")
+    raise ValueError("not a date")
 
 
 def _written_out(found: re.Match[str], year: int, month: int, day: int) -> str:
@@ -292,7 +292,7 @@ def _zone(text: str | None) -> str:
         return "Z" if text else ""
     hours, minutes = int(text[1:3]), int(text[-2:])
     if hours > 18 or minutes > 59:  # noqa: PLR2004 - a clock's
-        raise ValueError("no zone is so far from UTC")
+        raise ValueError("the offset is out of range")
     return f"{text[0]}{hours:02}:{minutes:02}" if hours or minutes else "Z"
 
 
@@ -300,14 +300,14 @@ def _date_time_offset(value: dict[str, object]) -> str:
     """Read DataContract's DateTimeOffset: the moment in UTC, and the minutes of its offset."""
     moment, minutes = str(value["DateTime"]), _decimal(value["OffsetMinutes"])
     if minutes is None or minutes != minutes.to_integral_value():
-        raise ValueError("no offset is written so")
+        raise ValueError("not an offset")
     if found := _MICROSOFT.fullmatch(moment):
         return _since_epoch(timedelta(milliseconds=int(found["ms"])), int(minutes))
     return _since_epoch(datetime.fromisoformat(moment.rstrip("Zz") + "Z") - _EPOCH, int(minutes))
 
 
 def _since_epoch(past: timedelta, minutes: int | None) -> str:
-    """Write a moment since 1970; the offset only says on which clock."""
+    """Write a moment since 1970; the offset only sets the clock that it is shown on."""
     if abs(past / timedelta(milliseconds=1) - _DEFAULT_MS) <= _MOVED_MS:
         raise _DefaultDateError
     shown = _EPOCH + past + timedelta(minutes=minutes or 0)

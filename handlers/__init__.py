@@ -1,1 +1,1 @@
-"""What is done with an event: take custody, hand on, keep the account."""
+"""What is done with an event: take custody, pass on, keep the ledger."""

@@ -45,7 +45,7 @@ class App:
 
     @classmethod
     def on(cls, stores: Stores, settings: Settings) -> Self:
-        """Make an app on these stores, with nothing remembered yet."""
+        """Make an app on these stores, with no state yet."""
         tables = stores.tables
         return cls(settings, stores, Drift(tables), Stats(tables), LastSeen(tables))
 

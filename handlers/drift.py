@@ -1,12 +1,12 @@
-"""Field drift: what printIQ sends that the models do not know or know otherwise, and what never comes.
+"""Field drift: fields that printIQ sends and the models lack or type differently, and those it never sends.
 
-Each event that was sent is compared with its model, and the findings are added up in memory. They go into the
-table `drift`, a row for each event and object: at once if a field is new, else every few seconds, so that it
-does not cost a write an event. A crash loses the counts of those seconds, never a new field. Nothing that
-fails here harms the delivery, and no names that a sender invents take more than a few megabytes.
+Each event that was sent is compared with its model, and the findings are counted in memory. They go into the
+table `drift`, a row for each event and object: at once if a field is new, else every few seconds, which saves
+a write per event. A crash loses the counts of those seconds, never a new field. No failure here harms the
+delivery, and names that a sender invents take no more than a few megabytes.
 
-Examples show the form of a value, not the value: letters and digits are replaced, so that there is no
-personal data here.
+Examples show the form of a value, not the value: letters and digits are replaced, so that no personal data is
+kept here.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from handlers.stores import Entity, Row, TableName, Tables
 _log = logging.getLogger("printiq.drift")
 
 _FLUSH_SECONDS = 10
-# The fields that were seen first are kept: up to this many, and what fits into a column.
+# The fields seen first are kept: up to this many, if they fit into a column.
 MAX_FIELDS = 100
 # A process remembers up to this many fields of an event, to know which ones are new.
 _MAX_KNOWN = 1000
@@ -39,7 +39,7 @@ _MAX_EXAMPLE = 40
 
 @dataclass
 class Sighting:
-    """How often a field was seen, when first and last, and the form of its first value."""
+    """A field's count, its first and last time, and the form of its first value."""
 
     count: int
     first: str
@@ -54,7 +54,7 @@ class Sighting:
 
 @dataclass
 class Findings:
-    """What was found in the deliveries of one event that carried one object."""
+    """The findings in the deliveries of one event that carried one object."""
 
     deliveries: int = 0
     first: str = ""
@@ -102,7 +102,7 @@ class _Report(NamedTuple):
 
 
 class Drift:
-    """The comparison of what passes with the models; its counts are in the table `drift`."""
+    """The comparison of sent events with the models; its counts are in the table `drift`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -113,7 +113,7 @@ class Drift:
         self._report = _Report([], b"")
 
     def observe(self, event: Event[Payload]) -> None:
-        """Take note of an event that was sent. Raises nothing."""
+        """Note an event that was sent. Never raises."""
         try:
             self._observe(event, timestamp(event.delivery.received_at))
         except Exception:  # noqa: BLE001 - a fault here must not make the delivery fail
@@ -161,7 +161,7 @@ class Drift:
             self._flush_in(_FLUSH_SECONDS)
 
     async def flush(self) -> None:
-        """Store what was found so far. Raises StorageFault; then it is kept."""
+        """Store the findings so far. On StorageFault they are kept for the next attempt."""
         while self._waiting:
             carried, findings = self._waiting.popitem()
             try:
@@ -182,7 +182,7 @@ class Drift:
         return self._report.document
 
     async def close(self) -> None:
-        """Stop watching; what was not stored is given up."""
+        """Stop watching; findings that were not stored are lost."""
         if self._due is not None:
             self._due.cancel()
         if self._flushing is not None:
@@ -263,7 +263,7 @@ def _read(row: Mapping[str, Any]) -> Findings:
 
 
 def _document(rows: Iterable[Row]) -> bytes:
-    # not validated: our own rows, some thirty, and checking them would cost as much as reading them
+    # not validated: these are our own rows, some thirty, and checking them would cost as much as reading them
     return to_json({"events": [_shown(row) for row in rows]})
 
 
@@ -289,7 +289,7 @@ def _listed(seen: Mapping[str, Sighting]) -> list[dict[str, Any]]:
 
 
 def _still_unknown(carried: Carried, findings: Findings) -> dict[str, Sighting]:
-    """Return what the models of today do not know either."""
+    """Return the sightings that today's models still do not know."""
     known = _fields_of(carried)
     return {place: seen for place, seen in findings.unknown.items() if place not in known}
 

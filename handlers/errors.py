@@ -3,11 +3,11 @@
 ::
 
     HandlerError
-    ├── StorageFault              503  storage did not do what was asked; trying again later may help
+    ├── StorageFault              503  a storage call failed; trying again later may help
     │   └── NoCustody             503  a delivery was not stored: the sender has to send it again
     ├── NotFound                  404  storage: the blob, row or message is not there
     ├── Conflict                  409  storage: it exists already, or changed since it was read
-    ├── BadRequest                400  a request that makes no sense
+    ├── BadRequest                400  a malformed request
     │   └── BadCursor             400  a cursor that this app did not issue
     ├── MethodNotAllowed          405  the address takes another method
     ├── Missing                   404  what was asked for does not exist
@@ -44,12 +44,12 @@ class StorageFault(HandlerError):
 
     status = 503
     title = "Storage unavailable"
-    # how long the sender waits before it tries again, in seconds
+    # how long the sender should wait before it tries again, in seconds
     headers: ClassVar = {"Retry-After": "30"}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        return (Problem("", "Storage does not answer. Ask again later."),)
+        return (Problem("", "Storage does not respond. Try again later."),)
 
 
 class NoCustody(StorageFault):
@@ -58,7 +58,7 @@ class NoCustody(StorageFault):
     @property
     def problems(self) -> tuple[Problem, ...]:
         return (
-            Problem("", "The event was not received, because storage does not answer. Send it again later."),
+            Problem("", "The event was not received, because storage does not respond. Send it again later."),
         )
 
 
@@ -114,12 +114,12 @@ class NotPossible(HandlerError):
 
 
 class Erased(NotPossible):
-    """A delivery that was erased: whatever is still done with it must leave nothing of it behind."""
+    """A delivery that was erased: work still in progress on it must leave nothing of it behind."""
 
 
 class NotReplayable(NotPossible):
-    """A delivery that can be neither replayed nor dismissed; the message says why, and what to do."""
+    """A delivery that can be neither replayed nor dismissed; the message explains why, and what to do."""
 
 
 class SubscriptionsError(NotPossible):
-    """Subscriptions that cannot be read; the message says what is wrong, and where."""
+    """Subscriptions that cannot be read; the message names the mistake and its place."""

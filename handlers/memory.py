@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 # Parsing a body may take ten times its size: an instance of 2 GB holds this with room to spare.
 _MOST = 48 * 1024 * 1024
-# Smaller bodies are not counted: two dozen of them are little.
+# Smaller bodies are not counted: two dozen of them take little.
 _COUNTED_FROM = 1024 * 1024
 
 
 class Memory:
-    """The bytes of large bodies that are held; a body that needs more than are free waits."""
+    """The bytes that large bodies hold; a caller that asks for more than are free waits."""
 
     def __init__(self) -> None:
         self._held = 0
@@ -19,7 +19,7 @@ class Memory:
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator["Holding"]:
-        """Wait until `size` bytes are free, or all if there are not so many, and hold them."""
+        """Wait until `size` bytes are free, at most the whole bound, and hold them."""
         holding = Holding(self)
         await holding.resize(size)
         try:
@@ -28,7 +28,7 @@ class Memory:
             await holding.resize(0)
 
     async def exchange(self, held: int, wanted: int) -> None:
-        """Give back what is held, and wait for what is wanted instead."""
+        """Release the bytes held, and wait for the new size instead."""
         async with self._changed:
             self._held -= held
             self._changed.notify_all()
@@ -37,7 +37,7 @@ class Memory:
 
 
 class Holding:
-    """What one body holds of the memory."""
+    """One body's share of the memory."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

@@ -12,7 +12,7 @@ _CONTENT_TYPES = {"json": "application/json", "xml": "application/xml", "bin": "
 
 
 class Stored(NamedTuple):
-    """What the name of a blob in archive or quarantine says; `day` is YYYY-MM-DD."""
+    """The parts of a blob's name in archive or quarantine; `day` is YYYY-MM-DD."""
 
     event: str
     day: str

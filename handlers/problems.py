@@ -37,7 +37,7 @@ class ProblemDetails(BaseModel):
         return self.errors[0].message
 
 
-# pydantic's messages that say little to a reader, in plain words. The others follow the name.
+# pydantic's obscure messages, in plain words. The others follow the name.
 _MESSAGES = {
     "extra_forbidden": "Unknown parameter {name}.",
     "missing": "{name} is missing.",

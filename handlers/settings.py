@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     printiq_site: str = Field("printiq", pattern=r"^[A-Za-z0-9._~-]+$")
     date_order: DateOrder = DateOrder.DMY
     max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=LARGEST_BODY)
-    # False is the way back, should a host not forward requests: a body in chunks is then a 411.
+    # False is the fallback if a host does not forward requests: a body in chunks is then a 411.
     http_streams: bool = True
     quarantine_status: Literal["", "202"] = ""
     soap_response: Literal["envelope", "empty"] = "envelope"
@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     subscriptions: str = ""
     # Event Grid is all that Flex Consumption offers; elsewhere the host polls.
     hot_folder_source: Literal["EventGrid", "LogsAndContainerScan"] = "LogsAndContainerScan"
-    # Read when the sources are polled: a mistake in it, or in the vault that it may come from, must not keep
-    # the app from receiving through other channels.
+    # Parsed when the sources are polled: a mistake in it, or in the vault that may hold it, must not keep the
+    # app from receiving through other channels.
     ftp_sources: SecretStr = SecretStr("")
     ftp_schedule: str = "30 * * * * *"
     # Set by Azure: the host name in the links that the app gives out.
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
 
     @property
     def storage(self) -> Connection:
-        """The account for all but the drops."""
+        """The account for everything but the hot folder."""
         return Connection(
             self.storage_string,
             self.storage_blob,

@@ -22,7 +22,7 @@ from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
 
 def _not_our_own(name: str) -> str:
     if name in {INBOX_QUEUE, INBOX_POISON_QUEUE}:
-        raise ValueError("this queue is the app's own: results would come back in, for ever")
+        raise ValueError("this queue is the app's own: results would come back in, in an endless loop")
     return name
 
 

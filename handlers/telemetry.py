@@ -30,7 +30,7 @@ class _Record(logging.LogRecord):
         return _CONTROL.sub(_escape, message) if self._is_ours else message
 
 
-# Also what ends a line or turns its direction, for some viewers.
+# Also characters that end a line or reverse its direction in some viewers.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROL_BUT_LINES = re.compile(_CONTROL.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
 

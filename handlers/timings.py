@@ -35,7 +35,7 @@ class Timings:
     sweep: float = 480
     # Between the two looks that show whether a file on an FTP server still changes.
     ftp_look: float = 5
-    # An FTP run begins nothing new after this, so that the next minute's can begin.
+    # An FTP run starts no new file after this, so that the next minute's run can begin.
     ftp_run: float = 50
     # How many files an FTP run takes between two lines of progress in the log.
     ftp_progress: int = 500

@@ -105,7 +105,7 @@ class Packed(NamedTuple):
 
 # An attempt an hour for a century.
 _MAX_ATTEMPTS = 1_000_000
-# A clock that is this much ahead is taken for right.
+# A clock may be this much ahead.
 _AHEAD = timedelta(days=1)
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -144,7 +144,7 @@ class Work(BaseModel):
     blob: Annotated[BlobRef, AfterValidator(BlobRef.checked)] | None = None
     refusal: ProblemDetails | None = None
     attempt: int = Field(1, ge=1, le=_MAX_ATTEMPTS)
-    # of the earlier attempts, those that failed for a reason that time does not heal
+    # how many earlier attempts failed for a reason that time does not heal
     errors: int = Field(0, ge=0, le=_MAX_ATTEMPTS)
     settled: bool = False
     replay: Replay | None = None
@@ -190,7 +190,7 @@ class Work(BaseModel):
             return cls._foreign(message, in_words(error))
         latest = message.inserted_at + _AHEAD
         if not all(_BEGINNING <= each <= latest for each in (time_of(work.id), work.received_at)):
-            return cls._foreign(message, "It was received at a time that cannot be right.")
+            return cls._foreign(message, "Its time of receipt is impossible.")
         return work
 
     @classmethod

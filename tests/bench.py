@@ -76,7 +76,7 @@ def settings(storage: str, **more: str) -> Settings:
 
 
 def without(storage: str, service: str) -> str:
-    """Return the connection string with a service (Blob, Queue, Table) that does not answer."""
+    """Return the connection string with a service (Blob, Queue, Table) that does not respond."""
     parts = storage.rstrip(";").split(";")
     return ";".join(
         f"{service}Endpoint={DEAD}" if part.startswith(f"{service}Endpoint=") else part for part in parts

@@ -102,7 +102,7 @@ def soap_request(
     content_encoding: str | None = None,
     max_bytes: int = MAX_BODY_BYTES,
 ) -> SoapRequest | None:
-    """Return what the answer to a SOAP request depends on, None for any other body. Never raises."""
+    """Return what the response to a SOAP request depends on, None for any other body. Never raises."""
     try:
         return read_soap(_decoded(body, content_type, content_encoding, max_bytes))
     except EventError:

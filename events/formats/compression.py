@@ -107,7 +107,7 @@ def _begins_as_zlib(body: bytes) -> bool:
 
 
 def _begins_as_text(body: bytes) -> bool:
-    """Whether a JSON or XML document may begin so, in any encoding, after a byte order mark and blanks."""
+    """Whether a JSON or XML document may begin like this, in any encoding, after a BOM and blanks."""
     start = body[:64].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n\xc3\xaf\xc2\xbb\xbf")
     if not start or start[:1] not in b'{["<':
         return not start

@@ -15,7 +15,7 @@ MAX_DEPTH = 100
 MAX_VALUES = 400_000
 BYTES_PER_JSON_VALUE = 12
 BYTES_PER_XML_VALUE = 30
-# No object has so many members, and no text so many inline elements or characters that XML forbids.
+# Far more members than any object has, and more inline elements or forbidden characters than any text.
 MAX_MEMBERS = 20_000
 MAX_INLINE = 2_000
 MAX_FORBIDDEN = 10_000

@@ -138,7 +138,7 @@ class _Reader:
 
 @dataclass
 class _Parts:
-    """What an element of XML made JSON has."""
+    """The parts of an element of XML made JSON."""
 
     content: dict[str, Json]
     attributes: dict[str, Json]

@@ -69,7 +69,7 @@ def _marks_outside_texts(utf8: bytes) -> int:
 
 
 def _marks(utf8: bytes) -> int:
-    """Count the values, objects and lists three times, for what they take."""
+    """Count the values; objects and lists count three times, for the memory they take."""
     return utf8.count(b",") + 3 * (utf8.count(b"{") + utf8.count(b"["))
 
 

@@ -1,4 +1,4 @@
-"""What the answer to a SOAP request depends on."""
+"""What the response to a SOAP request depends on."""
 
 import re
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _ADDRESSING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoapRequest:
-    """A SOAP request, as far as its answer depends on it.
+    """A SOAP request, as far as its response depends on it.
 
     `operation` is the local name of the body's element and `namespace` its namespace; both are None where the
     body was not readable that far. `addressing` is the namespace of its WS-Addressing headers, if it has any.
@@ -80,7 +80,7 @@ def read_soap(utf8: bytes) -> SoapRequest | None:
             else:
                 path.append(element)
     except etree.XMLSyntaxError:
-        pass  # what was read so far is what the answer can refer to
+        pass  # the response can refer to what was read so far
     return SoapRequest(
         version=version,
         operation=operation,

@@ -1,4 +1,4 @@
-"""Characters that XML forbids and .NET writes all the same: hidden from the parser, then put back."""
+"""Characters that XML forbids and .NET writes all the same: hidden from the parser, then restored."""
 
 import re
 from itertools import islice
@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _FORBIDDEN = frozenset({*range(0x20), 0xFFFE, 0xFFFF} - {0x9, 0xA, 0xD})
-# Private characters that stand for them: nobody's text has both of these ranges.
+# Private-use characters in their place: no real text uses both of these ranges.
 _BASES = (0xF0000, 0x100000)
 _MASK = 0x7FF
 

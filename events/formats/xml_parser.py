@@ -10,8 +10,7 @@ from events.errors import Malformed, pointer
 from events.formats.document import MAX_DEPTH
 from events.formats.sniffing import prolog_end
 
-# No DTD, no entities, no network. The encoding is ours: the bytes were made UTF-8, whatever their declaration
-# says.
+# No DTD, no entities, no network. The bytes are UTF-8 by now, whatever their declaration says.
 SAFELY: dict[str, Any] = {
     "encoding": "utf-8",
     "resolve_entities": False,

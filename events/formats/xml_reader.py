@@ -77,7 +77,7 @@ def _max_values(utf8: bytes) -> int:
 
 
 def _marks(utf8: bytes) -> int:
-    """Count the elements, and the attributes twice, for what they take."""
+    """Count the elements; attributes count twice, for the memory they take."""
     return sum(1 for _ in _ELEMENT.finditer(utf8)) + 2 * sum(1 for _ in _ATTRIBUTE.finditer(utf8))
 
 

@@ -35,7 +35,7 @@ class JobFailData(Payload):
     ErrorMessage: Text = None
 
     def subjects(self) -> Iterator[Subject]:
-        """Yield the failure by the first there is of job, order, quote and file name; then each of them."""
+        """Yield the failure under its first key of job, order, quote and file name; then each of them."""
         job = key(self.JobNo)
         order = key(self.OrderRef, likely(self, *ORDERS))
         quote = key(self.QuoteNo)

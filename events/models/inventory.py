@@ -32,5 +32,5 @@ class InventoryTransaction(Payload):
 
     @property
     def can_be_duplicate(self) -> bool:
-        """Without an ITKey two equal movements are two, not one sent twice."""
+        """Without an ITKey, two equal movements are separate events, not duplicates."""
         return key(self.ITKey) is not None

@@ -14,7 +14,7 @@ UNREAD = "_unread"
 class Payload(Part):
     """The object that an event carries.
 
-    `OBJECT` is printIQ's name for it; `DOCUMENTED` says whether its fields are known, beyond some keys;
+    `OBJECT` is printIQ's name for it; `DOCUMENTED` is whether its fields are known, beyond some keys;
     `KEYS` are the names of its business keys, `FACTS` the fields that hold its facts. Fields have printIQ's
     own names.
     """

@@ -1,1 +1,1 @@
-"""The ways to arrive: each turns an arrival into a Delivery, and the outcome into its own answer."""
+"""The channels: each turns an arrival into a Delivery, and the outcome into its own response."""

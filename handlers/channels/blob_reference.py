@@ -1,4 +1,4 @@
-"""A reference to a blob, for its trigger: neither the Functions host nor the worker then reads the blob.
+"""A blob trigger's reference to its blob: neither the Functions host nor the worker then reads the blob.
 
 A blob that is bound as bytes is read whole by the host before the function is called, and copied to the
 worker. This is a type binding over azurefunctions-extensions-base, like Microsoft's package for blobs. That
@@ -12,7 +12,7 @@ from azurefunctions.extensions import base
 
 
 class BlobReference(base.SdkType):
-    """Where a blob is."""
+    """A blob's location."""
 
     def __init__(self, *, container: str, name: str) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class BlobReference(base.SdkType):
 
 
 class BlobReferenceConverter(base.InConverter, binding="blob", trigger="blobTrigger"):  # type: ignore[call-arg]
-    """What the runtime makes a reference with; defining it registers it."""
+    """The runtime's converter to a reference; defining the class registers it."""
 
     @classmethod
     def check_input_type_annotation(cls, pytype: type) -> bool:

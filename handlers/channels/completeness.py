@@ -8,7 +8,7 @@ from handlers.pipeline.parsing import off_loop
 async def is_complete(body: bytes) -> bool:
     """Return whether this is a document from its beginning to its end.
 
-    Anything else might still become one: it is empty so far, cut off, or has gaps that are yet to be filled.
+    Anything else might still become one: it is empty, cut off, or has gaps that are still to be filled.
     """
     return await off_loop(lambda: _reads(body), len(body))
 

@@ -26,7 +26,7 @@ _log = logging.getLogger("printiq.hot_folder")
 
 _AT_ONCE = 8
 _PROGRESS_EVERY = 500
-# If more than these cannot be listed, the fault is not a name in them.
+# If more folders than this cannot be listed, the cause is not a name in one of them.
 _UNLISTED_FOLDERS = 2
 
 
@@ -52,7 +52,7 @@ async def take(name: str, app: App) -> bool:
     except NotFound:
         return False
     except Conflict:
-        return False  # replaced while it was read, or archived: the sweep takes or refuses it
+        return False  # replaced while it was read, or archived: the sweep deals with it
     if not await drops.delete(ContainerName.HOT_FOLDER, name, etag=opened.found.etag):
         _log.warning("%s was taken but not removed: it is gone, replaced by a newer file, or leased", name)
     return True
@@ -71,7 +71,7 @@ async def _receive(opened: Opened, app: App) -> bool:
         return False
     delivery = _delivery(found, delivery_id(found.name, found.etag, found.modified))
     if unchanged_for > timings.unannounced and await query.exists(app.stores.tables, delivery.id):
-        return True  # taken before, though it could not be removed then
+        return True  # already taken, but not removed then
     try:
         if not delivery.event:
             raise UnknownEvent(_AT_THE_ROOT)
@@ -125,7 +125,7 @@ def _log_refusal(delivery: Delivery, error: EventError) -> None:
 
 
 async def sweep(app: App) -> None:
-    """Take what is in the folder and was not announced, or was incomplete when it was."""
+    """Take the files that were not announced, or were incomplete when they were."""
     until = app.timings.now() - timedelta(seconds=app.timings.unannounced)
     deadline = time.monotonic() + app.timings.sweep
     taken = failed = 0
@@ -158,19 +158,19 @@ async def _sweep_up(found: Found, app: App) -> bool:
         await _refuse_unreadable(found, "name", UnreadableDrop(message), app)
         return False
     if found.archived:
-        message = "The file is in the archive tier, where it cannot be read. In another tier it is taken."
+        message = "The file is in the archive tier, where it cannot be read. Move it to another tier."
         await _refuse_unreadable(found, "tier", UnreadableDrop(message), app)
         return False
     return await take(found.name, app)
 
 
 async def _refuse_unreadable(found: Found, why: str, error: UnreadableDrop, app: App) -> None:
-    # Not the id of its delivery, which it gets once it can be read: it was not taken.
+    # Not the id of its delivery: the file was not taken, and gets that id once it can be read.
     its_id = derived_id(found.modified, ContainerName.HOT_FOLDER, found.name, found.etag, why)
     if not await query.exists(app.stores.tables, its_id):
         delivery = _delivery(found, its_id)
         await keep_refused(delivery, error, app)
-        _log.warning("%s stays in the hot folder; the ledger says why as %s", delivery.file, delivery.id)
+        _log.warning("%s stays in the hot folder; the row %s has the reason", delivery.file, delivery.id)
 
 
 async def _waiting(until: datetime, app: App) -> AsyncIterator[list[Found]]:
@@ -187,7 +187,7 @@ async def _waiting(until: datetime, app: App) -> AsyncIterator[list[Found]]:
 
 
 async def _listed(app: App) -> AsyncIterator[Found]:
-    """Yield every file, event by event where that is all that works. Raises StorageFault.
+    """Yield every file, event by event if the whole folder cannot be listed. Raises StorageFault.
 
     Azurite answers 500 where a name has a control character; that must not hide the other folders.
     """

@@ -1,11 +1,11 @@
-"""What the name of a dropped file says: whether it is a drop, of which event, and what is wrong with it."""
+"""What a dropped file's name shows: whether it is a drop, of which event, and what is wrong with it."""
 
 import re
 
 from events import EventError, EventType
 
 # The names that file transfer programs and editors give a file while they write it, and the files that
-# Windows and macOS lay into folders (`.DS_Store` and `._*` begin with a dot).
+# Windows and macOS leave in folders (`.DS_Store` and `._*` begin with a dot).
 _IGNORED = re.compile(
     r"\..*|~.*|.*~|.*\.(tmp|temp|part|partial|filepart)|thumbs\.db|desktop\.ini", re.IGNORECASE | re.DOTALL
 )
@@ -13,7 +13,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def is_ignored(path: str) -> bool:
-    """Return whether a file's own name marks it as unfinished, or as nobody's drop."""
+    """Return whether a file's own name marks it as unfinished, or as no drop at all."""
     return _IGNORED.fullmatch(path.rpartition("/")[2]) is not None
 
 

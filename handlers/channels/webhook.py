@@ -39,7 +39,7 @@ async def webhook(
     *,
     rest: AsyncIterator[bytes] | None = None,
 ) -> Response:
-    """Take a delivery and answer its sender, in SOAP where it speaks that. `headers` ignore case.
+    """Take a delivery and respond to its sender, in SOAP if the request is SOAP. `headers` ignore case.
 
     With HTTP streams, `rest` is what follows a body that is too large; without them it is None.
     """
@@ -96,7 +96,7 @@ async def _soap_request(
 
 
 async def refuse_get(event: str) -> Response:
-    """Explain the address to somebody who opens it in a browser. Raises MethodNotAllowed and UnknownEvent."""
+    """Explain the address to a person who opens it in a browser. Raises MethodNotAllowed and UnknownEvent."""
     raise MethodNotAllowed(f"POST here: this is the receiver for {EventType.named(event)}.")
 
 
@@ -118,8 +118,8 @@ async def _refuse_too_large(delivery: Delivery, rest: AsyncIterator[bytes], app:
 
 
 async def _refuse_without_length(delivery: Delivery, app: App) -> None:
-    # Without HTTP streams the host passes on an empty body where the sender gave no Content-Length. What was
-    # sent is lost; that something was sent stays open in the ledger.
+    # Without HTTP streams the host passes on an empty body where the sender gave no Content-Length. The
+    # content is lost; the ledger keeps an open row for it.
     error = LengthRequired(
         "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs "
         "the length. Send the request again with a Content-Length header."
@@ -148,7 +148,7 @@ def _accepted(receipt: Receipt, request: SoapRequest | None, app: App) -> Respon
 def _refused(delivery: Delivery, error: EventError, request: SoapRequest | None, app: App) -> Response:
     if not app.settings.quarantine_status:
         return _problem(error, request, delivery.id)
-    # For a sender that stops at the first response that is no 2xx: quarantine is custody, too.
+    # For a sender that stops at the first response other than 2xx: quarantine is custody, too.
     if request is not None:
         return soap.result(request, app.settings.soap_response)
     details = ProblemDetails.of(error)

@@ -42,7 +42,7 @@ class _File(NamedTuple):
 
 @cache
 def _files() -> dict[str, _File]:
-    """Read the folder once: what is not in it is not served."""
+    """Read the folder once; nothing outside it is served."""
     return {path.name: _read(path) for path in _FOLDER.iterdir() if path.suffix in _CONTENT_TYPES}
 
 

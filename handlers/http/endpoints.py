@@ -80,7 +80,7 @@ async def raw(delivery_id: str, app: App) -> Response:
     """Return a delivery's bytes as received."""
     row = await query.find(app.stores.tables, delivery_id)
     place = query.kept(row)
-    # The declared type is not vouched for: UTF-16 is no application/json, nor is half an object.
+    # The sender's declared type may be wrong: UTF-16 is not application/json, nor is half an object.
     name = f"{row.event}-{row.id}.{place.name.rpartition('.')[2]}"
     return attachment(await _bytes(row, app), "application/octet-stream", name)
 
@@ -244,7 +244,7 @@ async def dismiss(delivery_id: str, body: bytes, app: App) -> Response:
 
 
 def _titles(app: App) -> Callable[[Iterable[str]], list[str]]:
-    """Return what gives queues their titles; wrong subscriptions leave them their names."""
+    """Return the subscriptions, for the queues' titles; if they are wrong, queues are shown by name."""
     try:
         return app.subscriptions.titles
     except SubscriptionsError:
@@ -268,7 +268,7 @@ async def _bytes(row: DeliveryRow, app: App) -> bytes:
         return await app.stores.blobs.get(*place)
     except NotFound as error:
         raise Missing(
-            "The body is no longer kept: RETENTION_DAYS and the archive's lifecycle rules end that."
+            "The body is no longer kept: RETENTION_DAYS or the archive's lifecycle rules have removed it."
         ) from error
 
 

@@ -29,7 +29,7 @@ _MEDIA_TYPES: Mapping[Format, str] = {
     "ndjson": "application/x-ndjson",
     "zip": "application/zip",
 }
-# A spreadsheet takes a text that begins so for a formula.
+# A spreadsheet takes a text that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -60,7 +60,7 @@ def _csv(rows: Iterable[DeliveryRow]) -> bytes:
         members = schemas.DeliveryDetail.of(row).model_dump(mode="json", exclude_none=True)
         members["queues"] = " ".join(members.get("queues", ()))
         writer.writerow([_cell(members.get(column, "")) for column in _COLUMNS])
-    # the mark tells Excel that it is UTF-8
+    # Excel reads the file as UTF-8 only with the mark
     return written.getvalue().encode("utf-8-sig", "replace")
 
 

@@ -1,4 +1,4 @@
-"""Whether the app can do its work: storage answers."""
+"""Whether the app can do its work, which is whether storage responds."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ _SECONDS = 5
 
 
 async def health(app: App) -> Response:
-    """Respond with 200, or raise StorageFault; nothing more, since anybody may ask."""
+    """Respond with 200, or raise StorageFault; no details, since anyone may call this."""
     try:
         async with asyncio.timeout(_SECONDS):
             await app.stores.queues.ensure(INBOX_QUEUE)
     except TimeoutError as error:
-        raise StorageFault(f"The inbox queue did not answer within {_SECONDS} s.") from error
+        raise StorageFault(f"The inbox queue did not respond within {_SECONDS} s.") from error
     return json_response(200, {"status": "ok"})

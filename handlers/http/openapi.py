@@ -46,7 +46,7 @@ _PROBLEMS = {
     413: "The body is too large. It is kept.",
     415: "The body is neither JSON nor XML. It is kept.",
     422: "The body cannot be read as what the event carries. It is kept.",
-    503: "Storage does not answer. The request may be done in part; repeat it, and nothing is done twice.",
+    503: "Storage does not respond. The request may be done in part; repeat it, and nothing is done twice.",
 }
 
 
@@ -57,7 +57,7 @@ def openapi_document(routes: tuple[Route, ...], server: str) -> Mapping[str, Any
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         if route.operation is not None:
-            # {*key} is ASP.NET's way to let a key hold a slash
+            # {*key} is ASP.NET's syntax for a key that may contain a slash
             path = "/" + route.path.replace("{*", "{")
             paths.setdefault(path, {})[route.method.lower()] = _operation(
                 route, route.operation(), components

@@ -24,8 +24,8 @@ _MEANINGS: Mapping[type[EventError | HandlerError], str] = {
         "and replay it, or dismiss it."
     ),
     of_events.NotJsonOrXml: (
-        "The body is neither JSON nor XML. It is kept. Check what printIQ, or whatever stands between, "
-        "sends to this address."
+        "The body is neither JSON nor XML. It is kept. Check what printIQ, or any proxy between, sends "
+        "to this address."
     ),
     of_events.Malformed: (
         "The body is not well-formed JSON or XML, or uses what is not allowed (a DTD, a name twice in one "
@@ -59,11 +59,11 @@ _MEANINGS: Mapping[type[EventError | HandlerError], str] = {
         "The address does not take this method. `Allow` names the one that it takes."
     ),
     of_handlers.NotPossible: (
-        "The delivery's current state, or the app's subscriptions, do not allow this. The detail says "
+        "The delivery's current state, or the app's subscriptions, do not allow this. The detail explains "
         "why, and what would."
     ),
     of_handlers.StorageFault: (
-        "Storage does not answer. Nothing was confirmed: send the same request again after the seconds in "
+        "Storage does not respond. Nothing was confirmed: send the same request again after the seconds in "
         "Retry-After. Nothing is done twice."
     ),
 }

@@ -1,6 +1,6 @@
 """Every HTTP route, declared once: function_app.py registers this table and OpenAPI is generated from it.
 
-The order counts: the Functions host tries routes in order of registration.
+The order matters: the Functions host tries routes in order of registration.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from handlers.channels.webhook import refuse_get, webhook
 from handlers.http.routing import Content, Operation, Route
 from handlers.later import later
 
-# Only the webhook is on an event's way; a cold start does not wait for the rest.
+# Only the webhook is on an event's path; a cold start does not wait for the rest.
 if TYPE_CHECKING:
     from handlers.http import (
         asyncapi,
@@ -89,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "health",
         lambda _, app: health.health(app),
-        lambda: Operation("Check whether storage answers.", {200: schemas.Health}),
+        lambda: Operation("Check whether storage responds.", {200: schemas.Health}),
         anonymous=True,
     ),
     Route(

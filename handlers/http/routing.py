@@ -1,4 +1,4 @@
-"""What a row of the route table consists of, and how an error becomes a response."""
+"""The parts of the route table's rows, and how an error becomes a response."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Operation:
-    """What OpenAPI says of a route, beside its path and the errors that every route may return."""
+    """A route's entry in OpenAPI, without its path and the errors that every route may return."""
 
     summary: str
     responses: Mapping[int, type[BaseModel] | Content]

@@ -72,7 +72,7 @@ def _event(name: str) -> str:
         raise ValueError(error.message) from error
 
 
-# In the regular expressions of JSON Schema, whose blanks are not those of Python's strip.
+# As a regular expression of JSON Schema, whose blanks differ from those of Python's strip.
 _NOT_BLANK = r"[^\s\u001c-\u001f\u0085]|\ufeff"
 
 
@@ -165,7 +165,9 @@ class DeliverySummary(_Response):
     replayed_by: Id | None = None
     dismissed: Annotated[str | None, Field(description="The reason given when it was dismissed.")] = None
     dismissed_at: Timestamp | None = None
-    decided_by: Annotated[str | None, Field(description="Who replayed or dismissed it, as they said.")] = None
+    decided_by: Annotated[
+        str | None, Field(description="Who replayed or dismissed it, by the name given.")
+    ] = None
 
 
 class ProblemItem(_Response):

@@ -34,7 +34,7 @@ def streamed(handle: Handle) -> _Function:
     async def function(req: HttpRequest) -> HttpResponse:
         try:
             response = await handle(await _request(req))
-        except ClientDisconnect:  # nobody waits for a response, and what came of the body is worth nothing
+        except ClientDisconnect:  # no caller waits for a response, and part of a body is of no use
             return HttpResponse(status_code=400)
         return HttpResponse(response.body, response.status, response.headers, response.content_type)
 
@@ -56,21 +56,21 @@ async def _request(req: HttpRequest) -> Request:
 
 
 class RequestSynchronizer(base.RequestSynchronizer):
-    """The way of the route's values, which the host alone knows, into a request."""
+    """The setter of the route's values, which only the host knows, on a request."""
 
     def sync_route_params(self, request: HttpRequest, path_params: Mapping[str, str]) -> None:
         request.scope["path_params"] = dict(path_params)
 
 
 class StreamedRequest(metaclass=base.RequestTrackerMeta):
-    """What an HTTP function takes."""
+    """The parameter of an HTTP function."""
 
     request_type = HttpRequest
     synchronizer = RequestSynchronizer()
 
 
 class StreamedResponse(metaclass=base.ResponseTrackerMeta):
-    """What an HTTP function returns."""
+    """The return value of an HTTP function."""
 
     label = base.ResponseLabels.STANDARD
     response_type = HttpResponse

@@ -1,4 +1,4 @@
-"""When each event last came: a row per event, from which the alerts learn that one has stopped coming.
+"""When each event last came: a row per event, from which maintenance reports the silent ones.
 
 A process writes an event's row at most every few minutes, so it costs a busy app nothing. The time never goes
 back, whatever the order in which deliveries are processed.

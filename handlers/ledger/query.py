@@ -1,7 +1,7 @@
-"""Reading the ledger: one delivery by its id, pages of what a filter selects, and what operations go through.
+"""Reading the ledger: one delivery by its id, pages of a filter's selection, and the scans of operations.
 
-No page scans a table: every request names one partition (one, on the way to older days, asks for the first
-row of all). What each costs:
+No page scans a table: every request names one partition (except one, on the way to older days, that asks for
+the first row of all). What each costs:
 
 - `find`: one point lookup.
 - `page` of an open filter: the partition OPEN, which holds what waits for a decision.
@@ -10,9 +10,9 @@ row of all). What each costs:
   the rest of the filter within the day. A call walks at most MAX_DAYS, then returns what it found so far with
   a cursor: a page may be short, or empty, and still have one that follows.
 
-A page begins where the one before ended, in the order of ids: what arrives meanwhile is never shown twice and
-moves nothing. A delivery that is processed late has the place of its receipt, which may be on a page seen
-already. Rows that are not this app's are passed over and logged.
+A page begins where the one before ended, in the order of ids: new arrivals are never shown twice and move
+nothing. A delivery that is processed late takes its place by receipt, which may be on a page already seen.
+Rows that are not this app's are skipped and logged.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class Filter:
 
     @property
     def sets(self) -> Mapping[str, frozenset[str]]:
-        """The columns of which one of several values is selected."""
+        """The columns that must hold one of several selected values."""
         sets: dict[str, frozenset[str]] = {
             "status": frozenset(self.status),
             "channel": frozenset(self.channel),
@@ -282,7 +282,7 @@ async def _of_subject(tables: Tables, selected: Filter, subject: str, size: int,
 async def _in_partition(
     tables: Tables, table: TableName, condition: str, selected: Filter, size: int
 ) -> list[Row]:
-    """Return the first `size` rows; a response of the service may stop short of them."""
+    """Return the first `size` rows; a response of the service may hold fewer."""
     found, rest = await tables.page(table, condition, size=size)
     rows = [row for row in found if selected.matches(row)]
     while rest and len(rows) < size:

@@ -1,4 +1,4 @@
-"""The rows of the ledger: the only owner of its columns, its keys, and how each is written and read.
+"""The rows of the ledger: the one owner of its columns and keys, and of how each is written and read.
 
 ========== ============ ================================= ================
 table      row          partition                         row key
@@ -72,7 +72,7 @@ class Outcome:
 
 
 class ForeignRow(Exception):
-    """A row that this app did not write, or not whole; the message names the row and what is wrong."""
+    """A row that this app did not write, or that is incomplete; the message names the row and the mistake."""
 
 
 def day(delivery_id: str) -> str:
@@ -86,13 +86,13 @@ def timeline_partition(subject: Subject) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return as much of a text as a column holds."""
+    """Return a text, cut to what a column holds."""
     encoded = text.encode("utf-8", "replace")
     return text if len(encoded) <= MAX_TEXT else encoded[:MAX_TEXT].decode(errors="ignore") + "…"
 
 
 def _label(text: str | None) -> str | None:
-    """Return what a list shows of a text."""
+    """Return a text, cut to what a list shows."""
     return text and text[:_MAX_LABEL]
 
 
@@ -160,7 +160,7 @@ class _LedgerRow(BaseModel):
 
 
 class DeliveryRow(_LedgerRow):
-    """A delivery: what came, what was done with it, and what an operator decided."""
+    """A delivery: its arrival, its outcome, and an operator's decision."""
 
     id: _Id
     event: str
@@ -272,12 +272,12 @@ class DeliveryRow(_LedgerRow):
         return self.origin or self.id
 
     def over(self, before: Self | None) -> Self:
-        """Return this row with what only the one before has, such as an operator's decision."""
+        """Return this row with the values that only the earlier one has, such as an operator's decision."""
         if before is None:
             return self
         news = {name: value for name, value in self if value not in (None, (), {}, "")}
         cleared: dict[str, str | None] = {"error": self.error}
-        if self.status is Status.SENT:  # perhaps it was freed from its mark
+        if self.status is Status.SENT:  # it may have been freed from its mark
             cleared["duplicate_of"] = None
         return before.model_copy(update={**news, **cleared})
 
@@ -301,8 +301,8 @@ _SUBJECTS_COLUMNS = ["subjects", *(f"subjects{number}" for number in range(2, _C
 
 
 def _as_many_as_fit(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
-    """Return the subjects that a row can name; what it does not name could not be removed later."""
-    # the list of one has the brackets in which the others save a comma
+    """Return the subjects that a row can name; rows of any others could not be found and removed later."""
+    # a list of one has brackets, which in a longer list cost no more than the commas
     sizes = accumulate(len(_to_json([subject]) or "") for subject in subjects)
     return tuple(subject for subject, size in zip(subjects, sizes, strict=True) if size <= _CHUNK * _CHUNKS)
 
@@ -310,7 +310,7 @@ def _as_many_as_fit(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
 class TimelineRow(_LedgerRow):
     """A delivery in the history of one of its subjects.
 
-    `kind` and `subject` are what the delivery is about, as in its own row; `primary` says whether the history
+    `kind` and `subject` are what the delivery is about, as in its own row; `primary` is whether the history
     is that subject's own.
     """
 

@@ -1,9 +1,9 @@
-"""Counts of what was received, from the ledger itself: no counter that could differ from it.
+"""Counts of deliveries, from the ledger itself: there is no counter that could disagree with it.
 
 A bar (an hour or a day) is a range of row keys within the partitions of days: one request for each thousand
 deliveries, of two columns. A call counts up to LONGEST and MAX_ROWS, the newest first.
 Bars that ended some time ago change only when a delivery is retried. They are remembered for ten minutes, so
-that a page that is open all day reads only the present hour.
+that a page that is open all day reads only the current hour.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class _Remembered:
 
 
 class Stats:
-    """Counts of the ledger; remembers bars that hardly change any more."""
+    """Counts of the ledger; bars that hardly change any more are cached."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -1,9 +1,9 @@
 """Every write to the ledger: the only writer of the tables deliveries, timeline, records and erasures.
 
-`deliveries` is the truth, `timeline` its index by subject, `records` a view of the latest state. Every write
-can be repeated with the same outcome. A row of `deliveries` is replaced only in the state that was read, so
-that no operator's decision is overwritten, nothing that retention removed comes back in part, and nothing
-that was erased comes back at all.
+`deliveries` is the source of truth, `timeline` its index by subject, `records` a view of the latest state.
+Every write is idempotent. A row of `deliveries` is replaced only in the state that was read, so that no
+operator's decision is overwritten, nothing that retention removed comes back in part, and nothing that was
+erased comes back at all.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
     Raises StorageFault, and Erased, after removing what was written of it, if the delivery was erased.
     """
     row = DeliveryRow.of(work, outcome, event)
-    # of what is sent, the row before makes no difference until this one takes its place
+    # the earlier row changes nothing in these writes, only in the row itself
     before = await _before(tables, row.id) if row.status in UNSENT else None
     await _some_at_once(_index(tables, row, before, event, is_retry=work.attempt > 1))
     try:
-        # last: a reader that finds the row finds the rest, and an erasure meanwhile is noticed
+        # last: a reader that finds this row finds the rest, and an erasure in the meantime is noticed
         before = await _put(tables, row, before)
     except Erased:
         await forget(tables, row)
@@ -98,7 +98,7 @@ def _index(
 
 
 async def _some_at_once(writes: Sequence[Awaitable[object]]) -> None:
-    """Do all the writes: an event may name hundreds of jobs, and a call that waits too long times out."""
+    """Run the writes a few at a time: an event may name hundreds of jobs, and a call that waits times out."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def in_turn(write: Awaitable[object]) -> None:
@@ -138,7 +138,7 @@ def _entity(row: DeliveryRow) -> Entity:
 
 
 async def intend_replay(tables: Tables, row: DeliveryRow, intention: str) -> None:
-    """Note which delivery a replay will be, before it is sent: after an interruption it is the same one.
+    """Record the id of a replay before it is sent: after an interruption it is the same one.
 
     Raises Conflict if the row was changed since it was read, NotFound if it is gone.
     """
@@ -148,7 +148,7 @@ async def intend_replay(tables: Tables, row: DeliveryRow, intention: str) -> Non
 
 
 async def replayed(tables: Tables, delivery_id: str, replay_id: str, *, by: str | None = None) -> None:
-    """Note that a replay is in custody, and who asked for it; the delivery is open no longer."""
+    """Record that a replay is in custody, and who requested it; this closes the delivery."""
     update = {"replaying": None, "replayed_by": replay_id, **({"decided_by": by} if by else {})}
     await _close(tables, delivery_id, lambda row: row.model_copy(update=update))
 
@@ -161,7 +161,7 @@ async def dismiss(
     *,
     by: str | None = None,
 ) -> None:
-    """Note why a delivery needs nothing more, and who says so; it is closed. Raises what `check` does."""
+    """Record why a delivery needs nothing more, and who decided it; this closes it. Raises as `check`."""
 
     def dismissed(row: DeliveryRow) -> DeliveryRow:
         check(row)
@@ -209,7 +209,7 @@ async def remove(tables: Tables, row: Row) -> None:
 
 
 async def erase(tables: Tables, row: DeliveryRow, reason: str) -> bool:
-    """Reduce a row to that it came and was erased; return False if it changed since it was read."""
+    """Reduce a row to its arrival and its erasure; return False if it changed since it was read."""
     try:
         await tables.replace(
             TableName.DELIVERIES, _entity(row.erased_at(datetime.now(UTC), reason)), etag=row.etag
@@ -217,10 +217,10 @@ async def erase(tables: Tables, row: DeliveryRow, reason: str) -> bool:
     except Conflict:
         return False
     except NotFound:
-        return True  # retention was first
+        return True  # retention removed it first
     return True
 
 
 async def record_erasure(tables: Tables, ids: Sequence[str], reason: str) -> None:
-    """Write that an erasure was done: when, why, and of which deliveries; not of whom."""
+    """Record an erasure: when, why, and of which deliveries; not of whom."""
     await tables.insert(TableName.ERASURES, ErasureRow.of(ids, reason, datetime.now(UTC)).entity())

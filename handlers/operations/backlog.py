@@ -1,4 +1,4 @@
-"""How full the queues are, and how old the oldest message in each."""
+"""The depth of each queue, and the age of its oldest message."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ type Role = Literal["inbox", "notifications", "poison", "result"]
 
 
 class Backlog(NamedTuple):
-    """How full a queue is; `oldest_seconds` is None if no message is visible."""
+    """A queue's depth; `oldest_seconds` is None if no message is visible."""
 
     queue: str
     role: Role

@@ -1,7 +1,7 @@
-"""Erases what is held of one person, and keeps a record that it was done.
+"""Erases all data held about one person, and records the erasure.
 
-The bytes, the normalised data and every row that names a subject go. What remains of the ledger's row is that
-something came, when, and that it was erased; a message of it that is still in the inbox is then dropped.
+The bytes, the normalised data and every row that names a subject are deleted. The ledger's row keeps only
+that something came, when, and that it was erased; a message of it that is still in the inbox is then dropped.
 Messages that consumers have taken are theirs to erase.
 """
 
@@ -22,7 +22,7 @@ from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, Opened
 
 _PAGE = 200
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
-# A shorter text is in nearly every body, and none is in all of them.
+# A shorter text is in nearly every body; an empty one is in all of them.
 _SHORTEST_TEXT = 3
 
 
@@ -49,9 +49,9 @@ class Person:
 
 
 async def deliveries_of(person: Person, app: App) -> AsyncIterator[DeliveryRow]:
-    """Yield the deliveries that hold something of the person; a text is searched for in every kept body.
+    """Yield the deliveries that hold data about the person; a text is searched for in every kept body.
 
-    What is still in the inbox and was never tried is not among them: see `unsearched`.
+    Messages in the inbox that were never tried are not searched: see `unsearched`.
     """
     cursor: str | None = None
     selected = Filter()
@@ -63,7 +63,7 @@ async def deliveries_of(person: Person, app: App) -> AsyncIterator[DeliveryRow]:
             try:
                 row = await find(app.stores.tables, each.id)
             except UnknownDelivery:
-                continue  # removed by retention just now, or its first row is about to be written
+                continue  # retention has just removed it, or its first row is about to be written
             if person.text is None or await _holds(row, person.text.lower(), app):
                 yield row
         cursor = found.cursor
@@ -72,7 +72,7 @@ async def deliveries_of(person: Person, app: App) -> AsyncIterator[DeliveryRow]:
 
 
 async def unsearched(app: App) -> int:
-    """Return about how many messages wait to be processed: what they hold could not be searched."""
+    """Return about how many messages wait to be processed: their bodies could not be searched."""
     queues = app.stores.queues
     return await queues.depth(INBOX_QUEUE) + await queues.depth(INBOX_POISON_QUEUE)
 
@@ -80,7 +80,7 @@ async def unsearched(app: App) -> int:
 async def _holds(row: DeliveryRow, text: str, app: App) -> bool:
     if any(text in value.lower() for value in row.columns().values() if isinstance(value, str)):
         return True
-    # of what is being retried, or came back after an erasure, the row does not name the place
+    # the row of a delivery that is being retried, or came back after an erasure, does not name the place
     for place in [row.raw] if row.raw else removal.places(row.event, row.id):
         try:
             if await _is_in_blob(place, row, text, app):
@@ -91,7 +91,7 @@ async def _holds(row: DeliveryRow, text: str, app: App) -> bool:
 
 
 async def _is_in_blob(place: BlobRef, row: DeliveryRow, text: str, app: App) -> bool:
-    """Search bytes, then the event that they are. Raises NotFound."""
+    """Search bytes, then the event parsed from them. Raises NotFound."""
     if await _is_in(await app.stores.blobs.open(*place), text):
         return True
     if row.size > app.settings.max_body_bytes:
@@ -104,14 +104,14 @@ async def _is_in_blob(place: BlobRef, row: DeliveryRow, text: str, app: App) -> 
         received_at=datetime.now(UTC),
     )
     try:
-        # a text written with escapes is found only in what was parsed
+        # a text written with escapes is found only in the parsed event
         return text in (await parse_delivery(delivery, app.settings)).data.decode().lower()
     except EventError:
         return False
 
 
 async def _is_in(opened: Opened, text: str) -> bool:
-    """Search bytes of any length for a text, in each of the encodings that they may have."""
+    """Search bytes of any length for a text, in each encoding that they may be in."""
     readers = [codecs.getincrementaldecoder(encoding)("ignore") for encoding in _ENCODINGS]
     seen = ["" for _ in readers]
     async for chunk in opened.chunks():
@@ -123,7 +123,7 @@ async def _is_in(opened: Opened, text: str) -> bool:
 
 
 async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None:
-    """Erase one delivery. Can be interrupted and repeated: what leads to it goes last."""
+    """Erase one delivery. Can be interrupted and repeated: the row that leads to the rest goes last."""
     stores = app.stores
     while True:
         await removal.remove_bytes(stores, row.event, row.id, row.raw)
@@ -140,5 +140,5 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
 
 
 async def record(ids: Sequence[str], reason: str, app: App) -> None:
-    """Record that an erasure was done: when, why, and of which deliveries; not of whom."""
+    """Record an erasure: when, why, and of which deliveries; not of whom."""
     await write.record_erasure(app.stores.tables, ids, reason)

@@ -79,7 +79,7 @@ async def _body(row: DeliveryRow, app: App) -> Body:
 
 
 async def _whole(rows: Iterable[DeliveryRow | TimelineRow], app: App) -> list[DeliveryRow]:
-    """Look up the rows of which the timeline has a part."""
+    """Look up the whole rows of those in a timeline, which hold only a part."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def whole(row: DeliveryRow | TimelineRow) -> DeliveryRow | None:

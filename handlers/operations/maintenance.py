@@ -72,9 +72,9 @@ async def _is_gone(received: Received, app: App) -> bool:
 
 
 def _blob_name(text: str) -> str:
-    """Return the file that a message of the platform's is about. Raises ValueError."""
+    """Return the file that one of the platform's messages is about. Raises ValueError."""
     with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-        text = base64.b64decode(text, validate=True).decode()  # as queues.messageEncoding says
+        text = base64.b64decode(text, validate=True).decode()  # the encoding that queues.messageEncoding sets
     match json.loads(text):
         case {"BlobName": str(name)}:
             return name

@@ -26,7 +26,7 @@ type _Row = DeliveryRow | ForeignRow
 
 
 class Finding(NamedTuple):
-    """A delivery that does not add up, and what is wrong with it; `unknown` is a blob without a row."""
+    """A delivery whose blobs and rows disagree, and how; `unknown` is a blob without a row."""
 
     id: str
     what: str
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 @dataclass
 class Reconciliation:
-    """What was found; it is inexact while messages are `waiting`.
+    """The result of a comparison; it is inexact while messages are `waiting`.
 
     `failing` are the ids of those that are to be retried, `foreign` the blobs that this app did not write.
     """
@@ -100,7 +100,7 @@ async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
     waiting = found.waiting + found.poison
     if unknown and waiting:
         raise NotPossible(
-            f"Messages wait ({waiting:,}), and what has no row may be theirs. Repair once the inbox is empty."
+            f"Messages wait ({waiting:,}); bytes without a row may be theirs. Repair once the inbox is empty."
         )
     for place in unknown:
         await adopt(app, place)
@@ -110,8 +110,8 @@ async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
 async def adopt(app: App, place: BlobRef) -> None:
     """Put bytes that have no row into the inbox: they arrived whole, but the sender got no confirmation.
 
-    They stem from a crash between the two writes of a large body. If it was sent again since, this one is a
-    duplicate, and is marked as one. Raises NotFound and StorageFault.
+    They stem from a crash between the two writes of a large body. If the body was sent again since, this
+    delivery is a duplicate, and is marked as one. Raises NotFound and StorageFault.
     """
     blob, stored = await app.stores.blobs.find(*place), Stored.read(place.name)
     file = blob.metadata.get(inbox.FILE)
@@ -146,7 +146,7 @@ class _ByDay[T]:
         return self._next[0] if self._next else None
 
     async def take(self, day: str) -> list[T]:
-        """Return what the stream has of a day."""
+        """Return the stream's items of a day."""
         taken: list[T] = []
         while await self.day() == day and self._next is not None:
             taken.append(self._next[1])
@@ -188,7 +188,7 @@ class _Day(NamedTuple):
 
 
 async def _reconcile_day(app: App, day: _Day, found: Reconciliation, *, is_kept: bool) -> None:
-    """Compare a day's blobs and rows. A day past RETENTION_DAYS has bytes without rows, and rightly so."""
+    """Compare a day's blobs and rows. A day past RETENTION_DAYS may have bytes without rows."""
     rows = [row for row in day.rows if isinstance(row, DeliveryRow)]
     found.findings += [Finding("", str(row)) for row in day.rows if isinstance(row, ForeignRow)]
     found.by_status.update(str(row.status) for row in rows)

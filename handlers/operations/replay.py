@@ -1,9 +1,9 @@
-"""Sends a delivery through again from its kept bytes, or records that nothing more is to be done about it.
+"""Sends a delivery through again from its kept bytes, or records that it needs no further action.
 
 A replay is a new delivery: it keeps the original's CloudEvents id and ordering time, and names the original.
 Its id is noted on the original's row before it is sent, with the event and the queues, so that a replay that
 was interrupted and is asked for again is the same one. The note is written only in the state of the row that
-was read: of replays asked for at once, one is begun, and the others join it.
+was read: of several concurrent requests, one begins the replay, and the others join it.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ _AS_IT_WAS = Wish()
 
 
 class ManyReplayed(NamedTuple):
-    """How many were found and replayed; `cursor` resumes where this call stopped, None at the end."""
+    """The numbers found and replayed; `cursor` resumes where this call stopped, None at the end."""
 
     matched: int
     replayed: tuple[Replayed, ...]
@@ -108,7 +108,7 @@ def _names(queues: tuple[str, ...] | None) -> str:
 
 
 async def _intended(row: DeliveryRow, how: str, app: App) -> str:
-    """Note that a replay begins, and return its id: that of one that was begun the same way, if any."""
+    """Record that a replay begins, and return its id: that of an earlier one begun the same way, if any."""
     if (begun := _begun(row, how)) is not None:
         return begun
     replay_id = new_id(datetime.now(UTC))
@@ -152,7 +152,7 @@ def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) ->
 
 
 def _check_spelling(queues: tuple[str, ...] | None, app: App) -> None:
-    """Refuse a queue that no event goes to: each delivery would be passed over."""
+    """Refuse a queue that no event goes to: each delivery would be skipped."""
     known = app.subscriptions.queues if queues else {}
     if unknown := [name for name in queues or () if name not in known]:
         raise NotReplayable(
@@ -185,7 +185,7 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
 ) -> ManyReplayed:
     """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
 
-    Can be interrupted and repeated: what was replayed is passed over, and so is what vanishes meanwhile. A
+    Can be interrupted and repeated: deliveries that were replayed, or vanish meanwhile, are skipped. A
     dry run counts what could be replayed. After _SECONDS the call ends with a cursor to resume from. Raises
     NotReplayable where no subscription has one of the queues.
     """
@@ -221,7 +221,7 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
 def _is_done(row: DeliveryRow, selection: Filter) -> bool:
     """Return whether it was replayed, dismissed or erased, or is a replay itself.
 
-    A replay that was not sent is replayed if what is open was selected: its cause may be fixed by now.
+    A replay that failed is itself replayed if open deliveries were selected: its cause may be fixed by now.
     """
     if row.is_closed or row.erased:
         return True
@@ -233,7 +233,7 @@ def _can_be_dismissed(row: DeliveryRow) -> bool:
 
 
 async def dismiss(delivery_id: str, reason: str, app: App, *, by: str | None = None) -> None:
-    """Record that nothing more is to be done about a quarantined or failed delivery, why, and who says so.
+    """Record why a quarantined or failed delivery needs no further action, and who decided it.
 
     Can be interrupted and repeated: the same reason may be given twice. Raises UnknownDelivery,
     NotReplayable if there is nothing to dismiss, and StorageFault.

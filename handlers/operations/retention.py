@@ -1,7 +1,7 @@
 """Removes what is older than RETENTION_DAYS from the tables and the quarantine; never what is still open.
 
-The archive's blobs go by a lifecycle rule of the storage account. All else goes from here, the oldest day
-first. Nothing is searched for: a row of the ledger names its subjects.
+A lifecycle rule of the storage account deletes the archive's blobs. This module deletes everything else, the
+oldest day first. It searches for nothing: a row of the ledger names its subjects.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _AT_ONCE = 32
 
 
 async def retain(app: App) -> int:
-    """Remove what is past its time, and return how many deliveries that were. Raises StorageFault."""
+    """Remove what is past its time, and return the number of deliveries removed. Raises StorageFault."""
     until = kept_since(app)
     deadline = monotonic() + _SECONDS
     removed = 0

@@ -29,10 +29,10 @@ from handlers.ids import time_of
 from handlers.ledger.rows import timeline_partition
 from handlers.stores import Entity, Row, TableName, Tables
 
-# More than come in a burst while one of them is held up; compressed, they fit into a column.
+# More than arrive in a burst while one of them is delayed; compressed, they fit into a column.
 _MAX_ENTRIES = 400
 _MAX_FREEING = 20
-# A delivery that is retried again and again must find its verdict while newer ones come.
+# A delivery that is retried many times must still find its verdict while newer ones arrive.
 _REMEMBERED = timedelta(days=7)
 
 
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a delivery duplicates, if anything; `freed` must be sent again without their marks."""
+    """A decision: the original, if this is a duplicate; `freed` must be sent again without their marks."""
 
     duplicate_of: str | None = None
     freed: tuple[Entry, ...] = ()
@@ -62,7 +62,7 @@ UNIQUE = Verdict()
 
 @dataclass(frozen=True)
 class History:
-    """The recent deliveries of a subject and event, by id; none up to `trimmed` is compared any more."""
+    """The recent deliveries of a subject and event, by id; those up to `trimmed` are no longer compared."""
 
     entries: tuple[Entry, ...] = ()
     trimmed: str = ""
@@ -106,7 +106,7 @@ async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict |
 
 
 async def was_freed(event: Event[Payload], tables: Tables) -> bool:
-    """Return whether a delivery that was marked is marked no longer. Raises StorageFault."""
+    """Return whether a delivery has lost its duplicate mark. Raises StorageFault."""
     assert event.subject is not None
     try:
         row = await tables.get(TableName.DUPLICATES, timeline_partition(event.subject), event.type)

@@ -9,7 +9,7 @@ from handlers.problems import ProblemDetails
 from handlers.stores import INBOX_QUEUE, BlobRef, ContainerName, Stores, fits
 from handlers.work import Work
 
-# The metadata of a blob that waits for its message; the file is percent-encoded.
+# The metadata of a blob whose message is not written yet; the file is percent-encoded.
 CHANNEL = "channel"
 FILE = "file"
 # Headroom for the fields added on requeue: `settled`, and the digits of the counters.
@@ -51,7 +51,7 @@ async def put_unread(
 
 
 def _origin(delivery: Delivery) -> dict[str, str]:
-    """Return what the bytes alone do not show, for the case that the message is never written."""
+    """Return what the bytes alone do not show, in case the message is never written."""
     file = {FILE: quote(delivery.file)} if delivery.file else {}
     return {CHANNEL: delivery.channel.value, **file}
 

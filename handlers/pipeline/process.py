@@ -19,8 +19,8 @@ from handlers.work import Message, Work
 async def process(message: Message, app: App) -> None:
     """Process one message of the inbox. Raises StorageFault only if it could not even be requeued.
 
-    A message is delivered a second time where an earlier delivery ended with its process: its body may be
-    what ended it, so it is not parsed before it was requeued, apart from what else ran at that time.
+    A message is delivered a second time when the process ended during the first attempt. Its body may be the
+    cause, so it is requeued before it is parsed, to run apart from the messages that ran beside it.
     """
     work = Work.read(message)
     if message.dequeue_count > 1:
@@ -30,7 +30,7 @@ async def process(message: Message, app: App) -> None:
         await _process(work, app)
     except Erased:
         await recording.drop(work, app)
-    except Exception as error:  # noqa: BLE001 - whatever failed, the message must come back
+    except Exception as error:  # noqa: BLE001 - whatever failed, the message must be retried
         await retry.try_again(work, error, app)
 
 
@@ -82,7 +82,7 @@ async def _send(work: Work, delivery: Delivery, app: App) -> None:
     )
     await recording.record(work, outcome, app, event)
     if verdict.duplicate_of and await duplicates.was_freed(event, app.stores.tables):
-        # it was sent again meanwhile, unmarked, and perhaps recorded before this slow write
+        # it was sent again in the meantime, unmarked, and perhaps recorded before this slow write
         freed_outcome = replace(outcome, status=Status.SENT, duplicate_of=None)
         await recording.record(work, freed_outcome, app, event)
     app.drift.observe(event)
@@ -110,5 +110,5 @@ async def _resend(freed: duplicates.Entry, event: Event[Payload], app: App) -> N
         size=freed.size,
         blob=BlobRef(ContainerName.ARCHIVE, path),
     )
-    # after a first run that may still be under way, whose row is to be overwritten
+    # delayed, so that its row overwrites that of a first run that may still be under way
     await inbox.requeue(app.stores, work, delay=app.timings.settle)

@@ -1,4 +1,4 @@
-"""Custody: a delivery is checked and in the inbox before its sender gets a receipt."""
+"""Custody: a delivery is parsed and in the inbox before its sender gets a confirmation."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -27,7 +27,7 @@ async def record(work: Work, outcome: Outcome, app: App, event: Event[Payload] |
 
 
 async def drop(work: Work, app: App) -> None:
-    """End the work on a delivery that was erased, and remove what was stored of it since."""
+    """End the work on an erased delivery, and remove what was stored of it since."""
     await removal.remove_bytes(app.stores, work.event, work.id, None)
     _log.info("%s was erased: its message is dropped.", work.id)
 

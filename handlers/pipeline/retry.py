@@ -25,12 +25,12 @@ _log = logging.getLogger("printiq.retry")
 # Retried for ever: storage recovers, and subscriptions are corrected by their author.
 _HEALED_BY_TIME = (StorageFault, SubscriptionsError)
 _LONGEST_PAUSE = 10
-# A process works on many deliveries, and only one of them ends it: the others come back at other times.
+# Only one of the deliveries in a process ends it: a random delay keeps it from the others the next time.
 _SPREAD = 6
 
 
 class CrashedError(Exception):
-    """The end of a process, or of its instance, while it worked on a delivery."""
+    """The end of the process, or of its instance, during an attempt."""
 
     def __init__(self) -> None:
         super().__init__("The process ended while working on this.")
@@ -66,7 +66,7 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
         _log.warning("%s attempt %d was not recorded: %s", work.id, work.attempt, failure, exc_info=trace)
     recording.emit(work, Status.FAILING, app)
     delay = app.timings.delay_after(work.attempt)
-    if isinstance(error, CrashedError):  # what ended with it must not meet it again
+    if isinstance(error, CrashedError):  # deliveries that ended together must not run together again
         delay = int(delay * random.uniform(1, _SPREAD))
     again = work.model_copy(update={"attempt": work.attempt + 1, "errors": errors})
     await _requeue(again, delay, app)
@@ -93,12 +93,12 @@ async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> No
     try:
         raw = await archive.set_aside(work, app.stores)
     except NotFound:
-        raw = work.blob  # it is gone, as the error says
+        raw = work.blob  # it is gone: the error names it
     await recording.record(work, Outcome(status=Status.FAILED, error=description, raw=raw), app, event)
 
 
 async def _event(work: Work, app: App) -> Event[Payload] | None:
-    """Return the event if it can be had, so that a delivery is found by its subjects."""
+    """Return the event if it can be parsed, so that the delivery can be found by its subjects."""
     if work.refusal is not None or work.size > app.settings.max_body_bytes:
         return None
     try:
@@ -106,7 +106,7 @@ async def _event(work: Work, app: App) -> Event[Payload] | None:
             delivery = await inbox.fetch(app.stores, work)
             await holding.resize(memory_of(delivery.body, app.settings))
             return await parse_delivery(delivery, app.settings)
-    except Exception:  # noqa: BLE001 - perhaps the very error that it failed with
+    except Exception:  # noqa: BLE001 - it may be the error that failed the delivery
         return None
 
 

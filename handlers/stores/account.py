@@ -1,4 +1,4 @@
-"""A storage account: how it is reached, by our own requests and by the SDKs' clients."""
+"""A storage account, reached by our own requests and by the SDKs' clients."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING

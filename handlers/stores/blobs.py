@@ -47,7 +47,7 @@ class BlobRef(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read what `str` writes. Raises ValueError for a place that is not of this app's making."""
+        """Read what `str` writes. Raises ValueError for a place that this app did not write."""
         container, _, name = text.partition("/")
         return cls(ContainerName(container), name).checked()
 
@@ -93,13 +93,13 @@ class Found(NamedTuple):
         )
 
 
-# What SFTP, Data Lake and the tools for them put on the empty blob that marks a folder.
+# The metadata that SFTP, Data Lake and their tools put on the empty blob that marks a folder.
 _FOLDER_MARK = "hdi_isfolder"
 # Only accounts with a hierarchical namespace send it.
 _HIERARCHICAL = "x-ms-resource-type"
 
 
-# The longest that a blob can be leased for with an end, so that a process that died does not keep it.
+# The longest finite lease: a process that died does not keep the blob.
 _LEASE_SECONDS = 60
 _RENEW_SECONDS = 15
 
@@ -217,8 +217,8 @@ class Blobs:
     ) -> None:
         """Write a blob, unless one of that name exists: then it stays as it is. `metadata` is ASCII.
 
-        A name belongs to one delivery, whose bytes are always the same. What a lease or an immutability
-        policy protects is therefore written already.
+        A name belongs to one delivery, whose bytes are always the same. So a blob that a lease or an
+        immutability policy protects is already written.
         """
         async with storage_write(f"write {container}/{name}"):
             try:
@@ -247,7 +247,7 @@ class Blobs:
             await self._assert_exists(container, name)
 
     async def _assert_exists(self, container: ContainerName, name: str) -> None:
-        """Raise azure-core's exception if there is no such blob: then a refused write was not done before."""
+        """Raise azure-core's exception if there is no such blob: then the refusal has another cause."""
         await self._wire.call("HEAD", _path(container, name), headers={})
 
     async def put_stream(
@@ -260,7 +260,7 @@ class Blobs:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write a blob without holding it in memory; one of that name stays as it is."""
-        await self.ensure(container)  # there is no second try: a stream cannot be read again
+        await self.ensure(container)  # no retry: a stream cannot be read twice
         async with storage_call(f"write {container}/{name}", seconds=BODY_SECONDS):
             await self._upload(container, name, content, content_type, metadata or {})
 

@@ -1,4 +1,4 @@
-"""The storage SDKs' own clients, for what is rare: listings, streams, leases."""
+"""The storage SDKs' own clients, for rare calls: listings, streams, leases."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""The seam to storage: bounds each call in time, and turns whatever it raises into `handlers.errors`."""
+"""The seam to storage: bounds each call in time, and turns each exception into one of `handlers.errors`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from handlers.errors import Conflict, HandlerError, NotFound, StorageFault
 
 # All tries of one call and the pauses between them. A sender waits for ten seconds, a timer for minutes.
 CALL_SECONDS = 30
-# The same for a body that may have hundreds of megabytes.
+# The same, for a body of up to hundreds of megabytes.
 BODY_SECONDS = 300
 
 _PRECONDITION_FAILED = 412

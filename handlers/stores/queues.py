@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INBOX_QUEUE = "printiq-inbox"
 INBOX_POISON_QUEUE = "printiq-inbox-poison"
-# In the hot folder's account: the platform writes here the files on which its Blob trigger failed five times.
+# In the hot folder's account: the platform lists here the files on which its Blob trigger failed five times.
 DROPS_POISON_QUEUE = "webjobs-blobtrigger-poison"
 # In the host's account, followed by the host's id: the notifications that its Blob trigger has yet to handle.
 NOTIFICATION_QUEUES = "azure-webjobs-blobtrigger-"
@@ -123,7 +123,7 @@ class Queues:
                 await self._client(queue).delete_message(received.id, received.receipt)
 
     async def starting_with(self, prefix: str) -> list[str]:
-        """Return the names of the queues that begin so."""
+        """Return the names of the queues that begin with a prefix."""
         async with storage_call(f"list the queues {prefix}*"):
             return [str(found.name) async for found in self._service.list_queues(name_starts_with=prefix)]
 

@@ -156,7 +156,7 @@ class Tables:
         leave it as it is; it runs once for each try. Returns the row that was there at the last try, before
         the change. Raises what `change` raises, and StorageFault after a minute of competing.
         """
-        # in a process they take turns: two dozen writers of one row would mostly make each other try again
+        # writers in one process take turns: two dozen on one row would mostly make each other retry
         async with self._turns.setdefault((table, partition, row), asyncio.Lock()):
             return await self._compete(table, partition, row, change)
 
@@ -256,7 +256,7 @@ class Tables:
     ) -> tuple[list[Row], Continuation | None]:
         """Read up to `size` rows (1,000 at most) in the order of their keys, in one request.
 
-        The second value says that there is more to read and where; the rows may then be fewer, or none.
+        The second value is where to read on, None at the end; before the end the rows may be fewer, or none.
         """
         # https://learn.microsoft.com/rest/api/storageservices/query-entities
         asked = {"$filter": condition, "$top": str(size), **(after or {})}

@@ -1,8 +1,8 @@
-"""The requests on an event's way, sent through azure-core's public pipeline.
+"""The requests on an event's path, sent through azure-core's public pipeline.
 
 Credentials, retries and transport are Microsoft's; addresses, bodies and Shared Key signatures are ours. The
 storage SDKs' generated clients take three times the processor time for the same request, and half of a cold
-start: they serve what is rare (listings, streams, leases).
+start: they serve the rare calls (listings, streams, leases).
 """
 
 import base64
@@ -53,8 +53,8 @@ _DEVELOPMENT: Final = (
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
 )
-# Every request may be sent again: it is conditional, or has the same outcome twice. A message sent twice is
-# the at-least-once that the app promises.
+# Every request may be sent again: it is conditional or idempotent, and a message sent twice is within the
+# at-least-once that the app promises.
 _RETRIED: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 _LONGEST_PAUSE: Final = 2
 _ERRORS: Final[Mapping[int, type[HttpResponseError]]] = {

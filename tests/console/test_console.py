@@ -294,10 +294,10 @@ def test_a_page_that_could_not_be_loaded_is_loaded_once_the_app_answers(
 ) -> None:
     send(host, "CreateCustomer", {"Code": "AGAIN"})
     trouble = page.get_by_role("alert").filter(has_text="This page retries by itself")
-    unavailable = {"title": "Storage unavailable", "status": 503, "detail": "Storage does not answer."}
+    unavailable = {"title": "Storage unavailable", "status": 503, "detail": "Storage does not respond."}
     page.route("**/api/deliveries?*", lambda route: route.fulfill(status=503, json=unavailable))
     page.goto(f"{host.url}/api/console")
-    expect(trouble).to_contain_text("Storage does not answer.")
+    expect(trouble).to_contain_text("Storage does not respond.")
     page.unroute("**/api/deliveries?*")
     expect(page.get_by_role("link", name="AGAIN")).to_be_visible()
     expect(trouble).to_be_hidden()
@@ -308,7 +308,7 @@ def test_a_page_that_could_not_be_loaded_is_loaded_once_the_app_answers(
     ):
         page.context.set_offline(offline=True)
         page.evaluate(f"location.hash = '#/{place}'")
-        expect(trouble).to_contain_text("The app does not answer.")
+        expect(trouble).to_contain_text("The app does not respond.")
         page.context.set_offline(offline=False)
         expect(page.get_by_role("heading", level=1)).to_have_text(title)
         expect(trouble).to_be_hidden()
@@ -332,7 +332,7 @@ def test_what_a_button_could_not_do_is_not_tried_again(host: HostProcess, page: 
     expect(page.locator(".payloads pre")).to_have_count(2)
     page.context.set_offline(offline=True)
     page.get_by_role("button", name="Download").first.click()
-    expect(page.get_by_role("alert")).to_have_text("The app does not answer. Try again.")
+    expect(page.get_by_role("alert")).to_have_text("The app does not respond. Try again.")
 
 
 def test_an_address_that_leads_nowhere_says_so(host: HostProcess, page: Page) -> None:

@@ -132,7 +132,7 @@ def test_an_app_that_does_not_answer_ends_with_exit_code_3(own: Receiver) -> Non
     url = f"http://127.0.0.1:{free_port()}"
     done = _send(own, "CreateQuote", "--url", url)
     assert done.exit_code == 3
-    assert f"The app at {url} does not answer" in done.stdout
+    assert f"The app at {url} does not respond" in done.stdout
 
 
 def test_the_answer_is_shown_though_storage_cannot_be_read(own: Receiver, a_file: Path) -> None:

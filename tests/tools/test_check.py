@@ -115,7 +115,7 @@ def test_storage_that_does_not_answer_is_reported_as_such(start_host: StartHost,
 def test_nobody_there_is_an_exit_code_of_its_own() -> None:
     code, findings, message = check("http://127.0.0.1:9")
     assert (code, findings) == (3, {})
-    assert "does not answer" in message
+    assert "does not respond" in message
 
 
 def test_the_check_chooses_its_event_itself() -> None:

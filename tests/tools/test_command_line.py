@@ -75,8 +75,8 @@ def test_a_shell_completes_commands_and_their_options() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--env", "uat", "drift"], 3, "The app at http://127.0.0.1:9/uat does not answer"),
-        (["--env", "uat", "drift", "--url", "http://127.0.0.1:9"], 3, "http://127.0.0.1:9 does not answer"),
+        (["--env", "uat", "drift"], 3, "The app at http://127.0.0.1:9/uat does not respond"),
+        (["--env", "uat", "drift", "--url", "http://127.0.0.1:9"], 3, "http://127.0.0.1:9 does not respond"),
         (["--env", "wrong", "drift"], 2, "the-app is no address"),
         (["--env", "prod", "drift"], 2, "has no environment prod. It has uat, wrong."),
     ],

@@ -101,7 +101,7 @@ def test_an_app_whose_storage_fails_is_quoted(start_host: StartHost, storage: st
     for command in (["drift"], ["adopt", "01a20c5b-d87b-7fc6-beab-10d18cdc4ed9"]):
         answer = dev(*command, "--url", host.url)
         assert answer.returncode == 3
-        assert "503 Service Unavailable. Storage does not answer." in " ".join(answer.stdout.split())
+        assert "503 Service Unavailable. Storage does not respond." in " ".join(answer.stdout.split())
 
 
 def test_adopt_saves_the_form_of_a_payload_without_its_data(start_host: StartHost, tmp_path: Path) -> None:

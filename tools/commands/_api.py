@@ -15,7 +15,7 @@ _PAGE = 500
 
 
 class UnreachableError(Exception):
-    """The app, its storage or its API does not answer as it should; the message says what to do."""
+    """The app, its storage or its API does not respond as it should; the message says what to do."""
 
 
 class RefusedError(Exception):
@@ -114,7 +114,7 @@ def _answers(url: str) -> Iterator[None]:
         yield
     except httpx.TransportError as error:
         raise UnreachableError(
-            f"The app at {url} does not answer: {error or type(error).__name__}\n"
+            f"The app at {url} does not respond: {error or type(error).__name__}\n"
             "Is it running (dev.py run), and is this its address (--url)?"
         ) from error
 

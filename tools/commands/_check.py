@@ -54,7 +54,7 @@ def _storage(target: Target) -> CheckedPart:
     answer = target.api.get("health")
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         return CheckedPart(
-            "health", good=False, message="the app runs, but its storage does not answer: check its roles"
+            "health", good=False, message="the app runs, but its storage does not respond: check its roles"
         )
     return _expected(answer, "health", "the app runs, and its storage answers")
 

@@ -27,7 +27,7 @@ def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console:
     """Run `work` on the storage that AzureWebJobsStorage names; without that setting on the local Azurite.
 
     Prints which storage that is. Raises typer.Exit after printing the reason: 2 for wrong settings, 3 where
-    storage does not answer.
+    storage does not respond.
     """
     read_app_settings()
     try:
@@ -52,7 +52,7 @@ def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console:
         return asyncio.run(running())
     except StorageFault as error:
         console.print(
-            f"Storage does not answer: {error}.", style="red", soft_wrap=True, markup=False, highlight=False
+            f"Storage does not respond: {error}.", style="red", soft_wrap=True, markup=False, highlight=False
         )
         console.print(_hint(settings.storage, storage_port), soft_wrap=True, highlight=False)
         raise typer.Exit(ExitCode.UNREACHABLE) from None

@@ -158,7 +158,7 @@ def storage_answers(connection: str) -> Iterator[None]:
         where = parts.get("BlobEndpoint") or parts.get("AccountName", "the storage account")
         why = str(error).partition("\n")[0]
         raise UnreachableError(
-            f"The storage at {where} does not answer as it should: {why}\n"
+            f"The storage at {where} does not respond as it should: {why}\n"
             "If it is on this machine, give the --storage-port that dev.py run shows when it starts."
         ) from error
 

@@ -71,7 +71,7 @@ def main(
     the results with the app's. Change a model, run this against production, and see what consumers would
     receive differently before you deploy. Nothing is sent or stored.
 
-    Exit codes: 0 no difference; 1 differences; 2 the command line is wrong; 3 the app does not answer.
+    Exit codes: 0 no difference; 1 differences; 2 the command line is wrong; 3 the app does not respond.
     """
     console = Console(stderr=as_json, highlight=False)
     try:

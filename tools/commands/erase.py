@@ -45,7 +45,7 @@ def main(
     Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
     local.settings.json), or else on the local one, and prints which that is.
 
-    Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not answer;
+    Exit codes: 0 done, or shown; 2 the command line or a setting is wrong; 3 storage does not respond;
     4 messages wait in the inbox, which could not be searched.
     """
     console = Console(stderr=as_json, markup=False)

@@ -56,7 +56,7 @@ def main(
     the message is in the queue's `-poison`. What --event and --subject exclude is passed over, as a consumer
     does with what is not its own: it leaves the queue, too.
 
-    Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the storage does not answer.
+    Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the storage does not respond.
     """
     console = Console(highlight=False)
     target = Target.of(url, None, storage_port)

@@ -55,7 +55,7 @@ def main(
     Waits for the outcome of each replay, and lists those that are not sent on.
 
     Exit codes: 0 done; 1 refused, or a replay was quarantined or failed, with the reason; 2 the command line
-    is wrong; 3 the app does not answer; 4 a replay has no outcome yet.
+    is wrong; 3 the app does not respond; 4 a replay has no outcome yet.
     """
     chosen = {"event": event, "status": status, "subject": subject, "from": since, "to": until}
     selection: Json = {name: value for name, value in chosen.items() if value is not None}

@@ -119,7 +119,7 @@ def main(
     the quote SMOKE-TEST, which does not exist, expired; it goes to every queue that subscribes.
 
     Exit codes: 0 it arrived and was sent on; 1 it was refused; 2 the command line is wrong; 3 the app or its
-    storage does not answer; 4 no result came in time, or processing fails.
+    storage does not respond; 4 no result came in time, or processing fails.
     """
     console = Console(highlight=False, stderr=as_json)
     target = Target.of(url, key, storage_port)

@@ -33,7 +33,7 @@ def main(
     local.settings.json), or else on the local one. It is exact once the inbox is empty.
 
     Exit codes: 0 everything adds up; 1 something does not; 2 the command line or a setting is wrong; 3
-    storage does not answer; 4 not exact yet, messages wait.
+    storage does not respond; 4 not exact yet, messages wait.
     """
     console = Console(stderr=as_json, markup=False)
     try:

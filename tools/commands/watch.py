@@ -62,7 +62,7 @@ def main(
     whose list of deliveries names no queues (GET /api/deliveries/{id} does). With --json each line is a
     delivery that is new or changed, or a queue that changed.
 
-    Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the app or its storage does not answer.
+    Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the app or its storage does not respond.
     """
     console = Console(highlight=False, stderr=as_json)
     target = Target.of(url, key, storage_port)

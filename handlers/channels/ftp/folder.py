@@ -1,7 +1,7 @@
 """One folder of an FTP server: which of its files are complete, and how one is taken.
 
 FTP has no If-Match, so a file is claimed before it is taken: renamed to `{name}.{id}.taking`. A newer file of
-the same name is then another file, and after a crash the name says how to go on. Where a server does not
+the same name is then another file, and after a crash the name shows where to resume. Where a server does not
 allow renaming, and where files are to stay, a file is taken where it is and remembered.
 """
 
@@ -24,7 +24,7 @@ from handlers.problems import ProblemDetails, problem_document
 
 _log = logging.getLogger("printiq.ftp")
 
-# With an id of ours, of a time within some centuries; any other name of this form is a drop's own.
+# Only with an id of ours, whose time is plausible; any other name of this form is the drop's own.
 _CLAIMED = re.compile(
     r"(?P<name>.+)\.(?P<id>0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})\.taking",
     re.DOTALL,
@@ -187,7 +187,7 @@ class Folder:
             await session.rename(file.name, name)
         except FtpRefusal as refusal:
             if await session.state(file.name) is None:
-                raise  # somebody else took it
+                raise  # another program took it
             self._claims = False
             _log.error(
                 "%s cannot be renamed: %s. The files in this folder are taken, left there and remembered. "
@@ -266,7 +266,7 @@ class Folder:
 
 
 class _File(NamedTuple):
-    """A file on its way: `name` is its current name, `own_name` the one that it came with."""
+    """A file being taken: `name` is its current name, `own_name` the one that it came with."""
 
     name: str
     own_name: str

@@ -11,7 +11,7 @@ from handlers.stores import Held
 from handlers.timings import Timings
 
 _LONGEST_PAUSE = timedelta(minutes=15)
-# A folder that looks empty may only be a disk that is not there today.
+# A folder that looks empty may be a disk that is not mounted.
 _FORGOTTEN_AFTER = timedelta(days=7)
 
 

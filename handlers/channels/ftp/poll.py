@@ -228,7 +228,7 @@ class _Run:
                 await session.enter(folder.path)
                 await self._take_each(session, folder, names)
         except (FtpTrouble, FtpRefusal) as trouble:
-            _log.info("FTP source %s: one connection less: %s", self.source.name, trouble)
+            _log.info("FTP source %s: going on with one connection fewer: %s", self.source.name, trouble)
 
     async def _take_each(self, session: FtpSession, folder: Folder, names: deque[str]) -> None:
         while names and not self._over:

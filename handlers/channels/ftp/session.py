@@ -1,11 +1,11 @@
-"""A session with an FTP server, which knows nothing of events.
+"""A session with an FTP server. Nothing here knows of events.
 
 It drives the standard library's ftplib in a thread of its own. asyncio cannot resume the TLS session of the
 control connection on the data connections, which vsftpd, ProFTPD and FileZilla Server demand; ftplib can be
 made to. A server that hangs occupies only its own thread.
 
-Names are the bytes that the server sent, decoded as Latin-1 so that every byte survives the way back; `shown`
-is for people.
+Names are the bytes that the server sent, decoded as Latin-1 so that every byte survives the round trip;
+`shown` makes them readable.
 """
 
 import asyncio
@@ -179,7 +179,7 @@ class FtpSession:
             raise FtpTrouble(reason) from None
         except ssl.SSLCertVerificationError as error:
             raise FtpTrouble(
-                f"the server's certificate is not to be trusted: {error.verify_message}. If a private "
+                f"the server's certificate is not trusted: {error.verify_message}. If a private "
                 "authority signed it, give its certificate as `ca`; the server's must be for the name in "
                 "`host`"
             ) from None
@@ -189,7 +189,7 @@ class FtpSession:
             raise FtpTrouble(self._cleaned(str(error) or type(error).__name__)) from None
 
     def _cleaned(self, reply: str) -> str:
-        """Remove what a reply may repeat of the credentials."""
+        """Remove credentials that a reply may echo."""
         for secret in (self._source.password.get_secret_value(), self._source.user):
             if secret:
                 reply = reply.replace(secret, "…").replace(wire(secret), "…")
@@ -304,7 +304,7 @@ class FtpSession:
             length += len(chunk)
         if length > size:
             data.close()
-            with contextlib.suppress(ftplib.error_temp):  # the server may mind that nobody read to the end
+            with contextlib.suppress(ftplib.error_temp):  # the server may object to the early end
                 self._end(data)
             return None
         self._end(data)

@@ -21,7 +21,7 @@ _UNRESOLVED = "@Microsoft.KeyVault("
 
 
 class SourcesError(ValueError):
-    """What is wrong in the setting FTP_SOURCES, without any of its values: they may be secrets."""
+    """A mistake in the setting FTP_SOURCES; the message quotes none of its values, which may be secrets."""
 
 
 class FtpSource(BaseModel):

@@ -168,7 +168,7 @@ def test_a_server_that_grants_one_connection_is_served_by_one(
 
     with caplog.at_level(logging.INFO):
         run(storage, story, server)
-    assert "one connection less" in caplog.text
+    assert "going on with one connection fewer" in caplog.text
 
 
 def test_a_server_that_drips_is_given_up_and_no_hindrance(
