@@ -31,7 +31,7 @@ def import_figures() -> Iterator[Figure]:
         samples["base"].append(base)
         samples["sdk"].append(with_sdk - base)
     base_series = Series("import azure.functions, pydantic, lxml.etree", "ms of CPU", samples["base"])
-    sdk = Series("the storage SDKs, told apart", "ms of CPU", samples["sdk"])
+    sdk = Series("the storage SDKs, measured apart", "ms of CPU", samples["sdk"])
     yield Figure(
         "Import of function_app, without the storage SDKs",
         Series(OURS, "ms of CPU", samples[OURS]),
