@@ -142,6 +142,7 @@ function facts(row) {
       { class: "facts" },
       fact("Received", moment(row.receivedAt, { whole: true })),
       fact("Channel", row.channel),
+      fact("File", row.file && h("code", {}, row.file)),
       fact("Size", row.size !== undefined && [bytes(row.size), row.contentType && `, declared as ${row.contentType}`]),
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
       fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue) => h("li", {}, h("code", {}, queue)))) : "no queue"),

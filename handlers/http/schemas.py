@@ -192,6 +192,7 @@ class DeliveryDetail(DeliverySummary):
     content_type: Annotated[str | None, Field(description="The Content-Type that the sender declared.")] = (
         None
     )
+    file: Annotated[str | None, Field(description="The file that it arrived as, by its whole name.")] = None
     subjects: list[SubjectRef] = []
     queues: Annotated[list[str], Field(description="The result queues to which it was sent.")] = []
     errors: Annotated[list[ProblemItem], Field(description="Why it was refused.")] = []

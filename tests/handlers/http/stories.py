@@ -31,16 +31,19 @@ def run_story(storage: str, story: Callable[[App], Awaitable[None]], **settings:
     asyncio.run(shown())
 
 
-async def deliver(app: App, event: str, body: bytes, *, moment: datetime | None = None) -> str:
+async def deliver(
+    app: App, event: str, body: bytes, *, moment: datetime | None = None, file: str | None = None
+) -> str:
     """Let a delivery come by webhook and be worked off; return its id."""
     delivery_id = new_id(moment or datetime.now(UTC))
     delivery = Delivery(
         id=delivery_id,
         event=event,
         body=body,
-        channel=Channel.WEBHOOK,
+        channel=Channel.HOT_FOLDER if file else Channel.WEBHOOK,
         received_at=time_of(delivery_id),
         content_type="application/json",
+        file=file,
     )
     refusal = None
     try:

@@ -199,6 +199,15 @@ def test_a_list_has_the_fields_that_are_asked_for(storage: str) -> None:
     run_story(storage, story)
 
 
+def test_a_delivery_names_the_file_that_it_arrived_as(storage: str) -> None:
+    async def story(app: App) -> None:
+        file = "CreateQuote/Q005218v2.json"
+        delivery_id = await deliver(app, "CreateQuote", sample("CreateQuote"), file=file)
+        assert (await members(endpoints.delivery(delivery_id, NOTHING, app)))["file"] == file
+
+    run_story(storage, story)
+
+
 def test_a_customers_history_names_the_subject_of_each_delivery(storage: str) -> None:
     async def story(app: App) -> None:
         body = {"INVInvoiceNumber": "INV-1", "BillingCusCode": "KOW"}
