@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 
 def is_answered_without_set_up(arguments: list[str], called: str | None) -> bool:
-    """Print what needs no packages: the version, the help, nothing for a shell that completes."""
+    """Print what needs no packages: the version, the help, or nothing for shell completion."""
     if any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
         return True
     if arguments[:1] == ["--version"]:

@@ -1,4 +1,4 @@
-// What an operator can do about deliveries: replay them, dismiss them, and see what came of it.
+// What an operator can do about deliveries: replay them, dismiss them, and see the outcomes.
 
 import { explain, json } from "./api.js";
 import { h } from "./dom.js";

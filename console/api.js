@@ -55,7 +55,7 @@ export function mayPass(error) {
 /** The text of an error, for the reader. */
 export function explain(error) {
   if (error instanceof TypeError) return "The app does not respond.";
-  if (error.name === "TimeoutError") return `The app has not answered for ${CALL_MS / 1000} seconds.`;
+  if (error.name === "TimeoutError") return `The app has not responded for ${CALL_MS / 1000} seconds.`;
   return error.message;
 }
 

@@ -96,7 +96,7 @@ function field(id, label, value) {
   return { input, unset: value, element: h("label", {}, h("span", {}, label), input) };
 }
 
-/** Ask which of the two this app is: it cannot know, and printIQ would send to the wrong one. */
+/** Ask which of the two this app is: the app does not know, and printIQ must not send to the wrong one. */
 function whichApp(apps, write) {
   const choose = ({ target }) => {
     for (const [name, { input, unset }] of Object.entries(apps)) {

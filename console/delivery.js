@@ -214,7 +214,7 @@ function actions(row, report) {
     isOpen(row) && row.status === "quarantined" && ["Copy message for printIQ", () => copy(messageForPrintiq(row), status)],
     isOpen(row) && ["Dismiss …", () => dismissDialog([row], again)],
   ].filter(Boolean);
-  // a replay does not help a body that nobody can read: the sender has to send it again
+  // a replay does not help if the body is unreadable: the sender must send it again
   if (broken && buttons.length > 1) [buttons[0], buttons[1]] = [buttons[1], buttons[0]];
   return [
     status,

@@ -1,11 +1,11 @@
-// Search by job, quote, customer or invoice number: what begins so is offered while typing.
+// Search by job, quote, customer or invoice number: keys that begin with the text are offered while typing.
 
 import { DELIVERY_ID, json, query } from "./api.js";
 import { fill, h } from "./dom.js";
 
 const MOST_SHOWN = 12;
 
-/** Find what begins so, the number itself first: numbers are written in capitals, and typed without. */
+/** Find keys that begin with the text, an exact match first: numbers are written in capitals, and typed without. */
 export async function beginning(text, signal) {
   if (text.length < 2) return [];
   const spellings = [...new Set([text, text.toUpperCase()])];
@@ -87,7 +87,7 @@ export function search(filter, signal) {
     try {
       return DELIVERY_ID.test(text) ? [] : await beginning(text, signal);
     } catch {
-      return []; // the page that is gone to tells of a fault
+      return []; // the page opened next reports a fault
     }
   }
 

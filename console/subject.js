@@ -49,7 +49,7 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
   add(found.deliveries);
 }
 
-/** The head line: what the subject is now, and who was told last. */
+/** The head line: the subject's latest state, and who got the last event. */
 function head({ latest: record, deliveries: [newest] }) {
   const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return h(

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from tools.overview import COMMANDS, PURPOSE, ROOT, version
 
 ENVIRONMENTS = Path(ROOT) / "environments.toml"
-# The settings that commands read; whatever else an environment has is an app setting, under its own name.
+# The settings that commands read; any other in an environment is an app setting, under its own name.
 _SETTINGS = {"url": "PRINTIQ_URL", "key": "PRINTIQ_KEY"}
 
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _unloaded() -> None:
-    """Stand for a command that was not called: its help is all that is needed."""
+    """Replace a command that was not called, of which only the help is needed."""
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - a callback's signature

@@ -13,17 +13,17 @@ COMMANDS = {
     "run": "Run the app on this machine, with the storage it needs.",
     "send": "Send an event to the app and show its outcome.",
     "watch": "Follow the ledger and the result queues, live.",
-    "listen": "Hand the messages of a result queue to a web handler of yours.",
+    "listen": "Post the messages of a result queue to a web handler of yours.",
     "replay": "Process deliveries again: one, or all that a filter selects.",
     "drift": "Show where printIQ's fields differ from the models, and what a changed model would do.",
     "adopt": "Save a payload as a sample of the corpus, its data replaced by invented data.",
     "verify": "Show that nothing is lost: reconcile archive, quarantine and ledger.",
-    "erase": "Erase what is held about one person, and keep a record of the erasure.",
+    "erase": "Erase all data held about one person, and keep a record of the erasure.",
     "reset": "Empty what the app on this machine has stored.",
     "bench": "Measure the app beside its peers and limits.",
     "contract": "Write the contract of the messages as a zip: schemas, samples, types.",
     "test": "Check style, types and import directions, and run the tests.",
-    "lock": "Pin every package, with hashes, that the requirements.in files lead to.",
+    "lock": "Pin every package that the requirements.in files lead to, with hashes.",
 }
 
 

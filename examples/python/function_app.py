@@ -15,7 +15,7 @@ from azure.storage.blob import BlobServiceClient
 
 app = func.FunctionApp()
 
-# What each event says of a quote. Other events are not ours, and no error: new ones may come.
+# What each event means for a quote. Skip other events without an error: new ones may appear.
 STATES = {
     "com.printiq.CreateQuote": "open",
     "com.printiq.RequestQuoteApproval": "awaiting approval",

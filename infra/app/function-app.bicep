@@ -167,7 +167,7 @@ resource functionApp 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-// What the host says of its own start: Application Insights hears of it only once the host runs.
+// The host's own log of its start: Application Insights receives logs only once the host runs.
 // The version that Microsoft's documents name; the newest without a preview is from 2016.
 #disable-next-line use-recent-api-versions
 resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

@@ -153,7 +153,7 @@ resource "azapi_update_resource" "password_login" {
   body = { properties = { allow = false } }
 }
 
-# What the host says of its own start: Application Insights hears of it only once the host runs.
+# The host's own log of its start: Application Insights receives logs only once the host runs.
 resource "azurerm_monitor_diagnostic_setting" "function_app" {
   name                       = "logs"
   target_resource_id         = azapi_resource.function_app.id

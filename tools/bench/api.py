@@ -45,21 +45,21 @@ type Request = Callable[[], Awaitable[object]]
 
 
 class _Case(NamedTuple):
-    """Hold a call of the API and the requests that it needs, step by step, those of a step at once."""
+    """A call of the API and the requests that it needs, step by step, those of a step at once."""
 
     call: Callable[[], Awaitable[Response]]
     needs: Sequence[Sequence[Request]]
 
 
 class _Spent(NamedTuple):
-    """Hold milliseconds, of the clock and of the processor."""
+    """Milliseconds of the clock and of the processor."""
 
     wall: float
     cpu: float
 
 
 def api_figures(rows: int) -> Iterator[Figure]:
-    """Ask an app without its host, with so many deliveries of 30 days in its tables."""
+    """Call an app without its host, with `rows` deliveries of 30 days in its tables."""
     with storage(_PORT) as azurite:
         began = azurite.pid
         measured = asyncio.run(_measured(azurite.connection_string, rows))

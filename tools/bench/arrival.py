@@ -1,4 +1,4 @@
-"""Measures how long an event is on its way: from the sender to its result message, by either channel."""
+"""Measures the time from an event's sender to its result message, by either channel."""
 
 import base64
 import json

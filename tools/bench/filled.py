@@ -32,7 +32,7 @@ _TRIES = 10
 
 
 class _Collecting(Tables):
-    """Keep what would be written: a transaction holds rows of one partition."""
+    """The rows that would be written, collected: a transaction holds rows of one partition."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[TableName, str], dict[str, Entity]] = defaultdict(dict)
@@ -83,7 +83,7 @@ async def fill(connection: str, deliveries: int) -> None:
 
 
 async def _submit(table: TableClient, rows: Iterable[Entity]) -> None:
-    """Send a transaction, again where Azurite dropped the connection: it stops to write all to disk."""
+    """Send a transaction; retry if Azurite dropped the connection, as it does while it writes to disk."""
     for _ in range(_TRIES):
         with contextlib.suppress(ServiceRequestError, ServiceResponseError):
             await table.submit_transaction([("upsert", dict(row)) for row in rows])

@@ -95,7 +95,7 @@ async def _processed(connection: str, queues: int) -> float:
 
 
 def ledger_figures(rows: int) -> Iterator[Figure]:
-    """Read the newest page and work off events, with 1,000 deliveries in the tables and with so many."""
+    """Read the newest page and work off events, with 1,000 deliveries in the tables and with `rows`."""
     with storage(_PORT) as few, storage(_PORT + 3) as many:
         for azurite, deliveries in ((few, _FEW_ROWS), (many, rows)):
             asyncio.run(filled.fill(azurite.connection_string, deliveries))

@@ -11,7 +11,7 @@ import aiohttp
 
 @dataclass(frozen=True)
 class Load:
-    """Hold what came of one run: its length in seconds and the latency of each request."""
+    """The result of one run: its length in seconds and the latency of each request."""
 
     seconds: float
     latencies: Sequence[float]
@@ -27,7 +27,7 @@ class Load:
 
 
 def post(url: str, bodies: Sequence[bytes], concurrency: int) -> Load:
-    """Post every body once. Raises aiohttp.ClientResponseError for an answer that is no 2xx."""
+    """Post every body once. Raises aiohttp.ClientResponseError for a response other than 2xx."""
     return asyncio.run(_post(url, bodies, concurrency))
 
 

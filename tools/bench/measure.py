@@ -1,4 +1,4 @@
-"""Measures contenders in turns, so that whatever else the machine does is shared by all of them alike."""
+"""Measures contenders in turns, so that other load on the machine affects all of them alike."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ _BURST_SECONDS = 0.001
 
 @dataclass(frozen=True)
 class Series:
-    """Hold the samples of one contender, one from each round, in `unit`."""
+    """The samples of one contender, one from each round, in `unit`."""
 
     name: str
     unit: str
@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Aim:
-    """Say what a ratio should be: at most `bound`, or at least."""
+    """The target of a ratio: at most `bound`, or at least."""
 
     bound: float
     at_least: bool = False
@@ -47,7 +47,7 @@ class Aim:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Set ours beside one peer, round by round; `aim` None only shows it."""
+    """Ours beside one peer, round by round; with `aim` None it is only shown."""
 
     peer: Series
     aim: Aim | None = None
@@ -55,7 +55,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Figure:
-    """Hold one measured figure: ours, and what it is compared with."""
+    """One measured figure: ours, and its peers."""
 
     title: str
     ours: Series

@@ -156,7 +156,7 @@ def hot_folder_figures() -> Iterator[Figure]:
 
 
 def concurrency_figures() -> Iterator[Figure]:
-    """Work messages off with so many at once as host.json may allow an instance."""
+    """Process messages with as many at once as host.json may allow an instance."""
     rates: dict[int, list[float]] = defaultdict(list)
     for _ in range(_ROUNDS // 2):
         for at_once in _CONCURRENCIES:

@@ -21,7 +21,7 @@ _TYPES: dict[Scalar, type] = {
 
 
 def peer_of(model: type[Part], element: etree._Element) -> Any:
-    """Return a model that reads `element` and its like: what stands in it of the model's known fields."""
+    """Return a model that reads elements like `element`: those of the model's known fields that it has."""
     fields: dict[str, tuple[Any, Any]] = {}
     for spec in field_map(model).fields:
         found = element.find(spec.name)

@@ -1,4 +1,4 @@
-"""Measures what a cold start waits for: imports, and the way from a new process to its first answer."""
+"""Measures what a cold start waits for: imports, and the time from a new process to its first response."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ _STORAGE = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "HOT_FOLDER": "
 
 
 def import_figures() -> Iterator[Figure]:
-    """Measure imports, each in a process of its own; the storage SDKs are told apart."""
+    """Measure imports, each in a process of its own; the storage SDKs are measured apart."""
     samples: dict[str, list[float]] = defaultdict(list)
     for _ in range(_IMPORT_ROUNDS):
         base, with_sdk, app = (_import(names) for names in (_BASE, f"{_BASE}, {_SDK}", "function_app"))

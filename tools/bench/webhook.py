@@ -82,7 +82,7 @@ def webhook_figures() -> Iterator[Figure]:
 
 
 def post_to(running: HostProcess, bodies: list[bytes], concurrency: int) -> Load:
-    """Post to a host; if that fails, what the host logged tells why."""
+    """Post to a host; if that fails, show the end of the host's log."""
     try:
         return post(f"{running.url}/api/webhooks/CreateJob", bodies, concurrency)
     except aiohttp.ClientError as error:

@@ -1,4 +1,4 @@
-"""Counts the storage writes that a webhook needs before it may answer."""
+"""Counts the storage writes that a webhook needs before it may respond."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ _ACCEPTED = 202
 
 
 def _noise(size: int) -> bytes:
-    """Return a body that nothing can compress, as base64 of random bytes stands in it."""
+    """Return a body that does not compress: it holds random bytes as base64."""
     chance = random.Random(size)
     text = base64.b64encode(chance.randbytes(size)).decode()[: size - 40]
     return json.dumps({"QuoteNo": "Q1", "Artwork": text}).encode()

@@ -1,4 +1,4 @@
-"""The client of an app's HTTP API, and what its failures mean to a reader."""
+"""The client of an app's HTTP API, and explanations of its failures."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ _PAGE = 500
 
 
 class UnreachableError(Exception):
-    """The app, its storage or its API does not respond as it should; the message says what to do."""
+    """The app, its storage or its API does not respond as it should; the message explains what to do."""
 
 
 class RefusedError(Exception):
@@ -34,7 +34,7 @@ class Queue(NamedTuple):
 
 
 class Api:
-    """A connection to an app. Every request raises UnreachableError where nothing answers."""
+    """A connection to an app. Every request raises UnreachableError if nothing responds."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url = url
@@ -65,14 +65,14 @@ class Api:
         return self._good(response, path)
 
     def json(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        """Return what the app has; that it has nothing there is an UnreachableError, too."""
+        """Return the response; a 404 is an UnreachableError, too."""
         found = self.find(path, query)
         if found is None:
             raise UnreachableError(f"{self.url} has no /api/{path}: is the app there an older one?")
         return found.json()
 
     def ask(self, path: str, members: Json) -> Any:
-        """Post a JSON object and return the answer. Raises RefusedError, a message for each problem."""
+        """Post a JSON object and return the response. Raises RefusedError, a message for each problem."""
         with _answers(self.url):
             response = self._client.post(path, json=members)
         if not response.is_success and "problem+json" in response.headers.get("Content-Type", ""):
@@ -120,7 +120,7 @@ def _answers(url: str) -> Iterator[None]:
 
 
 def hint(response: httpx.Response) -> str:
-    """Explain a refusal: in the app's words; for one by the host, which has none, in ours."""
+    """Explain a refusal: in the app's words, or in ours if the host refused, which gives no reason."""
     if "problem+json" in response.headers.get("Content-Type", ""):
         return str(response.json()["detail"])
     if response.status_code == httpx.codes.UNAUTHORIZED:

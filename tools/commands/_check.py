@@ -1,7 +1,7 @@
 """The check after a deployment: whether each part that an event passes does its work.
 
-The event it sends is harmless: that the quote SMOKE-TEST, which no printIQ has, expired. Consumers can
-recognise it by that subject, and the timeline of that quote lists the checks.
+The event it sends is harmless: it reports that the quote SMOKE-TEST, which exists nowhere, expired.
+Consumers can recognise it by that subject, and the timeline of that quote lists the checks.
 """
 
 import json

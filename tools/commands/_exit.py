@@ -1,4 +1,4 @@
-"""The exit codes of the commands; each command's help says what they mean there."""
+"""The exit codes of the commands; each command's help explains them."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""The storage of an app, for commands that work on it directly: the local one, or what the settings name."""
+"""The storage of an app, for commands that work on it directly: local, or as the settings name it."""
 
 import asyncio
 import logging

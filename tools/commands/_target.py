@@ -1,4 +1,4 @@
-"""Where commands find the app, and how they see what it did: in its storage, or through its API."""
+"""Where commands find the app, and how they read its work: from its storage, or through its API."""
 
 import base64
 import contextlib

@@ -96,7 +96,7 @@ def _invented(row: Any, body: bytes) -> bytes:
     if changed:
         raise NotAdoptedError(
             f"With other data it would be read differently, at {', '.join(sorted(changed))}. "
-            "Adopt it by hand, as tests/corpus/README.md says."
+            "Adopt it by hand, as tests/corpus/README.md explains."
         )
     return invented
 

@@ -1,4 +1,4 @@
-"""`dev.py erase`: erase what is held about one person."""
+"""`dev.py erase`: erase all data held about one person."""
 
 import json
 from functools import partial
@@ -38,9 +38,9 @@ def main(
 ) -> None:
     """Erase every delivery that holds something about one person, and keep a record of the erasure.
 
-    Bytes, data and every row that names a subject are removed. What stays is that something arrived, when,
-    and that it was erased. With --text every kept body is searched. Messages that consumers have taken are
-    theirs to erase. This cannot be undone. If it is interrupted, run it again: it goes on.
+    Bytes, data and every row that names a subject are removed. The ledger keeps only that something arrived,
+    when, and that it was erased. With --text every kept body is searched. Messages that consumers have taken
+    are theirs to erase. This cannot be undone. If it is interrupted, run it again: it resumes.
 
     Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
     local.settings.json), or else on the local one, and prints which that is.

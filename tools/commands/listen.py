@@ -1,4 +1,4 @@
-"""`dev.py listen`: hand the messages of a result queue to a web handler, as its consumer."""
+"""`dev.py listen`: post the messages of a result queue to a web handler, as its consumer."""
 
 import contextlib
 import time
@@ -50,11 +50,11 @@ def main(
 ) -> None:
     """Post each message of a result queue to a web handler, until Ctrl-C.
 
-    So a consumer can be written as a web handler first. It gets the message as a POST of
+    This lets you write a consumer as a web handler first. It gets each message as a POST of
     application/cloudevents+json, with the number of the try in the header `X-Try`. A 2xx takes the message
-    off the queue. Anything else, or no answer, is tried again after 1, 2, 4 and 8 seconds; after five tries
-    the message is in the queue's `-poison`. What --event and --subject exclude is passed over, as a consumer
-    does with what is not its own: it leaves the queue, too.
+    off the queue. Anything else, or no response, is retried after 1, 2, 4 and 8 seconds; after five tries
+    the message goes to the queue's `-poison`. Messages that --event and --subject exclude are taken off the
+    queue, too, as a consumer does with those it does not want.
 
     Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the storage does not respond.
     """

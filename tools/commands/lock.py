@@ -21,7 +21,7 @@ _COMPILE = (
     "pip",
     "compile",
     "--quiet",
-    "--no-config",  # nothing of the user's own settings, such as an index
+    "--no-config",  # ignore the user's own settings, such as an index
     "--universal",  # Azure runs Linux; developers do not all
     "--python-version=3.13",
     "--generate-hashes",

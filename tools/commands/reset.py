@@ -26,7 +26,7 @@ def main(
 
     The app has to be stopped; it makes what it needs when it starts. Nothing in Azure is touched.
 
-    Exit codes: 0 it is empty; 1 it is in use, or you said no; 2 the command line is wrong.
+    Exit codes: 0 it is empty; 1 it is in use, or you declined; 2 the command line is wrong.
     """
     console = Console(highlight=False)
     found = [data / part for part in _PARTS if (data / part).is_dir()]

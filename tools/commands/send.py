@@ -91,7 +91,7 @@ def main(
         bool,
         typer.Option(
             "--check",
-            help="After a deployment: check each part, with an event that is harmless, by every way in.",
+            help="After a deployment: check each part, with a harmless event, by every channel.",
         ),
     ] = False,
     ftp: Annotated[
@@ -151,7 +151,7 @@ def main(
 
 
 def _report(sent: list[Sent], target: Target, console: Console, patience: float, *, as_json: bool) -> None:
-    """Print the answer to each event, then its outcome, unless that cannot be looked up."""
+    """Print the response to each event, then its outcome, unless that cannot be looked up."""
     printer: _Printer = (_Lines if len(sent) > 1 else _Details)(console, target, patience)
     blind: UnreachableError | None = None
     for each in sent:
@@ -334,7 +334,7 @@ _RESULTS = {
 
 
 class _Printer(ABC):
-    """What a reader sees of an event."""
+    """The printer of an event's progress."""
 
     def __init__(self, console: Console, target: Target, patience: float) -> None:
         self._console = console

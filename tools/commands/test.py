@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
-# Tests wait half of their time, hence one process more than there are processors. Each process has an Azurite
-# of its own, hence no more than four.
+# Tests wait half of their time, hence one process more than there are processors. Each process runs its own
+# Azurite, hence no more than four.
 _WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
 # pyproject.toml deselects tests marked `budget`; an empty expression selects all.
 _EVERYTHING = ("-m", "")
@@ -27,7 +27,7 @@ def main(
     everything: Annotated[bool, typer.Option("--all", help=f"Run {_BUDGETED}, too.")] = False,
     soak: Annotated[
         int | None,
-        typer.Option(help="Instead, send this many events while everything fails, and account for each."),
+        typer.Option(help="Instead, send this many events while everything fails, and reconcile each."),
     ] = None,
     seed: Annotated[int, typer.Option(help="With --soak: the same seed makes the same faults.")] = 1,
 ) -> None:

@@ -22,7 +22,7 @@ def main(
     *,
     since: Annotated[str | None, typer.Option(help="First day to reconcile, as YYYY-MM-DD.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Send bytes that the ledger does not know to the inbox.")
+        bool, typer.Option("--repair", help="Send bytes that have no row in the ledger to the inbox.")
     ] = False,
     as_json: JsonOption = False,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,

@@ -53,8 +53,8 @@ def connection_string(port: int, account: str = ACCOUNT, key: str = KEY) -> str:
 def install(folder: Path, progress: Callable[[str], object]) -> Path:
     """Install the pinned Azurite as `folder`, unless it is there; return its program.
 
-    The version and everything that it depends on stand in package-lock.json beside this file. Of several
-    processes at once one installs it, and the others wait.
+    package-lock.json beside this file pins the version and all dependencies. Of several processes at once,
+    one installs it, and the others wait.
     """
     if not _is_installed(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -100,8 +100,8 @@ def _install(folder: Path, progress: Callable[[str], object]) -> None:
 class Azurite:
     """Keep one Azurite running on three ports in a row (blob, queue, table) while the `with` block lasts.
 
-    It is started again when it dies. It ends gently, saving its data, at the end of the block and also when
-    this process dies in whatever way: it watches its standard input, whose other end this process holds.
+    It is started again when it dies. It ends gently, saving its data, at the end of the block and also if
+    this process dies in any way: it watches its standard input, whose other end this process holds.
     """
 
     program: Path
@@ -187,7 +187,7 @@ class Azurite:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Tell whether all three services listen."""
+        """Return whether all three services listen."""
         return all(_answers(self.port + offset) for offset in range(len(SERVICES)))
 
     def _end(self) -> None:

@@ -54,7 +54,7 @@ _log = logging.getLogger("host")
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a message of the host's queue names: a blob, and the function that is to run."""
+    """A message of the host's queue: a blob, and the function that is to run."""
 
     function: str
     container: str
@@ -63,7 +63,7 @@ class Announcement:
     """Quoted; None where Event Grid announced the blob, which may have changed since, then."""
 
     def encode(self) -> str:
-        """Write it as the platform does: indented JSON in base64, whatever host.json says."""
+        """Write it as the platform does: indented JSON in base64, whatever host.json sets."""
         members = {
             "Type": "BlobTrigger",
             "FunctionId": _FUNCTION_ID + self.function,
@@ -261,7 +261,7 @@ class BlobPoller:
         self._stopping.set()
 
     async def run(self) -> None:
-        """List until told to stop. Raises StorageLostError."""
+        """List until stopped. Raises StorageLostError."""
         listed = [trigger for trigger in self._triggers.values() if trigger.listed]
         try:
             if listed:
@@ -320,7 +320,7 @@ class BlobPoller:
 
 
 def is_run(name: str) -> bool:
-    """Tell whether the platform ever runs a blob of this name."""
+    """Return whether the platform ever runs a blob of this name."""
     return _NEVER_RUN.fullmatch(name) is None
 
 

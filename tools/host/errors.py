@@ -1,14 +1,14 @@
-"""What keeps the host from starting, said in a line that the reader can act on."""
+"""Errors that keep the host from starting, each in a line that the reader can act on."""
 
 
 class HostError(Exception):
-    """Say what is wrong, where, and what to do about it; the command ends with exit code 2."""
+    """A mistake, its place, and what to do about it; the command ends with exit code 2."""
 
     exit_code = 2
 
 
 class PortTakenError(HostError):
-    """Name a port that another program listens on, and the option that chooses another one."""
+    """A port that another program listens on, and the option that chooses another one."""
 
     def __init__(self, port: int, option: str) -> None:
         super().__init__(f"Port {port} is taken by another program. Choose another one with {option}.")

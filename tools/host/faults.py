@@ -31,7 +31,7 @@ class StorageLostError(HostError):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How storage faults are dealt with; `stop` says whether one that lasts ends the host."""
+    """The handling of storage faults; `stop` is whether one that lasts ends the host."""
 
     stop: bool
 
@@ -82,7 +82,7 @@ class Outage:
 
 
 def first_line(exc: BaseException) -> str:
-    """Return what an SDK's error says before it goes into details."""
+    """Return the first line of an SDK's error, without its details."""
     return str(exc).partition("\n")[0]
 
 

@@ -14,7 +14,7 @@ from tools.host.http import bind
 
 # Known to everyone and good for nothing else: the server listens on this machine alone.
 USER = "printiq"
-PASSWORD = "drop-it-here"  # noqa: S105 - as said above
+PASSWORD = "drop-it-here"  # noqa: S105 - see above
 PORT_OPTION = "--ftp-port"
 DEFAULT_PORT = 2121
 
@@ -23,7 +23,7 @@ _TURN_SECONDS = 0.2
 
 
 class FtpServer:
-    """Serve a folder on 127.0.0.1 while the `with` block lasts; what it holds stays there."""
+    """An FTP server on 127.0.0.1 while the `with` block lasts; the folder keeps its files."""
 
     def __init__(self, folder: Path, port: int, handler: type[Any] = FTPHandler) -> None:
         """Serve with another handler class of pyftpdlib's, for example one with TLS."""

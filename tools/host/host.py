@@ -57,7 +57,7 @@ class Part(Protocol):
     """One listener of the host."""
 
     async def run(self) -> None:
-        """Listen until told to stop, then return once every invocation that it set off has ended."""
+        """Listen until stopped, then return once every invocation that it set off has ended."""
 
     def stop(self) -> None:
         """Take nothing new."""
@@ -106,7 +106,7 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
                 _log.warning("Cut off what was still running after %s s", options.grace)
         for task in tasks:
             task.cancel()
-        # What an app keeps open for its whole life, it cannot close: the worker tells it nothing of its end.
+        # An app cannot close what it keeps open for its whole life: the worker does not notify it of its end.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
@@ -144,7 +144,7 @@ def _is_lost(tasks: list[asyncio.Task[None]]) -> bool:
 
 
 def _host_id(app: Path) -> str:
-    """Return what tells this app's receipts and queues from another's in the same storage account."""
+    """Return what distinguishes this app's receipts and queues from another's in the same storage account."""
     return hashlib.sha256(str(app).encode()).hexdigest()[:16]
 
 

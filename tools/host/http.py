@@ -33,7 +33,7 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What decides whether a request is for a function."""
+    """The criteria by which a request is for a function."""
 
     function: Function
     template: Template
@@ -120,7 +120,7 @@ class HttpApp:
         body = await _read(request)
         if body is None:
             return Response(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        # The .NET host reads a body only where Content-Length says that there is one.
+        # The .NET host reads a body only if Content-Length announces one.
         data = TypedData(bytes=body) if "content-length" in request.headers and body else TypedData()
         path = request.scope["raw_path"].decode("ascii")
         message = SimpleNamespace(
@@ -177,7 +177,7 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serve the HTTP functions on a socket; told to stop, give running requests `grace` seconds."""
+    """Serve the HTTP functions on a socket; on a stop, give running requests `grace` seconds."""
 
     def __init__(self, app: HttpApp, listener: socket.socket, grace: float) -> None:
         self.started = asyncio.Event()

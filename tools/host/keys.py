@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Hold the master key (every level), the host key (every function) and a key for each function."""
+    """The master key (every level), the host key (every function) and a key for each function."""
 
     master: str
     host: str
@@ -33,10 +33,10 @@ class Keys:
         return keys
 
     def admit(self, shown: str | None, *, level: str, function: str) -> bool:
-        """Tell whether the key that a caller showed opens a function of this auth level."""
+        """Return whether the key that a caller showed opens a function of this auth level."""
         if level == "anonymous":
             return True
         accepted = [self.master] if level == "admin" else [self.master, self.host, self.functions[function]]
         offered = (shown or "").encode()
-        # Every key is compared with, so that the time taken tells nothing.
+        # Compare with every key, so that the time taken reveals nothing.
         return sum(hmac.compare_digest(offered, key.encode()) for key in accepted) > 0

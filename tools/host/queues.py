@@ -69,7 +69,7 @@ class QueueListener:
         self._wake.set()
 
     async def run(self) -> None:
-        """Poll until told to stop, then wait for what runs. Raises StorageLostError."""
+        """Poll until stopped, then wait for what runs. Raises StorageLostError."""
         try:
             await self._poll()
             while self._running:
@@ -272,7 +272,7 @@ def _decode(content: str, options: QueueOptions) -> bytes:
         return base64.b64decode("".join(content.split()), validate=True)  # .NET accepts blanks inside
     except binascii.Error as exc:
         raise UndecodableError(
-            "it is not base64, which is what host.json's queues.messageEncoding says."
+            "it is not base64, which host.json's queues.messageEncoding asks for."
         ) from exc
 
 

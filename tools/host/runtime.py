@@ -152,7 +152,7 @@ class Worker:
         reason: str,
         invocation_id: str | None = None,
     ) -> Result:
-        """Run a function to its end and log one line of it; `reason` says in the log what set it off.
+        """Run a function to its end and log one line of it; `reason` names in the log what set it off.
 
         A function that runs into its time-out ends all others in the worker, too.
         """

@@ -199,6 +199,6 @@ def resolve(text: str) -> str:
 
 
 def is_disabled(function: str) -> bool:
-    """Tell whether the setting `AzureWebJobs.NAME.Disabled` (or with underscores) switches a function off."""
+    """Return whether the setting `AzureWebJobs.NAME.Disabled` (or with underscores) disables a function."""
     names = (f"AzureWebJobs.{function}.Disabled", f"AzureWebJobs_{function}_Disabled")
     return any(os.environ.get(name, "").lower() in {"true", "1"} for name in names)

@@ -17,7 +17,7 @@ from tools.host.errors import PortTakenError
 from tools.host.http import bind
 
 _ROOT = Path(__file__).parents[2]
-# Patience, for a machine that has other work to do: whoever waits goes on at once when it is time.
+# Patience for a busy machine: a wait ends as soon as its condition holds.
 _PATIENCE_SECONDS = 180
 # Many, so that two runs of the tests seldom choose the same; below those that systems give to clients.
 _PORTS = range(16000, 32000)
@@ -28,7 +28,7 @@ _PARTS = 4
 
 @dataclass(frozen=True)
 class HostProcess:
-    """Hold a running host: its address, process and log, and what it wrote when it was ready."""
+    """A running host: its address, process and log, and what it wrote when it was ready."""
 
     url: str
     process: subprocess.Popen[bytes]

@@ -86,7 +86,7 @@ class Timer:
             last = after = await self._invoke(last, past_due=False)
 
     def _is_frequent(self) -> bool:
-        """Tell whether it runs more than once a minute: then the platform keeps no status of it."""
+        """Return whether it runs more than once a minute: then the platform keeps no status of it."""
         first = self._schedule(datetime.now(UTC))
         return self._schedule(first) - first < _LEAST_MONITORED
 
