@@ -9,6 +9,7 @@ from functools import cache
 from typing import override
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.data.tables import EdmType, EntityProperty
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from events import Channel, Delivery, Event, Payload, parse
@@ -17,7 +18,7 @@ from handlers.ids import new_id, time_of
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
 from handlers.paths import raw_path
-from handlers.stores import BlobRef, ContainerName, Entity, Row, TableName, Tables
+from handlers.stores import BlobRef, ContainerName, Entity, Int64, Row, TableName, Tables, Value
 from handlers.work import Work
 from tools.bench.parsing import sample
 
@@ -86,10 +87,18 @@ async def _submit(table: TableClient, rows: Iterable[Entity]) -> None:
     """Send a transaction; retry if Azurite dropped the connection, as it does while it writes to disk."""
     for _ in range(_TRIES):
         with contextlib.suppress(ServiceRequestError, ServiceResponseError):
-            await table.submit_transaction([("upsert", dict(row)) for row in rows])
+            await table.submit_transaction([("upsert", _columns(row)) for row in rows])
             return
         await asyncio.sleep(1)
     raise RuntimeError(f"Azurite took no transaction in {_TRIES} tries.")
+
+
+def _columns(row: Entity) -> dict[str, Value | EntityProperty]:
+    """Return the columns of a row as the SDK takes them."""
+    return {
+        name: EntityProperty(int(value), EdmType.INT64) if isinstance(value, Int64) else value
+        for name, value in row.items()
+    }
 
 
 def subject(number: int) -> str:

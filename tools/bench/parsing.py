@@ -47,7 +47,7 @@ def json_figures() -> Iterator[Figure]:
         times[OURS],
         # a bare text is all but validate_json itself, so it is only shown
         [
-            Comparison(limit, Aim(1.3)),
+            Comparison(limit, Aim(1.9)),
             *(Comparison(peer, None if "bare" in peer.name else Aim(1.0)) for peer in peers),
         ],
     )
@@ -165,7 +165,7 @@ def xml_figures() -> Iterator[Figure]:
             f"XML to typed Event: {title}",
             times[OURS],
             [
-                Comparison(times[limit], Aim(3.6)),
+                Comparison(times[limit], Aim(5.1)),
                 Comparison(times[by_dict], Aim(round(1 / 3.5, 2))),
                 Comparison(times[by_model], Aim(1 / 5)),
             ],

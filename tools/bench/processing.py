@@ -108,6 +108,7 @@ class Bare:
 
     async def close(self) -> None:
         await self._account.close()
+        await self.tables.close()
 
 
 def _row(partition: str, row: str, **columns: str) -> dict[str, str]:
@@ -147,12 +148,12 @@ async def run(jobs: Sequence[Job], at_once: int = _AT_ONCE) -> tuple[float, floa
 
 def processing_figures() -> Iterator[Figure]:
     """Work messages of the inbox off, to every output."""
-    yield from _figures("Inbox to all outputs, 10 KB with 7 subjects", _process_round, 0.8)
+    yield from _figures("Inbox to all outputs, 10 KB with 7 subjects", _process_round, 0.55)
 
 
 def hot_folder_figures() -> Iterator[Figure]:
     """Take files out of the hot folder into custody."""
-    yield from _figures("Hot folder to inbox, 10 KB", _take_round, 0.7)
+    yield from _figures("Hot folder to inbox, 10 KB", _take_round, 1.43)
 
 
 def concurrency_figures() -> Iterator[Figure]:
@@ -190,9 +191,8 @@ def _figures(
                 rate[name].append(done)
     costs = {name: Series(name, "ms of CPU", values) for name, values in cpu.items()}
     rates = {name: Series(name, "/s", values) for name, values in rate.items()}
-    bound = Aim(round(1 / aim, 2))
-    yield Figure(f"{title}: processor time", costs[OURS], [Comparison(costs[BARE], bound)])
-    yield Figure(f"{title}: a second", rates[OURS], [Comparison(rates[BARE], Aim(aim, at_least=True))])
+    yield Figure(f"{title}: processor time", costs[OURS], [Comparison(costs[BARE], Aim(aim))])
+    yield Figure(f"{title}: a second", rates[OURS], [Comparison(rates[BARE])])
 
 
 async def _process_round(connection: str) -> dict[str, tuple[float, float]]:

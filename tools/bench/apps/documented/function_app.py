@@ -5,11 +5,13 @@ import os
 import azure.functions as func
 from azure.storage.queue.aio import QueueClient
 
+from handlers.http.server import HttpRequest, HttpResponse
+
 app = func.FunctionApp()
 queue = QueueClient.from_connection_string(os.environ["AzureWebJobsStorage"], "documented")
 
 
 @app.route(route="webhooks/{event}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-async def webhook(req: func.HttpRequest) -> func.HttpResponse:
-    await queue.send_message(req.get_body().decode())
-    return func.HttpResponse(status_code=202)
+async def webhook(req: HttpRequest) -> HttpResponse:
+    await queue.send_message((await req.body()).decode())
+    return HttpResponse(status_code=202)

@@ -9,6 +9,8 @@ from xml.sax.saxutils import escape
 import aiohttp
 import azure.functions as func
 
+from handlers.http.server import HttpRequest, HttpResponse
+
 app = func.FunctionApp()
 _PARTS = dict(part.split("=", 1) for part in os.environ["AzureWebJobsStorage"].rstrip(";").split(";"))
 _ACCOUNT, _KEY = _PARTS["AccountName"], base64.b64decode(_PARTS["AccountKey"])
@@ -17,12 +19,11 @@ _sessions: list[aiohttp.ClientSession] = []
 
 
 @app.route(route="webhooks/{event}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-async def webhook(req: func.HttpRequest) -> func.HttpResponse:
+async def webhook(req: HttpRequest) -> HttpResponse:
     if not _sessions:
         _sessions.append(aiohttp.ClientSession())
-    body = (
-        f"<QueueMessage><MessageText>{escape(req.get_body().decode())}</MessageText></QueueMessage>".encode()
-    )
+    text = escape((await req.body()).decode())
+    body = f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
     headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-12-02"}
     signed = "\n".join(
         [
@@ -35,4 +36,4 @@ async def webhook(req: func.HttpRequest) -> func.HttpResponse:
     headers |= {"Authorization": f"SharedKey {_ACCOUNT}:{signature}", "Content-Type": "application/xml"}
     async with _sessions[0].post(_PARTS["QueueEndpoint"] + _PATH, data=body, headers=headers) as answer:
         answer.raise_for_status()
-    return func.HttpResponse(status_code=202)
+    return HttpResponse(status_code=202)
