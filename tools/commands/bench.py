@@ -44,7 +44,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Put the table into docs/performance.md.")] = False,
 ) -> None:
-    """Measure the app beside its peers and limits. Everything together takes less than eight minutes."""
+    """Measure the app beside its peers and limits. Everything together takes less than ten minutes."""
     console = Console(highlight=False, stderr=as_json, markup=False)
     unknown = set(only or ()) - set(NAMES)
     if unknown:
