@@ -12,10 +12,22 @@ export function isOpen(row) {
   return ["quarantined", "failed"].includes(row.status) && !row.replayedBy && !row.dismissed;
 }
 
+const WRONG_OBJECT = /^This is an? (\w+) \(it has /;
+
+/** Whether a refused body could be read: it came under the name of another event, or of none. */
+export function isReadable(row) {
+  return row.event === "_unknown" || WRONG_OBJECT.test(row.error ?? "");
+}
+
+/** Return the event that a body came under another name of, where it can only be one. */
+export function belongsTo(row) {
+  return /It belongs to (\w+)\.$/.exec(row.error ?? "")?.[1];
+}
+
 /** Return the events that carry the object which a refused body was recognised as, if it was. */
 export function suggested(row, schemas) {
   const messages = [row.error, ...(row.errors ?? []).map(({ message }) => message)];
-  const object = messages.map((text) => /^This is an? (\w+)/.exec(text ?? "")?.[1]).find(Boolean);
+  const object = messages.map((text) => WRONG_OBJECT.exec(text ?? "")?.[1]).find(Boolean);
   return object ? schemas.filter((each) => each.object.split(" or ").includes(object)).map(({ event }) => event) : [];
 }
 
@@ -188,4 +200,5 @@ function dialog({ title, text, fields, button, act }) {
   const box = h("dialog", { "aria-labelledby": "dialog-title", onclose: () => box.remove() }, form);
   document.body.append(box);
   box.showModal();
+  (form.querySelector("textarea") ?? (operator() ? confirm : name)).focus();
 }

@@ -1,6 +1,6 @@
 // One delivery: what it was, how it was processed, and what can be done about it.
 
-import { copy, dismissDialog, isOpen, messageForPrintiq, replayDialog } from "./actions.js";
+import { belongsTo, copy, dismissDialog, isOpen, isReadable, messageForPrintiq, replayDialog } from "./actions.js";
 import { ask, DELIVERY_ID, exact, json } from "./api.js";
 import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
@@ -16,7 +16,6 @@ const STEPS = [
   ["decided", "checked for a duplicate"],
   ["sent", "sent to the queues"],
 ];
-const WRONG_OBJECT = /^This is an? /;
 
 /** Show a delivery; while it waits, poll it and draw it again when it differs from the `known` state. */
 export async function delivery(main, page, known) {
@@ -112,8 +111,8 @@ function told(row) {
       h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "Why it was refused"), finding(findings)),
     row.error && !findings.length && h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "What went wrong"), h("p", {}, row.error)),
     row.warnings.length > 0 && h("section", { class: "findings", "aria-label": "Warnings" }, h("h2", {}, "Warnings"), finding(row.warnings)),
-    row.dismissed && h("p", { class: "said" }, "Dismissed ", moment(row.dismissedAt), row.dismissedBy && ` by ${row.dismissedBy}`, `: ${row.dismissed}`),
-    row.replayedBy && h("p", { class: "said" }, "Replayed as ", other(row.replayedBy)),
+    row.dismissed && h("p", { class: "said" }, "Dismissed ", moment(row.dismissedAt), row.decidedBy && ` by ${row.decidedBy}`, `: ${row.dismissed}`),
+    row.replayedBy && h("p", { class: "said" }, "Replayed ", !row.dismissed && row.decidedBy && `by ${row.decidedBy} `, "as ", other(row.replayedBy)),
     row.replayOf && h("p", { class: "said" }, "A replay of ", other(row.replayOf)),
     row.duplicateOf && h("p", { class: "said" }, "Has the same content as ", other(row.duplicateOf), ", received shortly before."),
   ];
@@ -208,9 +207,10 @@ function actions(row, report) {
     }
   };
   const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
-  const broken = row.status === "quarantined" && !WRONG_OBJECT.test(row.error ?? "");
+  const broken = row.status === "quarantined" && !isReadable(row);
+  const event = isOpen(row) && belongsTo(row);
   const buttons = [
-    row.raw && ["Replay …", replay],
+    row.raw && [event ? `Replay as ${event} …` : "Replay …", replay],
     isOpen(row) && row.status === "quarantined" && ["Copy message for printIQ", () => copy(messageForPrintiq(row), status)],
     isOpen(row) && ["Dismiss …", () => dismissDialog([row], again)],
   ].filter(Boolean);

@@ -18,11 +18,14 @@ const DAY_MS = 86_400_000;
 const PHONE = matchMedia("(max-width: 700px)");
 const NARROW = matchMedia("(max-width: 960px)");
 
+// On a phone the filters are folded until the reader unfolds them.
+let unfolded = false;
+
 export async function events(main, { search: asked, signal, report, before, remember }) {
   const filter = filters.read(asked);
   const filtered = !filters.isEmpty(filter);
   const others = Object.entries(filter).some(([name, value]) => value && name !== "subject");
-  const figures = h("div", { class: "figures", "aria-label": "Now" });
+  const figures = h("div", { class: "figures", role: "group", "aria-label": "Now" });
   const chart = h("div", { class: "charts" });
   const overview = h("details", { class: "overview", open: !NARROW.matches, ontoggle: () => state.draw?.() }, h("summary", {}, "Overview"), figures, chart);
   const table = list({ caption: "Events, newest first" });
@@ -32,7 +35,7 @@ export async function events(main, { search: asked, signal, report, before, reme
   const updated = h("span", { class: "updated", role: "status" });
   const state = { first: [], older: [], deeper: false, cursor: null, updatedAt: 0, asked: Math.min(Math.max(before.rows ?? PAGE, PAGE), LARGEST_PAGE) };
   const welcome = h("section", { hidden: true });
-  const more = h("details", { class: "more", open: !PHONE.matches || others }, h("summary", {}, "Filters"), filters.controls(filter, change));
+  const more = h("details", { class: "more", open: !PHONE.matches || unfolded, ontoggle: ({ target }) => (unfolded = target.open) }, h("summary", {}, "Filters"), filters.controls(filter, change));
   const rest = h("section", { hidden: true, "aria-label": "List" }, table.element, end);
 
   fill(

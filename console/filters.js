@@ -4,6 +4,7 @@ import { json, query } from "./api.js";
 import { h, ZONE } from "./dom.js";
 
 export const STATUSES = ["sent", "duplicate", "failing", "quarantined", "failed"];
+export const FAILURES = ["failing", "quarantined", "failed"];
 const CHANNELS = ["webhook", "hot-folder", "ftp", "inbox"];
 const NAMES = ["subject", "kind", "event", "status", "channel", "when", "from", "to"];
 const SEVERAL = ["event", "status", "channel"];
@@ -18,6 +19,38 @@ const PRESETS = {
   week: { name: "Last 7 days", range: (now) => ({ from: midnight(now, -6) }) },
   custom: { name: "From … to …" },
 };
+
+// The menu that is open stays so while the page is drawn again for a choice in it, and the choice keeps the focus.
+let opened = "";
+let touched = "";
+
+document.addEventListener("click", ({ target }) => closeMenus((menu) => !menu.contains(target)));
+document.addEventListener("keydown", ({ key, target }) => {
+  if (key !== "Escape") return;
+  target.closest(".menu[open]")?.querySelector("summary").focus();
+  closeMenus(() => true);
+});
+
+function closeMenus(which) {
+  for (const menu of document.querySelectorAll(".menu[open]")) {
+    if (!which(menu)) continue;
+    menu.open = false;
+    opened = "";
+  }
+}
+
+let known;
+
+/** Return the names of the events that printIQ has. */
+export async function eventNames() {
+  known ??= json("schemas").then(({ schemas }) => schemas.map(({ event }) => event).sort());
+  try {
+    return await known;
+  } catch {
+    known = undefined;
+    return []; // only what the reader chose already is offered
+  }
+}
 
 function midnight(now, days) {
   const date = new Date(now);
@@ -56,7 +89,7 @@ export function controls(filter, change, { without = [] } = {}) {
     status: several("status", "Any status", STATUSES, filter, change),
     channel: several("channel", "Any channel", CHANNELS, filter, change),
   };
-  offerEvents(options.event, filter, change);
+  offerEvents(options.event, filter);
   return h(
     "div",
     { class: "filters" },
@@ -66,24 +99,42 @@ export function controls(filter, change, { without = [] } = {}) {
 }
 
 function when(filter, change) {
-  const choose = ({ target }) => change({ when: target.value, from: "", to: "" });
+  /** From a preset its times are kept, to be changed; without one they begin with today. */
+  const choose = ({ target: { value } }) => {
+    const { from, to } = value === "custom" ? parameters(filter) : {};
+    change({ when: value, from: value === "custom" ? from || midnight(Date.now(), 0).toISOString() : "", to: to ?? "" });
+  };
   const select = h(
     "select",
     { onchange: choose, "aria-label": "Received" },
     Object.entries(PRESETS).map(([value, { name }]) => h("option", { value, selected: value === filter.when }, name)),
   );
   if (filter.when !== "custom") return select;
-  const input = (name, label) =>
-    h("label", { class: "time" }, h("span", {}, label), h("input", {
-      type: "datetime-local",
-      value: filter[name] && local(filter[name]),
-      onchange: ({ target }) => change({ when: "custom", [name]: target.value && new Date(target.value).toISOString() }),
-    }));
-  return h("span", { class: "range" }, select, input("from", "from"), input("to", "to"), h("span", { class: "hint" }, ZONE));
+  const input = (name) => h("input", { type: "datetime-local", value: local(filter[name]), "aria-label": `Received ${name}, ${ZONE}` });
+  const [from, to] = [input("from"), input("to")];
+  // an input changes with each part of a time that is typed: what counts is the time that is left behind
+  const apply = () => {
+    const times = { from: from.value && new Date(from.value).toISOString(), to: to.value && new Date(to.value).toISOString() };
+    if (local(times.from) !== local(filter.from) || local(times.to) !== local(filter.to)) change({ when: "custom", ...times });
+  };
+  const range = h(
+    "span",
+    {
+      class: "range",
+      onfocusout: ({ relatedTarget }) => !range.contains(relatedTarget) && apply(),
+      onkeydown: ({ key, target }) => key === "Enter" && target !== select && apply(),
+    },
+    select,
+    [["from", from], ["to", to]].map(([label, element]) => h("span", { class: "time" }, h("span", {}, label), element)),
+    h("button", { type: "button", onclick: apply }, "Apply"),
+    h("span", { class: "hint" }, ZONE),
+  );
+  return range;
 }
 
-/** Write a moment as an input of the reader's own time takes it. */
+/** Write a moment as an input of the reader's own time takes it, to the minute. */
 function local(iso) {
+  if (!iso) return "";
   const date = new Date(iso);
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
@@ -92,12 +143,22 @@ function several(name, none, values, filter, change) {
   const chosen = filter[name] ? filter[name].split(",") : [];
   const text = chosen.length > 2 ? `${chosen.length} chosen` : chosen.join(", ") || none;
   const list = h("fieldset", {}, h("legend", { class: "unseen" }, none.replace("Any ", "")), values.map((value) => box(value, chosen)));
-  const choose = () => {
+  const choose = ({ target }) => {
     const boxes = [...list.querySelectorAll("input:checked")].map((each) => each.value);
+    touched = target.value;
     change({ [name]: boxes.join(",") });
   };
   list.addEventListener("change", choose);
-  return h("details", { class: "menu", "data-filter": name, name: "filter" }, h("summary", {}, text), list);
+  const toggle = ({ target }) => {
+    if (target.open) opened = name;
+    else if (opened === name && target.isConnected) opened = "";
+  };
+  if (opened === name) queueMicrotask(() => focusTouched(list));
+  return h("details", { class: "menu", "data-filter": name, name: "filter", open: opened === name, ontoggle: toggle }, h("summary", {}, text), list);
+}
+
+function focusTouched(list) {
+  [...list.querySelectorAll("input")].find(({ value }) => value === touched)?.focus();
 }
 
 function box(value, chosen) {
@@ -108,13 +169,9 @@ async function offerEvents(menu, filter) {
   const chosen = filter.event ? filter.event.split(",") : [];
   const list = menu.querySelector("fieldset");
   list.append(...chosen.map((value) => box(value, chosen)));
-  try {
-    const { schemas } = await json("schemas");
-    const names = [...schemas.map((each) => each.event).sort(), "_unknown"].filter((name) => !chosen.includes(name));
-    list.append(...names.map((name) => box(name, chosen)));
-  } catch {
-    // only the chosen ones are offered
-  }
+  const names = [...(await eventNames()), "_unknown"].filter((name) => !chosen.includes(name));
+  list.append(...names.map((name) => box(name, chosen)));
+  if (opened === "event" && list.isConnected && !list.contains(document.activeElement)) focusTouched(list);
 }
 
 /** List the filters in force, each with a link that removes it. */

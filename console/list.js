@@ -2,6 +2,7 @@
 
 import { badge, fill, h, moment, subjectLink } from "./dom.js";
 
+const COLUMNS = { when: "Received", what: "Event", about: "About", who: "Customer, reference", status: "Status", to: "Sent to" };
 const EVENTS = { _unknown: "unknown event" };
 
 export function eventName(row) {
@@ -9,7 +10,7 @@ export function eventName(row) {
 }
 
 /** Allow line breaks before the capitals of a name. */
-function breakable(name) {
+export function breakable(name) {
   return name.split(/(?<=[a-z])(?=[A-Z])/).map((part, index) => [index > 0 && h("wbr"), part]);
 }
 
@@ -40,7 +41,7 @@ export function list({ caption, select }) {
     h(
       "thead",
       {},
-      h("tr", {}, select && h("th", { scope: "col" }, h("span", { class: "unseen" }, "Select")), ["Received", "Event", "About", "Customer, reference", "Status", "Sent to"].map((name) => h("th", { scope: "col" }, name))),
+      h("tr", {}, select && h("th", { scope: "col", class: "choose" }, h("span", { class: "unseen" }, "Select")), Object.entries(COLUMNS).map(([column, name]) => h("th", { scope: "col", class: column }, name))),
     ),
     body,
   );
@@ -117,17 +118,18 @@ function cells(row) {
     h("td", { class: "who" }, row.customer && h("span", {}, row.customer), row.reference && h("span", { class: "note" }, row.reference)),
     h(
       "td",
-      { class: "status" },
+      // what went nowhere has more to say about why
+      { class: "status", colspan: row.sentTo?.length ? null : 2 },
       badge(row.status),
       row.replayedBy && h("span", { class: "note" }, "replayed"),
       row.dismissed && h("span", { class: "note" }, "dismissed"),
       row.error && h("span", { class: "why" }, row.error),
     ),
-    h("td", { class: "to" }, sentTo(row)),
+    row.sentTo?.length > 0 && h("td", { class: "to" }, sentTo(row)),
   ];
 }
 
 /** List where a delivery was sent, by the subscriptions' titles. */
 export function sentTo(row) {
-  return row.sentTo?.length ? row.sentTo.join(", ") : h("span", { class: "none" }, "–");
+  return row.sentTo?.length ? row.sentTo.join(", ") : h("span", { class: "none" }, "nobody");
 }

@@ -2,8 +2,10 @@
 
 import { DELIVERY_ID, json, query } from "./api.js";
 import { fill, h } from "./dom.js";
+import { address, eventNames, FAILURES } from "./filters.js";
 
 const MOST_SHOWN = 12;
+const MOST_EVENTS = 3;
 
 /** Find keys that begin with the text, an exact match first: numbers are written in capitals, and typed without. */
 export async function beginning(text, signal) {
@@ -19,12 +21,22 @@ function named(text, found) {
   return found.filter(({ key }) => key.toLowerCase() === text.toLowerCase());
 }
 
+/** Offer the events whose names contain the text, and the failures of each: these are lists. */
+async function eventsNamed(text) {
+  if (text.length < 3) return [];
+  const names = (await eventNames()).filter((name) => name.toLowerCase().includes(text.toLowerCase()));
+  return names.slice(0, MOST_EVENTS).flatMap((event) => [
+    { kind: "all", key: event, place: address("", { event }) },
+    { kind: "failures of", key: event, place: address("", { event, status: FAILURES.join(",") }) },
+  ]);
+}
+
 export function search(filter, signal) {
   const offers = h("ul", { id: "offers", class: "offers", role: "listbox", "aria-label": "Found", hidden: true });
   const input = h("input", {
     type: "search",
     value: filter.subject,
-    placeholder: "Job, quote, customer, invoice …",
+    placeholder: "Job, quote, customer, invoice, event …",
     "aria-label": "Search by job, quote, customer or invoice number",
     autocomplete: "off",
     spellcheck: "false",
@@ -39,7 +51,7 @@ export function search(filter, signal) {
   function show(found) {
     fill(
       offers,
-      found.map(({ kind, key }, index) =>
+      found.map(({ kind, key, place }, index) =>
         h(
           "li",
           {
@@ -47,7 +59,7 @@ export function search(filter, signal) {
             id: `offer-${index}`,
             "aria-selected": "false",
             onmousedown: (event) => event.preventDefault(),
-            onclick: () => go(kind, key),
+            onclick: () => go(kind, key, place),
           },
           h("span", { class: "kind" }, kind),
           " ",
@@ -60,9 +72,9 @@ export function search(filter, signal) {
     input.removeAttribute("aria-activedescendant");
   }
 
-  function go(kind, key) {
+  function go(kind, key, place = `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`) {
     show([]);
-    location.hash = `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
+    location.hash = place;
   }
 
   function select(by) {
@@ -79,7 +91,7 @@ export function search(filter, signal) {
   async function offer() {
     const text = input.value.trim();
     const turn = ++asked;
-    const found = await look(text);
+    const found = [...(await look(text)), ...(await eventsNamed(text))];
     if (turn === asked && document.activeElement === input) show(found);
   }
 
@@ -99,9 +111,11 @@ export function search(filter, signal) {
     const found = await look(text);
     if (signal.aborted) return;
     const same = named(text, found);
-    const meant = same.length ? same : found;
+    const [listed] = found.length ? [] : await eventsNamed(text);
+    if (signal.aborted) return;
+    const meant = same.length ? same : listed ? [listed] : found;
     show(same.length > 1 ? same : []);
-    if (meant.length === 1) go(meant[0].kind, meant[0].key);
+    if (meant.length === 1) go(meant[0].kind, meant[0].key, meant[0].place);
     else if (DELIVERY_ID.test(text)) location.hash = `#/events/${text.toLowerCase()}`;
     else if (!same.length) location.hash = `#/${query({ ...filter, subject: text })}`;
   }

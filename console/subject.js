@@ -2,8 +2,20 @@
 
 import { exact, json, query } from "./api.js";
 import { badge, fill, h, moment, refill, subjectLink } from "./dom.js";
-import { olderButton, sentTo } from "./list.js";
+import { breakable, olderButton, sentTo } from "./list.js";
 import { laidOut } from "./payload.js";
+
+// Events whose names give a subject's state, where its latest record does not.
+const MILESTONES = {
+  CreateJob: "accepted",
+  CreateJobXml: "accepted",
+  CompleteJob: "complete",
+  CompleteOrder: "complete",
+  AcceptQuote: "accepted",
+  RejectQuote: "rejected",
+  ExpireQuote: "expired",
+  DiscardQuote: "discarded",
+};
 
 export async function subject(main, { parts: [kind, key], signal, report }) {
   const path = `subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
@@ -20,7 +32,7 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
           "li",
           { class: row.status },
           moment(row.receivedAt),
-          h("span", {}, h("a", { href: `#/events/${row.id}`, "data-item": true }, row.event), row.subject && row.subject !== key && [" ", h("span", { class: "note" }, row.kind, " ", subjectLink(row.kind, row.subject))]),
+          h("span", {}, h("a", { href: `#/events/${row.id}`, "data-item": true }, breakable(row.event)), row.subject && row.subject !== key && [" ", h("span", { class: "note" }, row.kind, " ", subjectLink(row.kind, row.subject))]),
           badge(row.status),
           h("span", { class: "by" }, sentTo(row)),
         ),
@@ -35,34 +47,53 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
     add(page.deliveries);
   }
 
+  const state = stateOf(kind, found);
   fill(
     main,
-    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), found.latest?.status && h("span", { class: "badge state" }, found.latest.status)),
-    head(found),
-    h(
-      "div",
-      { class: "columns" },
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "History")), line, end),
-      found.latest && latest(found.latest),
-    ),
+    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), state && h("span", { class: "badge state" }, state)),
+    head(kind, found),
+    h("section", { class: "card history" }, h("div", { class: "card-head" }, h("h2", {}, "History")), line, end),
+    found.latest && latest(found.latest),
   );
   add(found.deliveries);
 }
 
-/** The head line: the subject's latest state, and who got the last event. */
-function head({ latest: record, deliveries: [newest] }) {
+/** Return a subject's state: the status in its record, else what its newest milestone means. */
+function stateOf(kind, { latest: record, deliveries }) {
+  return record?.status ?? MILESTONES[milestone(kind, deliveries, Object.keys(MILESTONES))?.event];
+}
+
+/** Find the newest delivery about the subject itself that is one of these events. */
+function milestone(kind, deliveries, names) {
+  const own = { job: /Job|Order/, order: /Order/, quote: /Quote/ }[kind];
+  return own && deliveries.find(({ event }) => own.test(event) && names.includes(event));
+}
+
+function money(total, currency) {
+  const amount = Number(total).toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+  return [amount, currency].filter(Boolean).join(" ");
+}
+
+function day(date) {
+  return new Date(`${date}T00:00`).toLocaleDateString(undefined, { dateStyle: "medium" });
+}
+
+/** The head line: the subject's latest state, and who got its events. */
+function head(kind, { latest: record, deliveries }) {
+  const finished = milestone(kind, deliveries, kind === "job" ? ["CompleteJob"] : ["CompleteOrder"]);
+  const to = [...new Set(deliveries.flatMap((row) => row.sentTo ?? []))];
   const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return h(
     "dl",
     { class: "card head" },
-    fact("Status", record?.status),
-    fact("Customer", record?.customerName ? [record.customerName, record.customer && ` (${record.customer})`] : record?.customer),
+    fact("Customer", record?.customerName ? [record.customerName, record.customer && ` (${record.customer})`] : (record?.customer ?? deliveries.find((row) => row.customer)?.customer)),
     fact("Reference", record?.reference),
-    fact("Total", record?.total && `${record.total} ${record.currency ?? ""}`),
-    fact("Date", record?.date),
-    fact("Due", record?.due),
+    fact("Total", record?.total && money(record.total, record.currency)),
+    fact("Date", record?.date && day(record.date)),
+    fact("Due", record?.due && day(record.due)),
+    fact("Finished", finished && [h("a", { href: `#/events/${finished.id}` }, finished.event), ", ", moment(finished.receivedAt)]),
     fact("Last change", record && [record.event, ", ", moment(record.receivedAt)]),
-    fact("Sent to", newest && sentTo(newest)),
+    fact("Sent to", deliveries.length > 0 && sentTo({ sentTo: to })),
   );
 }
 

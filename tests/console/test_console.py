@@ -3,21 +3,24 @@
 The browser is Debian's Chromium (`apt install chromium`), driven by Playwright.
 """
 
+import csv
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, Route, expect, sync_playwright
 
+from tools import node
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import HostProcess, StartHost, wait_until
 
@@ -685,3 +688,213 @@ def test_the_request_gives_no_address_of_an_app_that_nobody_said_is_theirs(
     )
     assert here not in uat_part
     assert f"POST JSON to {here}/api/webhooks/ExportInvoice?code=<KEY>" in production_part
+
+
+# The operator's questions, each from the first page. A click or a choice counts; typing and Enter do not.
+
+_SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 800}}
+
+
+class Operator:
+    """A reader of the console who counts clicks."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.clicks = 0
+
+    def click(self, target: Locator) -> None:
+        self.clicks += 1
+        target.click()
+
+    def choose(self, name: str, option: str) -> None:
+        self.clicks += 1
+        self.page.get_by_label(name).select_option(option)
+
+    def search(self, text: str) -> None:
+        self.page.get_by_role("combobox", name="Search").fill(text)
+
+
+@pytest.fixture(params=_SIZES)
+def operator(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Operator]:
+    size = _SIZES[request.param]
+    with session(browser, viewport=size, locale="en-GB", timezone_id="Pacific/Auckland") as page:
+        yield Operator(page)
+
+
+def test_whether_a_job_is_finished_and_who_was_told_takes_no_click(
+    host: HostProcess, operator: Operator
+) -> None:
+    for event in ("CreateJob", "CompleteJob", "UpdateSalesOrderStatusLine"):
+        send(host, event, {"QuoteNo": "Q005218v2", "Products": [{"JobNo": "J29328-01"}]})
+    operator.page.goto(f"{host.url}/api/console")
+    operator.search("j29328-01")
+    operator.page.keyboard.press("Enter")
+    expect(operator.page.locator(".badge.state")).to_have_text("complete")
+    head = operator.page.locator(".head")
+    expect(head.get_by_role("link", name="CompleteJob")).to_be_in_viewport()
+    expect(head).to_contain_text("Sent toprintiq-events")
+    assert operator.clicks == 0
+
+
+def test_why_it_was_refused_and_sending_it_again_takes_two_clicks(
+    start_host: StartHost, operator: Operator
+) -> None:
+    host = start_host(ROOT)
+    invoice = (CORPUS / "ExportInvoice" / "typical.json").read_bytes()
+    refused = send(host, "CreateQuote", invoice)
+    page = operator.page
+    page.goto(f"{host.url}/api/console")
+    expect(page.locator("tbody tr")).to_contain_text("This is an Invoice")
+    operator.click(page.get_by_role("link", name="CreateQuote"))
+    expect(page.get_by_role("heading", name="Why it was refused")).to_be_in_viewport()
+    operator.click(page.get_by_role("button", name="Replay as ExportInvoice …"))
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.keyboard.type("Ana")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("A replay of")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("ExportInvoice")
+    expect(page.locator(".title .badge")).to_have_text("sent")
+    assert operator.clicks <= 2
+    page.goto(f"{host.url}/api/console#/events/{refused}")
+    expect(page.get_by_text("Replayed by Ana as")).to_be_visible()
+
+
+def test_what_came_yesterday_between_3_and_4_is_asked_in_the_readers_zone(
+    host: HostProcess, operator: Operator
+) -> None:
+    send(host, "CreateCustomer", {"Code": "TODAY"})
+    page = operator.page
+    page.goto(f"{host.url}/api/console")
+    expect(page.get_by_role("link", name="TODAY").first).to_be_visible()
+    filters = page.locator(".more > summary")
+    if filters.is_visible():
+        operator.click(filters)
+    operator.choose("Received", "From … to …")
+    yesterday = datetime.now(ZoneInfo("Pacific/Auckland")).date() - timedelta(days=1)
+    page.get_by_label("Received from, Pacific/Auckland").fill(f"{yesterday}T03:00")
+    with page.expect_request(re.compile(r"/api/deliveries\?.*to=")) as asked:
+        page.get_by_label("Received to, Pacific/Auckland").fill(f"{yesterday}T04:00")
+        page.keyboard.press("Enter")
+    begin = datetime(yesterday.year, yesterday.month, yesterday.day, 3, tzinfo=ZoneInfo("Pacific/Auckland"))
+    query = parse_qs(urlsplit(asked.value.url).query)
+    assert datetime.fromisoformat(query["from"][0]) == begin
+    assert datetime.fromisoformat(query["to"][0]) == begin + timedelta(hours=1)
+    expect(page.get_by_text("No events match these filters")).to_be_visible()
+    expect(page.locator(".chosen")).to_contain_text("03:00")
+    assert operator.clicks <= 2
+
+
+def test_all_failures_of_an_event_are_found_by_its_name_kept_in_the_url_and_exported(
+    start_host: StartHost, operator: Operator
+) -> None:
+    host = start_host(ROOT)
+    send(host, "ExportInvoice", (CORPUS / "ExportInvoice" / "typical.json").read_bytes())
+    send_all(host, "ExportInvoice", [b"<html>502</html>", b'{"INVInvoiceNumber": "INV'])
+    send(host, "CreateQuote", b'{"QuoteNo": "Q1')
+    page = operator.page
+    page.goto(f"{host.url}/api/console")
+    expect(page.locator("tbody tr")).to_have_count(4)
+    operator.search("exportinv")
+    operator.click(page.get_by_role("option", name="failures of ExportInvoice"))
+    for _ in range(2):
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator(".chosen li")).to_have_count(5)
+        page.reload()
+    assert operator.clicks <= 2
+    page.get_by_text("Export", exact=True).click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(saved.value.path().open(encoding="utf-8-sig")))
+    assert [(row["event"], row["status"]) for row in rows] == [("ExportInvoice", "quarantined")] * 2
+
+
+def test_several_statuses_are_chosen_from_a_menu_that_stays_open(host: HostProcess, page: Page) -> None:
+    page.goto(f"{host.url}/api/console")
+    page.locator("[data-filter=status] > summary").click()
+    for number, status in enumerate(("quarantined", "failed"), start=1):
+        page.get_by_role("checkbox", name=status).click()
+        expect(page.locator(".chosen li")).to_have_count(number + 1)
+        expect(page.get_by_role("checkbox", name=status)).to_be_focused()
+    assert page.url.endswith("status=quarantined%2Cfailed")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("checkbox", name="failed")).to_be_hidden()
+
+
+def test_a_new_tab_borrows_the_key_and_sign_out_signs_out_every_tab(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT, "--keys")
+    key, _ = keys_of(host)
+    page.goto(f"{host.url}/api/console")
+    page.get_by_label("Key", exact=True).fill(key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No events yet")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(f"{host.url}/api/console")
+    expect(other.get_by_text("No events yet")).to_be_visible()
+    other.get_by_role("button", name="Sign out").click()
+    for tab in (page, other):
+        expect(tab.get_by_label("Key", exact=True)).to_be_visible()
+        assert tab.evaluate("sessionStorage.length") == 0
+
+
+def test_a_selection_is_replayed_and_its_outcomes_are_reported(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT)
+    quote = (CORPUS / "CreateQuote" / "typical.json").read_bytes()
+    send_all(host, "CreateQoute", [quote, b'{"QuoteNo": "Q1'])
+    send(host, "CreateCustomer", b"<html>")
+    page.goto(f"{host.url}/api/console#/attention")
+    rows = page.get_by_role("row", name="CreateQoute")
+    expect(rows).to_have_count(2)
+    for row in rows.all():
+        row.get_by_role("checkbox").check()
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    page.get_by_role("button", name="Replay …").click()
+    page.get_by_label("Your name").fill("Ana")
+    page.get_by_label("As event").select_option("CreateQuote")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_text(re.compile(r"^2 replayed: 1 \w+, 1 \w+\.$"))).to_be_visible()
+    expect(page.locator(".said")).to_contain_text("1 sent")
+    expect(page.locator(".said")).to_contain_text("1 quarantined")
+    expect(rows).to_have_count(0)
+
+
+def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page: Page) -> None:
+    send_all(host, "CreateCustomer", ({"Code": f"BACK{number:03}"} for number in range(60)))
+    page.goto(f"{host.url}/api/console")
+    page.get_by_role("button", name="Live").click()
+    page.get_by_role("button", name="Show older").click()
+    row = page.get_by_role("row", name="BACK003")
+    row.scroll_into_view_if_needed()
+    scrolled = page.evaluate("scrollY")
+    row.get_by_role("link", name="CreateCustomer").click()
+    expect(page.locator("h1 + .about")).to_contain_text("BACK003")
+    page.go_back()
+    expect(row).to_be_in_viewport()
+    assert page.evaluate("scrollY") == pytest.approx(scrolled, abs=40)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(host: HostProcess, browser: Browser, scheme: str) -> None:
+    axe = node.packages(ROOT / "tests" / "console") / "node_modules" / "axe-core" / "axe.min.js"
+    sent = send(host, "CreateJob", (CORPUS / "CreateJob" / "typical.json").read_bytes())
+    refused = send(host, "CreateQuote", b'{\n  "QuoteNo": "Q1",\n  "QuoteNo": "Q2"\n}')
+    filtered = "#/?status=quarantined,failed&from=2026-01-01T00:00:00.000Z"
+    places = ["", filtered, f"#/events/{sent}", f"#/events/{refused}", "#/subjects/job/J29328-01"]
+    found = []
+    # the page's own policy lets no script of a test in
+    with session(browser, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True) as page:
+        for place in (*places, "#/attention", "#/changes", "#/connect"):
+            page.goto("about:blank")
+            page.goto(f"{host.url}/api/console{place}")
+            expect(page.locator(".skeleton")).to_have_count(0)
+            page.wait_for_load_state("networkidle")
+            page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+            page.add_script_tag(path=axe)
+            result = page.evaluate("axe.run()")
+            found += [
+                (place, each["id"], item["html"][:200], item["failureSummary"])
+                for each in result["violations"]
+                for item in each["nodes"]
+            ]
+    assert not found, "\n".join(map(str, found))
