@@ -13,7 +13,7 @@ const MOST_AT_ONCE = 500;
 export async function attention(main, { search: asked, signal, report }) {
   const filter = filters.read(asked);
   const selection = h("div", { class: "selection", hidden: true });
-  const result = h("p", { class: "said", role: "status" });
+  const result = h("p", { class: "remark", role: "status" });
   const table = list({ caption: "Needs attention, newest first", select: choose });
   const end = h("p", { class: "end" });
   const further = olderButton(more, report);

@@ -34,12 +34,12 @@ export function bars(buckets, { width, per, choose }) {
       return s("rect", { class: status, x: x + room * 0.12, y, width: room * 0.76, height: tall, rx: 1 });
     });
     const counts = STATUSES.filter((status) => sum.get(status)).map((status) => `${number(sum.get(status))} ${status}`);
-    const said = `${began(bucket.start, per)}: ${counts.join(", ") || "nothing"}`;
+    const description = `${began(bucket.start, per)}: ${counts.join(", ") || "nothing"}`;
     drawing.append(
       s(
         "g",
-        { class: "bar-group", tabindex: "0", role: "button", "aria-label": said, onclick: () => choose(bucket), onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose(bucket)) },
-        s("title", {}, said),
+        { class: "bar-group", tabindex: "0", role: "button", "aria-label": description, onclick: () => choose(bucket), onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose(bucket)) },
+        s("title", {}, description),
         s("rect", { class: "room", x, y: 0, width: room, height: HEIGHT - AXIS }),
         parts,
       ),

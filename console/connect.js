@@ -20,7 +20,7 @@ const LOCAL = /^(localhost|127\..*|\[::1\])$/;
 export async function connect(main, { signal }) {
   const { schemas } = await json("schemas", { signal });
   const text = h("textarea", { id: "request", readonly: true, rows: "24", spellcheck: "false", "aria-label": "The request" });
-  const said = h("span", { role: "status", class: "hint" });
+  const status = h("span", { role: "status", class: "hint" });
   const uat = field("uat", "Address of the app for UAT", "https://<YOUR-UAT-APP>.azurewebsites.net");
   const prod = field("prod", "Address of the app for production", "https://<YOUR-PROD-APP>.azurewebsites.net");
   const uatFolder = field("uat-folder", "Hot folder for UAT", "https://<ACCOUNT-UAT>.blob.core.windows.net/hot-folder");
@@ -38,7 +38,7 @@ export async function connect(main, { signal }) {
   function write() {
     const chosen = rows.filter((row) => row.chosen.checked).map((row) => ({ ...row.schema, way: row.way.value }));
     text.value = chosen.length ? request(chosen, { uat, prod, uatFolder, prodFolder }) : "Choose the events on the left, or one of the presets above them. The request to printIQ appears here.";
-    said.textContent = "";
+    status.textContent = "";
   }
 
   for (const { input } of [uat, prod, uatFolder, prodFolder]) input.addEventListener("input", write);
@@ -66,7 +66,7 @@ export async function connect(main, { signal }) {
         h(
           "p",
           { class: "buttons" },
-          said,
+          status,
           h(
             "button",
             {
@@ -75,10 +75,10 @@ export async function connect(main, { signal }) {
               onclick: async () => {
                 try {
                   await navigator.clipboard.writeText(text.value);
-                  said.textContent = "Copied.";
+                  status.textContent = "Copied.";
                 } catch {
                   text.select();
-                  said.textContent = "Selected: copy it with the keyboard.";
+                  status.textContent = "Selected: copy it with the keyboard.";
                 }
               },
             },

@@ -46,7 +46,7 @@ export async function delivery(main, page, known) {
       badge(row.status),
       h("div", { class: "actions" }, actions(row, report)),
     ),
-    told(row),
+    remarks(row),
     h("div", { class: "columns" }, facts(row), steps(row)),
     h(
       "div",
@@ -104,17 +104,17 @@ function codePage(buffer) {
 }
 
 /** What went wrong, what is odd, and what was done about it. */
-function told(row) {
+function remarks(row) {
   const findings = row.status === "quarantined" && row.errors.length ? row.errors : [];
   return [
     findings.length > 0 &&
       h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "Why it was refused"), finding(findings)),
     row.error && !findings.length && h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "What went wrong"), h("p", {}, row.error)),
     row.warnings.length > 0 && h("section", { class: "findings", "aria-label": "Warnings" }, h("h2", {}, "Warnings"), finding(row.warnings)),
-    row.dismissed && h("p", { class: "said" }, "Dismissed ", moment(row.dismissedAt), row.decidedBy && ` by ${row.decidedBy}`, `: ${row.dismissed}`),
-    row.replayedBy && h("p", { class: "said" }, "Replayed ", !row.dismissed && row.decidedBy && `by ${row.decidedBy} `, "as ", other(row.replayedBy)),
-    row.replayOf && h("p", { class: "said" }, "A replay of ", other(row.replayOf)),
-    row.duplicateOf && h("p", { class: "said" }, "Has the same content as ", other(row.duplicateOf), ", received shortly before."),
+    row.dismissed && h("p", { class: "remark" }, "Dismissed ", moment(row.dismissedAt), row.decidedBy && ` by ${row.decidedBy}`, `: ${row.dismissed}`),
+    row.replayedBy && h("p", { class: "remark" }, "Replayed ", !row.dismissed && row.decidedBy && `by ${row.decidedBy} `, "as ", other(row.replayedBy)),
+    row.replayOf && h("p", { class: "remark" }, "A replay of ", other(row.replayOf)),
+    row.duplicateOf && h("p", { class: "remark" }, "Has the same content as ", other(row.duplicateOf), ", received shortly before."),
   ];
 }
 

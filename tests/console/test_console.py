@@ -854,8 +854,8 @@ def test_a_selection_is_replayed_and_its_outcomes_are_reported(start_host: Start
     page.get_by_label("As event").select_option("CreateQuote")
     page.get_by_role("button", name="Replay", exact=True).click()
     expect(page.get_by_text(re.compile(r"^2 replayed: 1 \w+, 1 \w+\.$"))).to_be_visible()
-    expect(page.locator(".said")).to_contain_text("1 sent")
-    expect(page.locator(".said")).to_contain_text("1 quarantined")
+    expect(page.locator(".remark")).to_contain_text("1 sent")
+    expect(page.locator(".remark")).to_contain_text("1 quarantined")
     expect(rows).to_have_count(0)
 
 
