@@ -24,6 +24,8 @@ from tools import node
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import HostProcess, StartHost, wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "corpus"
 # a name for the app under which it is not a local one

@@ -22,6 +22,8 @@ from events import EventType
 from tools import node
 from tools.host.testing import HostProcess, wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 QUEUES = """

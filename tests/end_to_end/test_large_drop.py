@@ -8,6 +8,8 @@ from receiver import Receiver, StartReceiver
 
 from tools.host.testing import wait_until
 
+pytestmark = pytest.mark.slow
+
 SIZE = 300 * 2**20
 
 

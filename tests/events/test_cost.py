@@ -13,6 +13,8 @@ from deliveries import read
 
 from events import EventError
 
+pytestmark = pytest.mark.slow
+
 SIZE = 25 * 1024 * 1024
 MB = 1024 * 1024
 

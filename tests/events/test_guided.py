@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.budget
+@pytest.mark.slow
 def test_guided_fuzzing_finds_nothing(tmp_path: Path) -> None:
     pytest.importorskip("atheris")
     done = subprocess.run(

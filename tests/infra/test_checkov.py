@@ -17,6 +17,8 @@ import pytest
 from infra.bicep_cli import Snapshot, kept_snapshot
 from infra.published import INFRA, environment_of, program
 
+pytestmark = pytest.mark.slow
+
 SKIP = re.compile(r"checkov:skip=(\w+): *(.*)")
 SKIPS_OF_RESOURCE = re.compile(
     r"^resource \w+ '([\w./]+)@[^\n]+\n((?: +// checkov:skip[^\n]+\n)+)", re.MULTILINE

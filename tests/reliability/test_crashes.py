@@ -28,7 +28,10 @@ from handlers.stores import BlobRef, ContainerName
 from handlers.work import Message, Replay, Work
 
 # The forks run one step and end: a lock that a thread of the parent holds does not matter to them.
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)

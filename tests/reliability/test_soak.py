@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from soak import Soak
 
-pytestmark = [pytest.mark.anyio, pytest.mark.budget]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_nothing_is_lost_while_everything_around_the_app_fails(tmp_path: Path) -> None:

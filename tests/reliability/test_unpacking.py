@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 _MB = 1024 * 1024
 # Half of it is the process itself and one body; unbounded, ten bodies take a gigabyte.

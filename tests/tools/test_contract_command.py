@@ -20,6 +20,8 @@ from events.catalogue import payload_types
 from tools import node
 from tools.commands import contract
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = ROOT / "tests" / "consumers"
 STRICT = {

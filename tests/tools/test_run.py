@@ -17,6 +17,8 @@ from azure.storage.queue import QueueServiceClient
 from tools.host.azurite import connection_string, install
 from tools.host.testing import free_port, wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SAMPLE_APP = Path(__file__).parent / "host" / "sample_app"
 NO_TIMER_NO_BLOBS = {"AzureWebJobs.tick.Disabled": "true", "AzureWebJobs.drop.Disabled": "true"}

@@ -15,16 +15,19 @@ ROOT = Path(__file__).parents[2]
 # Tests wait half of their time, hence one process more than there are processors. Each process runs its own
 # Azurite, hence no more than four.
 _WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
-# pyproject.toml deselects tests marked `budget`; an empty expression selects all.
+# pyproject.toml deselects tests marked `slow`; an empty expression selects all.
 _EVERYTHING = ("-m", "")
-_BUDGETED = "the short soak, half a minute of guided fuzzing, and schemathesis against the running app"
+_SLOW = (
+    "the browser's tests, crashes and outages, memory, examples, generated types, checkov, the short soak, "
+    "guided fuzzing and schemathesis"
+)
 CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 def main(
     context: typer.Context,
     *,
-    everything: Annotated[bool, typer.Option("--all", help=f"Run {_BUDGETED}, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help=f"Run {_SLOW}, too.")] = False,
     soak: Annotated[
         int | None,
         typer.Option(help="Instead, send this many events while everything fails, and reconcile each."),
@@ -65,7 +68,7 @@ def main(
     console.rule("Summary", align="left")
     console.print(summary)
     if not everything:
-        console.print(f"Left to `dev.py test --all`: {_BUDGETED}.", soft_wrap=True)
+        console.print(f"Left to `dev.py test --all`: {_SLOW}.", soft_wrap=True)
     raise typer.Exit(1 if failed else 0)
 
 

@@ -38,7 +38,7 @@ def test_the_app_publishes_its_contracts_and_has_the_routes_of_the_table(start_h
     assert host.ready["routes"] == [f"{route.method} /api/{route.path}" for route in ROUTES]
 
 
-@pytest.mark.budget
+@pytest.mark.slow
 def test_schemathesis_finds_nothing_in_the_running_app(start_host: StartHost, tmp_path: Path) -> None:
     host = start_host(ROOT, "--keys")
     keys = json.loads((host.log_file.parent / "state" / "keys.json").read_text("utf-8"))

@@ -12,6 +12,8 @@ from tools.host.azurite import Azurite, connection_string
 from tools.host.faults import StorageLostError
 from tools.host.testing import StartHost, free_port, wait_until
 
+pytestmark = pytest.mark.slow
+
 STOP = "--stop-on-storage-faults"
 LOST = StorageLostError.exit_code
 KEY = "dGVzdA=="
