@@ -5,13 +5,19 @@ Requests go through unchanged (a shared key signs path and headers, not the addr
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
+
+from handlers.app import App
+from handlers.settings import Settings
+from tools.host.azurite import Azurite
+from tools.host.testing import free_port
 
 # What a fault does with a request: answer in storage's place, or None to let it through.
 type Fault = Callable[[web.Request], "web.StreamResponse | None"]
@@ -99,3 +105,19 @@ class FaultyStorage:
             if self.cut and request.transport is not None:
                 request.transport.abort()
             return web.Response(status=response.status, body=content, headers=kept)
+
+
+@asynccontextmanager
+async def faulty_app(storage: str, azurite: Azurite) -> AsyncIterator[tuple[FaultyStorage, App]]:
+    """Yield a proxy before the storage account, and an app that reaches it that way."""
+    first = free_port(3)
+    account = storage
+    for offset in range(3):
+        account = account.replace(f":{azurite.port + offset}/", f":{first + offset}/")
+    proxy = await FaultyStorage(storage).start(range(first, first + 3), azurite.port)
+    app = App.start(Settings.model_validate({"AzureWebJobsStorage": account, "HOT_FOLDER": account}))
+    try:
+        yield proxy, app
+    finally:
+        await app.close()
+        await proxy.stop()

@@ -5,15 +5,13 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 from bench import Bench, Call, delivery, quote
-from faulty import FaultyStorage
+from faulty import faulty_app
 
-from handlers.app import App
 from handlers.errors import HandlerError, NotFound, StorageFault
 from handlers.http import endpoints
 from handlers.http.routing import respond
@@ -21,11 +19,9 @@ from handlers.ids import new_id
 from handlers.ledger import query
 from handlers.paths import raw_path
 from handlers.pipeline.process import process
-from handlers.settings import Settings
 from handlers.stores import INBOX_QUEUE, BlobRef, ContainerName, Stores, TableName, faults
 from handlers.work import Message, Work
 from tools.host.azurite import Azurite
-from tools.host.testing import free_port
 
 type Operation = Callable[[Stores], Awaitable[object]]
 
@@ -89,28 +85,12 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-@asynccontextmanager
-async def before(storage: str, azurite: Azurite) -> AsyncIterator[tuple[FaultyStorage, App]]:
-    """Yield a proxy before the storage account, and an app that reaches it that way."""
-    first = free_port(3)
-    account = storage
-    for offset in range(3):
-        account = account.replace(f":{azurite.port + offset}/", f":{first + offset}/")
-    proxy = await FaultyStorage(storage).start(range(first, first + 3), azurite.port)
-    app = App.start(Settings.model_validate({"AzureWebJobsStorage": account, "HOT_FOLDER": account}))
-    try:
-        yield proxy, app
-    finally:
-        await app.close()
-        await proxy.stop()
-
-
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_an_answer_that_storage_would_not_give_is_a_result_or_an_error_of_ours(
     storage: str, azurite: Azurite, answer: str
 ) -> None:
     status, body, headers = ANSWERS[answer]
-    async with before(storage, azurite) as (proxy, app):
+    async with faulty_app(storage, azurite) as (proxy, app):
         proxy.fault = lambda _: web.Response(status=status, body=body, headers=headers)
         for operation in OPERATIONS.values():
             with contextlib.suppress(HandlerError):
@@ -122,7 +102,7 @@ async def test_the_api_answers_503_and_logs_why(
     storage: str, azurite: Azurite, answer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     status, body, headers = ANSWERS[answer]
-    async with before(storage, azurite) as (proxy, app):
+    async with faulty_app(storage, azurite) as (proxy, app):
         proxy.fault = lambda _: web.Response(status=status, body=body, headers=headers)
         with caplog.at_level(logging.ERROR):
             response = await respond(endpoints.delivery(new_id(delivery(b"").received_at), {}, app))
@@ -142,7 +122,7 @@ async def test_every_call_is_bounded_however_slowly_storage_answers(
             await asyncio.sleep(0.05)
 
     monkeypatch.setattr(faults, "CALL_SECONDS", 0.5)
-    async with before(storage, azurite) as (proxy, app):
+    async with faulty_app(storage, azurite) as (proxy, app):
         proxy.fault = lambda _: web.Response(body=drip())
         for operation in OPERATIONS.values():
             with contextlib.suppress(HandlerError):
@@ -184,7 +164,7 @@ async def test_what_is_archived_under_an_immutability_policy_counts_as_written(
             return web.Response(status=409, headers={"x-ms-error-code": "BlobImmutableDueToPolicy"})
         return None
 
-    async with before(storage, azurite) as (proxy, app):
+    async with faulty_app(storage, azurite) as (proxy, app):
         sent = delivery(quote("Q1"))
         message = Message("m", sent.received_at, Work.of(sent).encode().decode())
         proxy.fault = immutable

@@ -3,8 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,13 +12,12 @@ import trustme
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
 from bench import Bench
-from faulty import FaultyStorage, answering
+from faulty import answering, faulty_app
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.app import App
 from handlers.errors import StorageFault
-from handlers.settings import Connection, Settings
+from handlers.settings import Connection
 from handlers.stores import Account, ContainerName, Int64, TableName
 from handlers.stores.tables import _decode, _encode
 from handlers.stores.wire import Wire
@@ -88,24 +86,8 @@ def test_a_row_is_read_as_it_was_written(row: dict[str, Any]) -> None:
     assert _decode(json.loads(_encode(row)), "etag") == row
 
 
-@asynccontextmanager
-async def faulty(storage: str, azurite: Azurite) -> AsyncIterator[tuple[FaultyStorage, App]]:
-    """Yield a proxy before the storage account, and an app that reaches it that way."""
-    first = free_port(3)
-    account = storage.replace(str(azurite.port), str(first))
-    for offset in (1, 2):
-        account = account.replace(f":{azurite.port + offset}/", f":{first + offset}/")
-    proxy = await FaultyStorage(storage).start(range(first, first + 3), azurite.port)
-    app = App.start(Settings.model_validate({"AzureWebJobsStorage": account, "HOT_FOLDER": account}))
-    try:
-        yield proxy, app
-    finally:
-        await app.close()
-        await proxy.stop()
-
-
 async def test_a_write_whose_answer_was_lost_is_sent_again(storage: str, azurite: Azurite) -> None:
-    async with faulty(storage, azurite) as (proxy, app):
+    async with faulty_app(storage, azurite) as (proxy, app):
         row = {"PartitionKey": "p", "RowKey": "r", "text": "once"}
         await app.stores.tables.put(TableName.RECORDS, row)
         seen = proxy.seen
@@ -118,7 +100,7 @@ async def test_a_write_whose_answer_was_lost_is_sent_again(storage: str, azurite
 
 
 async def test_a_long_retry_after_holds_nobody_up(storage: str, azurite: Azurite) -> None:
-    async with faulty(storage, azurite) as (proxy, app):
+    async with faulty_app(storage, azurite) as (proxy, app):
         proxy.fault = answering(503, "ServerBusy", retry_after=3600)
         with pytest.raises(StorageFault, match="503 ServerBusy"):
             await app.stores.queues.send("printiq-events", b"{}")
