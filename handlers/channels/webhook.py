@@ -58,12 +58,10 @@ async def webhook(
         if rest is not None and len(body) > app.settings.max_body_bytes:
             await _refuse_too_large(delivery, rest, app)
         if rest is None and not body and headers.get("Transfer-Encoding"):
-            await _refuse_without_length(delivery, app)
+            return await _without_length(delivery, request, app)
         return _accepted(await receive(delivery, app), request, app)
     except EmptyBody as error:
         return _problem(error, request)
-    except LengthRequired as error:  # never confirmed: the bytes are lost
-        return _problem(error, request, delivery.id)
     except EventError as error:
         return _refused(delivery, error, request, app)
     except NoCustody as error:
@@ -117,15 +115,15 @@ async def _refuse_too_large(delivery: Delivery, rest: AsyncIterator[bytes], app:
         raise
 
 
-async def _refuse_without_length(delivery: Delivery, app: App) -> None:
+async def _without_length(delivery: Delivery, request: SoapRequest | None, app: App) -> Response:
     # Without HTTP streams the host passes on an empty body where the sender gave no Content-Length. The
-    # content is lost; the ledger keeps an open row for it.
+    # content is lost and never confirmed; the ledger keeps an open row for it.
     error = LengthRequired(
         "The body was sent in chunks, without a Content-Length, and did not arrive: Azure Functions needs "
         "the length. Send the request again with a Content-Length header."
     )
     await keep_refused(delivery, error, app)
-    raise error
+    return _problem(error, request, delivery.id)
 
 
 def _accepted(receipt: Receipt, request: SoapRequest | None, app: App) -> Response:

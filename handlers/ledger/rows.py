@@ -42,7 +42,6 @@ MAX_TEXT = 32_000
 _CHUNK = 15_000  # characters, which are at most two units of UTF-16 each
 _CHUNKS = 20
 _MAX_IDS = 800
-_MAX_LABEL = 200
 
 
 class Status(StrEnum):
@@ -89,11 +88,6 @@ def shortened(text: str) -> str:
     """Return a text, cut to what a column holds."""
     encoded = text.encode("utf-8", "replace")
     return text if len(encoded) <= MAX_TEXT else encoded[:MAX_TEXT].decode(errors="ignore") + "…"
-
-
-def _label(text: str | None) -> str | None:
-    """Return a text, cut to what a list shows."""
-    return text and text[:_MAX_LABEL]
 
 
 def _from_json(value: object) -> object:
@@ -218,8 +212,8 @@ class DeliveryRow(_LedgerRow):
             kind=subject.kind if subject else None,
             key=table_key(subject.key) if subject else None,
             subject=shortened(subject.key) if subject else None,
-            customer=_label(facts.customer_name or facts.customer),
-            reference=_label(facts.reference),
+            customer=facts.customer_name or facts.customer,
+            reference=facts.reference,
             status=outcome.status,
             channel=work.channel,
             received_at=timestamp(work.received_at),
@@ -380,7 +374,7 @@ class RecordRow(_LedgerRow):
             delivery=row.id,
             order=row.order,
             received_at=timestamp(time_of(row.order)),
-            **{name: _label(fact) for name, fact in event.facts._asdict().items()},
+            **event.facts._asdict(),
             data=event.data.decode() if in_row else None,
             data_ref=None if in_row else row.data_ref,
         )
