@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
+SOAK = ROOT / "tests" / "reliability" / "soak.py"
 # Tests wait half of their time, hence one process more than there are processors. Each process runs its own
 # Azurite, hence no more than four.
 _WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
@@ -39,13 +40,8 @@ def main(
     More arguments go to pytest: test -k webhook -x. With -n 0 tests run one by one, as --pdb and -s need.
     """
     if soak is not None:
-        command = [
-            sys.executable,
-            str(ROOT / "tests" / "reliability" / "soak.py"),
-            str(soak),
-            f"--seed={seed}",
-        ]
-        raise typer.Exit(subprocess.run(command, env=_with_project_on_path(), check=False).returncode)
+        command = [sys.executable, SOAK, str(soak), f"--seed={seed}"]
+        raise typer.Exit(subprocess.run(command, env=environment(), check=False).returncode)
     python = [sys.executable, "-m"]
     selected = _EVERYTHING if everything else ()
     steps = {
@@ -72,5 +68,6 @@ def main(
     raise typer.Exit(1 if failed else 0)
 
 
-def _with_project_on_path() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+def environment() -> dict[str, str]:
+    """Return the environment in which the soak finds the project and what the tests share."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
