@@ -40,7 +40,7 @@ def main(
     More arguments go to pytest: test -k webhook -x. With -n 0 tests run one by one, as --pdb and -s need.
     """
     if soak is not None:
-        command = [sys.executable, SOAK, str(soak), f"--seed={seed}"]
+        command = [sys.executable, str(SOAK), str(soak), f"--seed={seed}"]
         raise typer.Exit(subprocess.run(command, env=environment(), check=False).returncode)
     python = [sys.executable, "-m"]
     selected = _EVERYTHING if everything else ()
