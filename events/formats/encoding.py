@@ -27,7 +27,9 @@ _CODE_PAGE = re.compile(
 _WESTERN = {"iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii", "windows-1252", "cp1252"}
 # Padding before and after a document: fixed-length records, preallocated files, the end mark of DOS.
 _PADDING = "\ufeff\x00\x1a\u00a0\u2028\u2029"
-_PADDED = re.compile(rb"[\s\x00\x1a]\Z|(\xef\xbb\xbf|\xc2\xa0|\xe2\x80[\xa8\xa9])\Z|\A\xef\xbb\xbf")
+_ENDS = " \t\r\n" + _PADDING
+_PADDED = tuple(each.encode() for each in _ENDS)
+_MARK = "\ufeff".encode()
 
 
 def to_utf8(body: bytes, charset: str | None = None) -> bytes:
@@ -66,11 +68,10 @@ def _as_utf8(body: bytes, charset: str | None, marks: int = 3) -> bytes:
 
 
 def _unpadded(utf8: bytes) -> bytes:
-    if not _PADDED.search(utf8):
+    if not (utf8.endswith(_PADDED) or utf8.startswith(_MARK)):
         return utf8
     text = utf8.decode(errors="surrogateescape")
-    ends = " \t\r\n" + _PADDING
-    return text.rstrip(ends).lstrip("\ufeff").encode(errors="surrogateescape")
+    return text.rstrip(_ENDS).lstrip("\ufeff").encode(errors="surrogateescape")
 
 
 def _transcode(body: bytes, encoding: str, charset: str | None) -> bytes:
