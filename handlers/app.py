@@ -10,7 +10,7 @@ from handlers.errors import SubscriptionsError
 from handlers.ledger.last_seen import LastSeen
 from handlers.ledger.stats import Stats
 from handlers.memory import Memory
-from handlers.settings import Settings
+from handlers.settings import SERVICE_BUS_NAMESPACE, Settings, named
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
 from handlers.telemetry import escape_names
@@ -52,7 +52,14 @@ class App:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         """The subscriptions in force. Raises SubscriptionsError."""
-        return Subscriptions.read(self.settings.subscriptions_text())
+        found = Subscriptions.read(self.settings.subscriptions_text())
+        own = {SERVICE_BUS_NAMESPACE: self.settings.service_bus_namespace}
+        for setting, each in found.needed():
+            if not (own.get(setting) or named(setting)):
+                raise SubscriptionsError(
+                    f"The subscription {each.name} ({each.kind}) needs the setting {setting}"
+                )
+        return found
 
     async def close(self) -> None:
         await self.drift.close()

@@ -5,6 +5,8 @@
     HandlerError
     ├── StorageFault              503  a storage call failed; trying again later may help
     │   └── NoCustody             503  a delivery was not stored: the sender has to send it again
+    ├── DestinationFault          503  a subscription's destination failed; trying again later may help
+    ├── DestinationRefusal        502  a subscription's destination will never take the message
     ├── NotFound                  404  storage: the blob, row or message is not there
     ├── Conflict                  409  storage: it exists already, or changed since it was read
     ├── BadRequest                400  a malformed request
@@ -60,6 +62,21 @@ class NoCustody(StorageFault):
         return (
             Problem("", "The event was not received, because storage does not respond. Send it again later."),
         )
+
+
+class DestinationFault(HandlerError):
+    """A destination that did not take a message; the message names it, and what an operator can do."""
+
+    status = 503
+    title = "Destination unavailable"
+    headers: ClassVar = {"Retry-After": "30"}
+
+
+class DestinationRefusal(HandlerError):
+    """A message that its destination will not take however often it is sent."""
+
+    status = 502
+    title = "Destination refused"
 
 
 class NotFound(HandlerError):

@@ -12,6 +12,8 @@ from events import DateOrder
 
 # The bound of MAX_BODY_BYTES: Azure Functions takes no larger request.
 LARGEST_BODY = 100 * 1024 * 1024
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+SERVICE_BUS_NAMESPACE = "SERVICE_BUS__fullyQualifiedNamespace"
 SUBSCRIPTIONS_FILE = Path(__file__).parent.parent / "subscriptions.toml"
 
 
@@ -44,6 +46,8 @@ class Settings(BaseSettings):
     hot_folder_blob: str = _named("HOT_FOLDER__blobServiceUri")
     hot_folder_queue: str = _named("HOT_FOLDER__queueServiceUri")
     hot_folder_client_id: str = _named("HOT_FOLDER__clientId")
+    service_bus_namespace: str = _named(SERVICE_BUS_NAMESPACE)
+    service_bus_client_id: str = _named("SERVICE_BUS__clientId")
 
     printiq_site: str = Field("printiq", pattern=r"^[A-Za-z0-9._~-]+$")
     date_order: DateOrder = DateOrder.DMY
@@ -96,10 +100,14 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def is_local(self) -> bool:
+        """Whether the app runs on a developer's machine: Azure sets another host name."""
+        return self.website_hostname.startswith(("localhost", "127.0.0.1"))
+
+    @property
     def url(self) -> str:
         """The app's own address."""
-        local = self.website_hostname.startswith(("localhost", "127.0.0.1"))
-        return f"{'http' if local else 'https'}://{self.website_hostname}"
+        return f"{'http' if self.is_local else 'https'}://{self.website_hostname}"
 
     def subscriptions_text(self) -> str:
         """Return the subscriptions in force as TOML: the setting, else the shipped file."""

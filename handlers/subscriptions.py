@@ -1,47 +1,65 @@
-"""Subscriptions: the result queues, and the events that each of them gets."""
+"""Subscriptions: the destinations of results, and the events that each of them gets."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from events import EventType
-from handlers.errors import SubscriptionsError
-from handlers.problems import in_words
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
+from handlers.errors import Missing, SubscriptionsError
+from handlers.problems import in_plain_words
+from handlers.settings import LOOPBACK, SERVICE_BUS_NAMESPACE
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, PUSH_POISON_QUEUE, PUSH_QUEUE
+
+type Kind = Literal["queue", "service-bus", "https"]
+type Place = tuple[int | str, ...]
 
 
 def _not_our_own(name: str) -> str:
-    if name in {INBOX_QUEUE, INBOX_POISON_QUEUE}:
+    if name in {INBOX_QUEUE, INBOX_POISON_QUEUE, PUSH_QUEUE, PUSH_POISON_QUEUE}:
         raise ValueError("this queue is the app's own: results would come back in, in an endless loop")
     return name
 
 
-# A queue's name as Azure allows it.
+# A queue's name as Azure Storage allows it.
 QueueName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", min_length=3, max_length=63),
     AfterValidator(_not_our_own),
 ]
+# The name of a queue or topic as Service Bus allows it, but for the slash, which separates folders.
+EntityName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=260)
+]
+HttpsName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
+]
+SettingName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class Subscription(BaseModel):
-    """Which events a queue gets, and in which form."""
+class _Subscription(BaseModel):
+    """Which events a destination gets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
+    kind: ClassVar[Kind]
+
+    # the key of its table
+    name: str = ""
     events: tuple[str, ...]
     title: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
-    encoding: Literal["base64", "none"] = "base64"
     duplicates: Literal["send", "drop"] = "send"
 
     @field_validator("events")
@@ -55,39 +73,195 @@ class Subscription(BaseModel):
     def wants(self, event: EventType) -> bool:
         return any(fnmatchcase(event.lower(), pattern.lower()) for pattern in self.events)
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings that this subscription needs."""
+        return ()
+
+
+class QueueSubscription(_Subscription):
+    """A queue of the app's storage account."""
+
+    kind = "queue"
+
+    encoding: Literal["base64", "none"] = "base64"
+
+
+class ServiceBusSubscription(_Subscription):
+    """A queue or topic of the Service Bus namespace; `tier` decides how large a message may be."""
+
+    kind = "service-bus"
+
+    tier: Literal["standard", "premium"] = "standard"
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return (SERVICE_BUS_NAMESPACE,)
+
+
+class HttpsSubscription(_Subscription):
+    """An address that events are pushed to, and how a push is authorized."""
+
+    kind = "https"
+
+    url: str | None = None
+    url_setting: SettingName | None = None
+    auth: Literal["none", "signature", "header", "entra"] = "signature"
+    secret_setting: SettingName | None = None
+    header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")] | None = None
+    value_setting: SettingName | None = None
+    audience: Annotated[str, StringConstraints(min_length=1)] | None = None
+    mode: Literal["structured", "binary"] = "structured"
+    allow_private: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_secure(cls, url: str | None) -> str | None:
+        return url if url is None else secure_url(url)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.url is None) == (self.url_setting is None):
+            raise ValueError("give either `url` or `url_setting`, which names the setting that holds it")
+        for auth, keys in _KEYS_OF_AUTH.items():
+            for key in keys:
+                given = getattr(self, key) is not None
+                if given and auth != self.auth:
+                    raise ValueError(f'`{key}` belongs to auth = "{auth}"')
+                if not given and auth == self.auth:
+                    raise ValueError(f'auth = "{auth}" needs `{key}`')
+        return self
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.url_setting, self.secret_setting, self.value_setting)))
+
+
+_KEYS_OF_AUTH: Mapping[str, tuple[str, ...]] = {
+    "signature": ("secret_setting",),
+    "header": ("header", "value_setting"),
+    "entra": ("audience",),
+}
+
+
+def secure_url(url: str) -> str:
+    """Return an address that can be pushed to. Raises ValueError."""
+    parts = urlsplit(url)
+    if not parts.hostname or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+        raise ValueError("an address begins with https://")
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("an address begins with https://")
+    if parts.username or parts.password:
+        raise ValueError('an address holds no password: use auth = "header"')
+    return url
+
+
+type Subscription = QueueSubscription | ServiceBusSubscription | HttpsSubscription
+
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    queues: dict[QueueName, Subscription]
+    queues: dict[QueueName, QueueSubscription] = {}
+    service_bus: dict[EntityName, ServiceBusSubscription] = Field({}, alias="service-bus")
+    https: dict[HttpsName, HttpsSubscription] = {}
+
+    def named(self, text: str) -> Iterator[Subscription]:
+        """Yield the subscriptions, each with its name. Raises SubscriptionsError."""
+        seen: dict[str, str] = {}
+        tables: dict[str, Mapping[str, Subscription]] = {
+            "queues": self.queues,
+            "service-bus": self.service_bus,
+            "https": self.https,
+        }
+        for table, members in tables.items():
+            for name, subscription in members.items():
+                place = f"{table}.{name}"
+                # Service Bus ignores case in names
+                other = seen.setdefault(name.lower(), place)
+                if other != place:
+                    raise _wrong(
+                        f"{_line(text, (table, name))}`{place}` has the name of `{other}`. Choose another."
+                    )
+                if "name" in subscription.model_fields_set:
+                    raise _wrong(f"{_line(text, (table, name, 'name'))}Unknown parameter `{place}.name`.")
+                yield subscription.model_copy(update={"name": name})
 
 
 class Subscriptions:
-    """The subscriptions in force, by queue and by event."""
+    """The subscriptions in force, by name and by event."""
 
-    def __init__(self, queues: dict[str, Subscription]) -> None:
-        self.queues = queues
+    def __init__(self, subscriptions: Iterable[Subscription]) -> None:
+        self.all: Mapping[str, Subscription] = {each.name: each for each in subscriptions}
         self._by_event = {
-            event: tuple((name, queue) for name, queue in queues.items() if queue.wants(event))
-            for event in EventType
+            event: tuple(each for each in self.all.values() if each.wants(event)) for event in EventType
         }
 
     @classmethod
-    def read(cls, text: str) -> "Subscriptions":
-        """Read the TOML text. Raises SubscriptionsError, which names what is wrong and where."""
+    def read(cls, text: str) -> Self:
+        """Read the TOML text. Raises SubscriptionsError, which names what is wrong, its line and its key."""
         try:
-            return cls(dict(_File.model_validate(tomllib.loads(text)).queues))
+            file = _File.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}") from error
         except ValidationError as error:
-            raise SubscriptionsError(f"The subscriptions are wrong: {in_words(error)}") from error
+            raise _wrong(
+                *(f"{_line(text, each['loc'])}{in_plain_words(each)}" for each in error.errors())
+            ) from error
+        if not file.model_fields_set:
+            raise _wrong(
+                "There are none. Write a table such as [queues.printiq-events], or [queues] for none."
+            )
+        return cls(file.named(text))
 
-    def titles(self, queues: Iterable[str]) -> list[str]:
-        """Return what people call these queues: a subscription's title, else the queue's name."""
-        return [
-            subscription.title if (subscription := self.queues.get(name)) and subscription.title else name
-            for name in queues
-        ]
+    def needed(self) -> Iterable[tuple[str, Subscription]]:
+        """Yield the name of each setting that a subscription needs, and the subscription."""
+        return ((setting, each) for each in self.all.values() for setting in each.settings)
 
-    def of(self, event: EventType) -> tuple[tuple[str, Subscription], ...]:
+    def titles(self, names: Iterable[str]) -> list[str]:
+        """Return what people call these subscriptions: the title, else the name."""
+        found = ((name, self.all.get(name)) for name in names)
+        return [each.title if each and each.title else name for name, each in found]
+
+    def of(self, event: EventType) -> tuple[Subscription, ...]:
         return self._by_event[event]
+
+    def named(self, name: str) -> Subscription:
+        """Return a subscription. Raises Missing."""
+        found = self.all.get(name)
+        if found is None:
+            known = ", ".join(self.all) or "none"
+            raise Missing(f"Unknown subscription {name[:100]!r}. The subscriptions are {known}.")
+        return found
+
+
+def _wrong(*mistakes: str) -> SubscriptionsError:
+    return SubscriptionsError(f"The subscriptions are wrong: {' '.join(mistakes)}")
+
+
+def _line(text: str, place: Place) -> str:
+    """Return "Line 3: " for the line of the key at this place, or of the nearest one around it; may be ""."""
+    table: Place = ()
+    best = depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        head = line.strip()
+        if head.startswith("["):
+            path = table = _path(head.partition("#")[0])
+        else:
+            path = (*table, *_path(f"{head.partition('=')[0]} = 0"))
+        if depth < len(path) and path == place[: len(path)]:
+            best, depth = number, len(path)
+    return f"Line {best}: " if best else ""
+
+
+def _path(toml: str) -> Place:
+    """Return the keys, outermost first, of a line that defines one table or one value."""
+    try:
+        found: object = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError:  # the middle of a value that takes several lines
+        return ()
+    path = []
+    while isinstance(found, dict) and found:
+        ((key, found),) = found.items()
+        path.append(key)
+    return tuple(path)

@@ -1,15 +1,21 @@
-"""The AsyncAPI document of the result queues, generated from the subscriptions and the messages' schemas."""
+"""The AsyncAPI document of the results, generated from the subscriptions and the messages' schemas."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from events import EventType, message_schema
 from handlers.app import App
 from handlers.responses import Response, json_response
-from handlers.subscriptions import Subscription
+from handlers.subscriptions import (
+    HttpsSubscription,
+    QueueSubscription,
+    ServiceBusSubscription,
+    Subscription,
+)
 
 _DESCRIPTION = """\
-CloudEvents of everything that printIQ sends, one Azure Storage queue per subscription.
+CloudEvents of everything that printIQ sends, one channel per subscription.
 
 Delivery is at least once: drop a known `delivery`, update by `subject`, and never let an older `time`
 overwrite a newer one. Where an event is too large for a message, `data` is absent and `dataref` names its
@@ -17,6 +23,26 @@ blob (claim check): read it by container and name from the account that you know
 _ENCODINGS = {
     "base64": "Each message is base64 of the JSON's UTF-8 bytes, as a Functions queue trigger expects.",
     "none": "Each message is the JSON itself.",
+}
+_SERVERS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "queue": (
+        "storage",
+        {
+            "host": "{account}.queue.core.windows.net",
+            "protocol": "https",
+            "description": "Azure Queue Storage.",
+            "variables": {"account": {"description": "The storage account of the app."}},
+        },
+    ),
+    "service-bus": (
+        "serviceBus",
+        {
+            "host": "{namespace}.servicebus.windows.net",
+            "protocol": "amqps",
+            "description": "Azure Service Bus.",
+            "variables": {"namespace": {"description": "The Service Bus namespace of the app."}},
+        },
+    ),
 }
 
 
@@ -27,8 +53,9 @@ async def asyncapi(app: App) -> Response:
 
 def asyncapi_document(app: App) -> dict[str, Any]:
     """Return the AsyncAPI 3.0 document of the subscriptions in force. Raises SubscriptionsError."""
-    queues = app.subscriptions.queues
-    events = [event for event in EventType if any(queue.wants(event) for queue in queues.values())]
+    subscriptions = app.subscriptions.all
+    events = [event for event in EventType if app.subscriptions.of(event)]
+    kinds = {each.kind for each in subscriptions.values()}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -37,16 +64,9 @@ def asyncapi_document(app: App) -> dict[str, Any]:
             "description": _DESCRIPTION,
         },
         "defaultContentType": "application/cloudevents+json",
-        "servers": {
-            "storage": {
-                "host": "{account}.queue.core.windows.net",
-                "protocol": "https",
-                "description": "Azure Queue Storage.",
-                "variables": {"account": {"description": "The storage account of the app."}},
-            }
-        },
-        "channels": {name: _channel(name, queue) for name, queue in queues.items()},
-        "operations": {f"send.{name}": _operation(name, queue) for name, queue in queues.items()},
+        "servers": {name: server for kind, (name, server) in _SERVERS.items() if kind in kinds},
+        "channels": {name: _channel(each) for name, each in subscriptions.items()},
+        "operations": {f"send.{name}": _operation(name, each) for name, each in subscriptions.items()},
         "components": {
             "messages": {event: _message(event) for event in events},
             "schemas": _schemas(events),
@@ -54,24 +74,49 @@ def asyncapi_document(app: App) -> dict[str, Any]:
     }
 
 
-def _channel(name: str, queue: Subscription) -> dict[str, Any]:
+def _channel(subscription: Subscription) -> dict[str, Any]:
     return {
-        "address": name,
-        "description": _ENCODINGS[queue.encoding],
+        **_place(subscription),
         "messages": {
-            event: {"$ref": f"#/components/messages/{event}"} for event in EventType if queue.wants(event)
+            event: {"$ref": f"#/components/messages/{event}"}
+            for event in EventType
+            if subscription.wants(event)
         },
     }
 
 
-def _operation(name: str, queue: Subscription) -> dict[str, Any]:
-    duplicates = "are left out" if queue.duplicates == "drop" else "carry `duplicateof`"
+def _place(subscription: Subscription) -> dict[str, Any]:
+    """Return the address of a channel, what carries it, and what a consumer must know of it."""
+    match subscription:
+        case QueueSubscription():
+            return {
+                "address": subscription.name,
+                "servers": [{"$ref": "#/servers/storage"}],
+                "description": _ENCODINGS[subscription.encoding],
+            }
+        case ServiceBusSubscription():
+            return {
+                "address": subscription.name,
+                "servers": [{"$ref": "#/servers/serviceBus"}],
+                "description": "Each message is the JSON itself; its session is its subject's.",
+            }
+        case HttpsSubscription():
+            return {
+                "address": subscription.url,  # null where a setting holds it
+                "description": f"Each message is POSTed as CloudEvents in {subscription.mode} mode.",
+            }
+
+
+def _operation(name: str, subscription: Subscription) -> dict[str, Any]:
+    duplicates = "are left out" if subscription.duplicates == "drop" else "carry `duplicateof`"
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "summary": f"Send the subscribed events. Duplicates {duplicates}.",
         "messages": [
-            {"$ref": f"#/channels/{name}/messages/{event}"} for event in EventType if queue.wants(event)
+            {"$ref": f"#/channels/{name}/messages/{event}"}
+            for event in EventType
+            if subscription.wants(event)
         ],
     }
 

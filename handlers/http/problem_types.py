@@ -62,6 +62,13 @@ _MEANINGS: Mapping[type[EventError | HandlerError], str] = {
         "The delivery's current state, or the app's subscriptions, do not allow this. The detail explains "
         "why, and what would."
     ),
+    of_handlers.DestinationFault: (
+        "A subscription's destination did not take a message. The detail names it, and what to do; it may "
+        "also help to try again later."
+    ),
+    of_handlers.DestinationRefusal: (
+        "A subscription's destination will never take this message. The detail gives its reason."
+    ),
     of_handlers.StorageFault: (
         "Storage does not respond. Nothing was confirmed: send the same request again after the seconds in "
         "Retry-After. Nothing is done twice."

@@ -27,7 +27,7 @@ async def backlogs(app: App) -> list[Backlog]:
     """
     queues = app.stores.queues
     try:
-        names = list(app.subscriptions.queues)
+        names = [each.name for each in app.subscriptions.all.values() if each.kind == "queue"]
     except SubscriptionsError:
         names = []
     notifications = [

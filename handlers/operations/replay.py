@@ -142,21 +142,21 @@ def _event(row: DeliveryRow, event: str | None) -> EventType:
 def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) -> None:
     if queues is None:
         return
-    subscribed = [name for name, _ in app.subscriptions.of(event)]
+    subscribed = [each.name for each in app.subscriptions.of(event)]
     unknown = [name for name in queues if name not in subscribed]
     if unknown:
         raise NotReplayable(
             f"No subscription sends {event} to {', '.join(unknown)}. "
-            f"It goes to {', '.join(subscribed) or 'no queue'}."
+            f"It goes to {', '.join(subscribed) or 'none'}."
         )
 
 
 def _check_spelling(queues: tuple[str, ...] | None, app: App) -> None:
-    """Refuse a queue that no event goes to: each delivery would be skipped."""
-    known = app.subscriptions.queues if queues else {}
+    """Refuse a subscription that there is not: each delivery would be skipped."""
+    known = app.subscriptions.all if queues else {}
     if unknown := [name for name in queues or () if name not in known]:
         raise NotReplayable(
-            f"No subscription has the queue {', '.join(unknown)}. The queues are {', '.join(known)}."
+            f"No subscription is named {', '.join(unknown)}. The subscriptions are {', '.join(known)}."
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from events import Envelope, Event, Payload, cloud_event
 from handlers.app import App
 from handlers.ids import time_of
-from handlers.pipeline.sinks import sinks_of
+from handlers.pipeline.sinks import Context, sinks_of
 from handlers.work import Work
 
 # The attributes around the data take less than this, apart from printIQ's texts, which may be escaped.
@@ -46,6 +46,15 @@ async def send(
     ]
     whole = cloud_event(event, envelope)
     referring = cloud_event(event, replace(envelope, data_ref=data_ref)) if data_ref else whole
+    context = Context(
+        id=origin,
+        type=event.type.message_type,
+        delivery=work.id,
+        kind=event.subject.kind if event.subject else event.type.kind,
+        key=event.subject.key if event.subject else None,
+        is_duplicate=duplicate_of is not None,
+        is_replay=work.replay is not None,
+    )
     size = _most_bytes(event)
-    await asyncio.gather(*(sink.send(whole if sink.fits(size) else referring) for sink in targets))
+    await asyncio.gather(*(sink.send(whole if sink.fits(size) else referring, context) for sink in targets))
     return tuple(sink.name for sink in targets)

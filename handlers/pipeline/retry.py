@@ -12,7 +12,7 @@ from time import monotonic
 
 from events import Event, Payload
 from handlers.app import App
-from handlers.errors import Erased, NotFound, StorageFault, SubscriptionsError
+from handlers.errors import DestinationFault, Erased, NotFound, StorageFault, SubscriptionsError
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline import archive, inbox, recording
@@ -22,8 +22,8 @@ from handlers.work import Work
 
 _log = logging.getLogger("printiq.retry")
 
-# Retried for ever: storage recovers, and subscriptions are corrected by their author.
-_HEALED_BY_TIME = (StorageFault, SubscriptionsError)
+# Retried for ever: storage and destinations recover, and subscriptions are corrected by their author.
+_HEALED_BY_TIME = (StorageFault, DestinationFault, SubscriptionsError)
 _LONGEST_PAUSE = 10
 # Only one of the deliveries in a process ends it: a random delay keeps it from the others the next time.
 _SPREAD = 6

@@ -8,11 +8,14 @@ from handlers.stores.queues import (
     INBOX_QUEUE,
     MAX_MESSAGE_BYTES,
     NOTIFICATION_QUEUES,
+    PUSH_POISON_QUEUE,
+    PUSH_QUEUE,
     Encoding,
     Queues,
     Received,
     fits,
 )
+from handlers.stores.service_bus import MAX_SESSION_ID, BrokerProperties, ServiceBus
 from handlers.stores.stores import Stores
 from handlers.stores.tables import Continuation, Entity, Int64, Row, TableName, Tables, Value, table_key
 
@@ -21,10 +24,14 @@ __all__ = [
     "INBOX_POISON_QUEUE",
     "INBOX_QUEUE",
     "MAX_MESSAGE_BYTES",
+    "MAX_SESSION_ID",
     "NOTIFICATION_QUEUES",
+    "PUSH_POISON_QUEUE",
+    "PUSH_QUEUE",
     "Account",
     "BlobRef",
     "Blobs",
+    "BrokerProperties",
     "ContainerName",
     "Continuation",
     "Encoding",
@@ -36,6 +43,7 @@ __all__ = [
     "Queues",
     "Received",
     "Row",
+    "ServiceBus",
     "Stores",
     "TableName",
     "Tables",

@@ -18,11 +18,11 @@ class Account:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._credential = None if connection.connection_string else identity.credential(connection)
+        self._credential = None if connection.connection_string else identity.credential(connection.client_id)
         self._transport = transport()
 
     def wire(self, service: Service) -> Wire:
-        return Wire(service, self._connection, self._credential, self._transport)
+        return Wire.to_storage(service, self._connection, self._credential, self._transport)
 
     @cached_property
     def sdk(self) -> "clients.Clients":

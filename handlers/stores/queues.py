@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 INBOX_QUEUE = "printiq-inbox"
 INBOX_POISON_QUEUE = "printiq-inbox-poison"
+# What is to be pushed to https subscriptions.
+PUSH_QUEUE = "printiq-push"
+PUSH_POISON_QUEUE = "printiq-push-poison"
 # In the hot folder's account: the platform lists here the files on which its Blob trigger failed five times.
 DROPS_POISON_QUEUE = "webjobs-blobtrigger-poison"
 # In the host's account, followed by the host's id: the notifications that its Blob trigger has yet to handle.

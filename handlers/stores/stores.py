@@ -7,6 +7,7 @@ from handlers.settings import Settings
 from handlers.stores.account import Account
 from handlers.stores.blobs import Blobs
 from handlers.stores.queues import Queues
+from handlers.stores.service_bus import ServiceBus
 from handlers.stores.tables import Tables
 
 
@@ -19,14 +20,21 @@ class Stores:
     tables: Tables
     drops: Blobs
     drop_queues: Queues
+    service_bus: ServiceBus
     _accounts: tuple[Account, ...]
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Make the clients; nothing is sent yet."""
         main, drops = Account(settings.storage), Account(settings.hot_folder)
-        return cls(Blobs(main), Queues(main), Tables(main), Blobs(drops), Queues(drops), (main, drops))
+        service_bus = ServiceBus(
+            settings.service_bus_namespace, settings.service_bus_client_id, is_local=settings.is_local
+        )
+        return cls(
+            Blobs(main), Queues(main), Tables(main), Blobs(drops), Queues(drops), service_bus, (main, drops)
+        )
 
     async def close(self) -> None:
         for account in self._accounts:
             await account.close()
+        await self.service_bus.close()

@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from azure.core.credentials import AzureSasCredential
@@ -26,6 +26,7 @@ from azure.core.exceptions import (
 from azure.core.pipeline import AsyncPipeline, PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
+    AsyncHTTPPolicy,
     AsyncRetryPolicy,
     AzureSasCredentialPolicy,
     SansIOHTTPPolicy,
@@ -37,6 +38,7 @@ from yarl import URL
 
 from handlers.settings import Connection
 
+type Policy = AsyncHTTPPolicy[Any, Any] | SansIOHTTPPolicy[Any, Any]
 type Service = Literal["blob", "queue", "table"]
 
 CONNECT_SECONDS: Final = 3
@@ -73,27 +75,31 @@ def transport() -> AioHttpTransport:
 
 
 class Wire:
-    """Requests to one service of a storage account."""
+    """Requests to one service at an address; each try of one passes the policies."""
 
-    def __init__(
-        self,
+    def __init__(self, address: str, transport: AioHttpTransport, *policies: Policy) -> None:
+        self.address = address
+        retries = _Retries(retry_total=2, retry_backoff_factor=0.3, retry_backoff_max=_LONGEST_PAUSE)
+        self._pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(
+            transport, [retries, *policies]
+        )
+
+    @classmethod
+    def to_storage(
+        cls,
         service: Service,
         connection: Connection,
         credential: AsyncTokenCredential | None,
         transport: AioHttpTransport,
-    ) -> None:
-        authorization: Any
+    ) -> Self:
+        """Return the wire to one service of a storage account."""
+        authorization: Policy
         if credential is not None:
-            self.address = str(getattr(connection, service)).rstrip("/")
+            address = str(getattr(connection, service)).rstrip("/")
             authorization = AsyncBearerTokenCredentialPolicy(credential, _SCOPE)
         else:
-            self.address, authorization = _from_connection_string(connection.connection_string, service)
-        policies = [
-            _Retries(retry_total=2, retry_backoff_factor=0.3, retry_backoff_max=_LONGEST_PAUSE),
-            _Dated(),
-            authorization,
-        ]
-        self._pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, policies)
+            address, authorization = _from_connection_string(connection.connection_string, service)
+        return cls(address, transport, _Dated(), authorization)
 
     async def call(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None

@@ -123,7 +123,7 @@ def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
     assert "the timeline of quote Q[/x] lacks it" in called(receiver, verify.main).stdout
     asked = called(receiver, replay.main, "--open", "--queue", "[/x]", "--url", receiver.host.url)
     assert asked.exit_code == ExitCode.REFUSED
-    assert "No subscription has the queue [/x]. The queues are printiq-events." in asked.stdout
+    assert "No subscription is named [/x]. The subscriptions are printiq-events." in asked.stdout
     mine = row["id"]
     refused = called(receiver, replay.main, mine, "--queue", "[/x]", "--url", receiver.host.url)
     assert "No subscription sends CreateQuote to [/x]." in refused.stdout

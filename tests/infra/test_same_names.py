@@ -34,7 +34,7 @@ READ_BY_THE_HOST = {
 # Settings that the code reads and Azure sets by itself.
 SET_BY_AZURE = {"WEBSITE_HOSTNAME"}
 # Settings whose default is right in Azure: on a laptop one waits less.
-LEFT_ALONE = {"FTP_SCHEDULE"}
+LEFT_ALONE = {"FTP_SCHEDULE", "SERVICE_BUS__fullyQualifiedNamespace", "SERVICE_BUS__clientId"}
 # Connection strings: for a laptop only. In Azure they must not be there, not even empty.
 LOCAL = {"AzureWebJobsStorage", "HOT_FOLDER"}
 # What an identity needs to use a service of an account. A blob trigger and the host take leases: Owner.
@@ -121,7 +121,7 @@ def test_the_tables_are_those_of_the_code() -> None:
 def test_the_queues_are_those_of_the_code_and_its_subscriptions(tier: str) -> None:
     profile = json.loads((INFRA / "environments" / f"{tier}.json").read_text("utf-8"))
     text = profile["subscriptions"] or (ROOT / "subscriptions.toml").read_text("utf-8")
-    results = set(Subscriptions.read(text).queues)
+    results = {each.name for each in Subscriptions.read(text).all.values() if each.kind == "queue"}
     assert set(profile["resultQueues"]) == results
     assert from_bicep(kept_snapshot(INFRA, tier)).queues == {
         (DATA, name) for name in {INBOX_QUEUE, INBOX_POISON_QUEUE, *results}

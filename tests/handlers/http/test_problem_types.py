@@ -35,6 +35,8 @@ async def test_the_types_are_those_that_were_published() -> None:
     assert {each["type"].removeprefix("/api/problems/") for each in listed} == {
         "bad-request",
         "body-too-large",
+        "destination-refused",
+        "destination-unavailable",
         "empty-body",
         "length-required",
         "malformed-body",

@@ -155,7 +155,9 @@ async def test_an_identitys_token_opens_every_service(https_azurite: tuple[Azuri
     blob, queue, table = (f"https://127.0.0.1:{azurite.port + offset}/{ACCOUNT}" for offset in range(3))
     connection = Connection("", blob, queue, table, "")
     transport = AioHttpTransport(connection_verify=str(authority))
-    wires = {name: Wire(name, connection, SignedIn(), transport) for name in ("blob", "queue", "table")}
+    wires = {
+        name: Wire.to_storage(name, connection, SignedIn(), transport) for name in ("blob", "queue", "table")
+    }
     json_only = {"Accept": "application/json", "Content-Type": "application/json"}
     created = [
         await wires["blob"].call("PUT", "/archive?restype=container", headers={}),

@@ -1,0 +1,130 @@
+"""Service Bus, by its documented REST send: a message is one request with the app's identity.
+
+https://learn.microsoft.com/rest/api/servicebus/send-message-to-queue
+"""
+
+import asyncio
+import json
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, SansIOHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from handlers.errors import DestinationFault, DestinationRefusal
+from handlers.later import later
+from handlers.settings import LOOPBACK, SERVICE_BUS_NAMESPACE
+from handlers.stores.faults import CALL_SECONDS
+from handlers.stores.wire import Wire, transport
+
+if TYPE_CHECKING:
+    from handlers.stores import identity
+else:
+    identity = later("handlers.stores.identity")
+
+# https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
+MAX_SESSION_ID: Final = 128
+
+_SCOPE: Final = "https://servicebus.azure.net/.default"
+_SHOWN = 300
+_DETAIL = re.compile(r"<Detail>(.*?)</Detail>", re.DOTALL)
+# What an operator can do about a status that waiting alone does not heal.
+_REMEDIES: Final = {
+    401: "It does not accept the app's identity: is the namespace in another tenant?",
+    403: (
+        "The app's identity needs the role Azure Service Bus Data Sender; or the entity is full, or the "
+        "message larger than the tier allows."
+    ),
+    404: "There is no such queue or topic in the namespace.",
+    410: "There is no such queue or topic in the namespace.",
+}
+_REFUSED: Final = frozenset({400, 413})
+
+
+class BrokerProperties(NamedTuple):
+    """What the broker reads of a message: duplicates have one `message_id`, a session one `session_id`."""
+
+    message_id: str
+    session_id: str
+    label: str
+
+    def header(self) -> str:
+        # ASCII, as headers are
+        return json.dumps({"MessageId": self.message_id, "SessionId": self.session_id, "Label": self.label})
+
+
+class ServiceBus:
+    """The queues and topics of a namespace. Nothing is imported or sent before the first message."""
+
+    def __init__(self, namespace: str, client_id: str, *, is_local: bool) -> None:
+        self._namespace, self._client_id = namespace, client_id
+        # Only on a developer's machine, and only on that machine: in Azure every request is https.
+        self._is_stand_in = is_local and namespace.partition(":")[0] in LOOPBACK
+
+    @cached_property
+    def _credential(self) -> AsyncTokenCredential:
+        return identity.credential(self._client_id)
+
+    @cached_property
+    def _transport(self) -> AioHttpTransport:
+        return transport()
+
+    @cached_property
+    def _wire(self) -> Wire:
+        if self._is_stand_in:
+            return Wire(f"http://{self._namespace}", self._transport, _LocalToken())
+        policy = AsyncBearerTokenCredentialPolicy(self._credential, _SCOPE)
+        return Wire(f"https://{self._namespace}", self._transport, policy)
+
+    async def send(self, entity: str, message: bytes, properties: BrokerProperties) -> None:
+        """Send a CloudEvents message. Raises DestinationFault, and DestinationRefusal for good."""
+        where = f"{entity} of {self._namespace or SERVICE_BUS_NAMESPACE}"
+        headers = {
+            "BrokerProperties": properties.header(),
+            "Content-Type": "application/cloudevents+json; charset=utf-8",
+        }
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._wire.call("POST", f"/{entity}/messages", headers=headers, body=message)
+        except HttpResponseError as error:
+            raise _fault(where, error) from error
+        except (AzureError, OSError) as error:  # a time-out is an OSError
+            raise DestinationFault(
+                f"Service Bus: could not send to {where}: {type(error).__name__}"
+            ) from error
+
+    async def close(self) -> None:
+        if "_transport" in self.__dict__:
+            await self._transport.close()
+        if "_credential" in self.__dict__:
+            await self._credential.close()
+
+
+def _fault(where: str, error: HttpResponseError) -> DestinationFault | DestinationRefusal:
+    status = error.status_code
+    if status is None:  # it was not even sent: there was no token
+        return DestinationFault(f"Service Bus: could not send to {where}: {type(error).__name__}")
+    said = [f"it answered {status}.", _REMEDIES.get(status, ""), _detail(error)]
+    text = f"Service Bus: could not send to {where}: {' '.join(filter(None, said))}"
+    return DestinationRefusal(text) if status in _REFUSED else DestinationFault(text)
+
+
+def _detail(error: HttpResponseError) -> str:
+    """Return what the service says about an error, bounded."""
+    response = error.response
+    if not isinstance(response, AsyncHttpResponse):
+        return ""
+    found = _DETAIL.search(response.content.decode(errors="replace"))
+    return " ".join(found[1].split())[:_SHOWN] if found else ""
+
+
+class _LocalToken(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """A made-up token: a real one never goes out over http."""
+
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        request.http_request.headers["Authorization"] = "Bearer local"
