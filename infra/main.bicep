@@ -45,6 +45,8 @@ var names = {
   keyVault: 'kv-${token}'
   plan: 'plan-printiq-${token}'
   functionApp: 'func-printiq-${token}'
+  actionGroup: 'ag-printiq'
+  workflow: 'logic-printiq-alerts-${token}'
 }
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -139,15 +141,32 @@ module functionApp 'app/function-app.bicep' = {
   }
 }
 
+module notifications 'app/notifications.bicep' = {
+  scope: group
+  dependsOn: [keyVault]
+  params: {
+    name: names.actionGroup
+    workflowName: names.workflow
+    location: location
+    tags: tags
+    email: alertEmail
+    webhook: profile.alertWebhook
+    keyVaultName: names.keyVault
+    site: site
+    tier: tier
+    consoleUrl: '${functionApp.outputs.url}/api/console'
+  }
+}
+
 module alerts 'app/alerts.bicep' = {
   scope: group
-  dependsOn: [hotFolder]
+  dependsOn: [hotFolder, notifications]
   params: {
     applicationInsightsId: monitoring.outputs.applicationInsightsId
     systemTopicName: names.systemTopic
     location: location
     tags: tags
-    email: alertEmail
+    actionGroupName: names.actionGroup
     resultQueueMaxAgeSeconds: profile.resultQueueMaxAgeSeconds
     silentAfterHours: profile.silentAfterHours
   }

@@ -97,6 +97,9 @@ type Profile = {
   @description('Hours for which an event may be silent, by event name.')
   silentAfterHours: EventHours
 
+  @description('Where alerts go beside the mailbox, once the vault holds the secret alert-webhook; empty for nowhere.')
+  alertWebhook: AlertWebhook
+
   @description('Whether the vault holds the secret ftp-sources. Without it no FTP server is polled.')
   ftpSources: bool
 
@@ -106,6 +109,10 @@ type Profile = {
   @description('SFTP as a further way into the hot folder.')
   sftp: Sftp
 }
+
+@export()
+@description('What is posted: a card for Teams, text for Slack, or the common alert schema as Azure Monitor writes it.')
+type AlertWebhook = '' | 'teams' | 'slack' | 'json'
 
 type InstanceCounts = {
   @minValue(0)

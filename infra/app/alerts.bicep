@@ -6,7 +6,7 @@ param applicationInsightsId string
 param systemTopicName string
 param location string
 param tags Tags
-param email string
+param actionGroupName string
 
 @description('How old the oldest message of a result queue may be before its consumer counts as down.')
 param resultQueueMaxAgeSeconds int
@@ -18,15 +18,8 @@ var rules = loadJsonContent('../alerts.json')
 var silence = string(silentAfterHours)
 var resultAge = string(resultQueueMaxAgeSeconds)
 
-resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
-  name: 'ag-printiq'
-  location: 'global'
-  tags: tags
-  properties: {
-    groupShortName: 'printiq'
-    enabled: true
-    emailReceivers: [{ name: 'alert-email', emailAddress: email, useCommonAlertSchema: true }]
-  }
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
+  name: actionGroupName
 }
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
@@ -55,6 +48,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
               resultAge
             )
             timeAggregation: 'Count'
+            // One alert for each value: the message names it, and a second queue is not hidden by a first.
+            dimensions: contains(rule, 'each') ? [{ name: rule.?each, operator: 'Include', values: ['*'] }] : []
             operator: 'GreaterThan'
             threshold: 0
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }

@@ -6,19 +6,6 @@ locals {
   alerts        = { for alert in jsondecode(file("${path.module}/../alerts.json")) : alert.name => alert }
 }
 
-resource "azurerm_monitor_action_group" "people" {
-  name                = "ag-printiq"
-  resource_group_name = azurerm_resource_group.main.name
-  tags                = local.tags
-  short_name          = "printiq"
-
-  email_receiver {
-    name                    = "alert-email"
-    email_address           = var.alert_email
-    use_common_alert_schema = true
-  }
-}
-
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "alerts" {
   for_each = local.alerts
 
@@ -44,6 +31,17 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "alerts" {
     time_aggregation_method = "Count"
     operator                = "GreaterThan"
     threshold               = 0
+
+    # One alert for each value: the message names it, and a second queue is not hidden by a first.
+    dynamic "dimension" {
+      for_each = try([each.value.each], [])
+
+      content {
+        name     = dimension.value
+        operator = "Include"
+        values   = ["*"]
+      }
+    }
 
     failing_periods {
       number_of_evaluation_periods             = 1

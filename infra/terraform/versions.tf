@@ -29,6 +29,7 @@ provider "azurerm" {
   resource_providers_to_register = [
     "Microsoft.EventGrid",
     "Microsoft.KeyVault",
+    "Microsoft.Logic",
     "Microsoft.ManagedIdentity",
     "Microsoft.OperationalInsights",
     "Microsoft.Storage",

@@ -19,6 +19,7 @@ EVERYTHING = {
     "alwaysReady": {"http": 2, "function:heartbeat": 1, "function:inbox": 1},
     "blobVersioning": True,
     "subscriptions": '[queues.printiq-events]\nevents = ["*"]',
+    "alertWebhook": "teams",
     "ftpSources": True,
     "allowedAddresses": ["203.0.113.7", "198.51.100.0/24", "2001:db8::7", "2001:db8:1::/48"],
     "sftp": {"enabled": True, "userName": "printiq", "sshPublicKey": "ssh-ed25519 AAAA"},

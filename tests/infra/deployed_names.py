@@ -20,6 +20,11 @@ DATA = "AzureWebJobsStorage"  # the accounts go by the connection that the app h
 DROPS = "HOT_FOLDER"
 PLACES = {"st": DATA, "sthot": DROPS, "appi-printiq-": "applicationInsights", "kv-": "vault"}
 
+IDENTITIES = {
+    "/userAssignedIdentities/": "app",
+    "Microsoft.EventGrid/systemTopics": "event grid",
+    "Microsoft.Logic/workflows": "workflow",
+}
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 STORAGE = "Microsoft.Storage/storageAccounts"
 # What each resource of azurerm is to Azure.
@@ -94,6 +99,8 @@ def from_terraform(state: dict[str, Any]) -> Names:
         values["azurerm_user_assigned_identity.app"]["principal_id"]: "app",
         values["azurerm_eventgrid_system_topic.hot_folder"]["identity"][0]["principal_id"]: "event grid",
     }
+    if workflow := values.get("azapi_resource.workflow[0]"):
+        people[workflow["identity"][0]["principal_id"]] = "workflow"
     site = values["azapi_resource.function_app"]["body"]["properties"]["siteConfig"]
     return _names(
         {(found.type, found.address) for found in resources if found.type != ROLE_ASSIGNMENT},
@@ -132,7 +139,8 @@ def arm_resources(state: dict[str, Any]) -> list[TerraformResource]:
         parent = next((each for each in by_id if given and given.startswith(each)), None)
         if parent is None or by_id[parent]["type"] == "azurerm_resource_group":
             return own
-        return (*names(by_id[parent]), *own)
+        below = given.removeprefix(parent).split("/")[2::2]  # what Terraform does not make, such as a secret
+        return (*names(by_id[parent]), *(name for name in below if name != "default"), *own)
 
     return [
         TerraformResource(
@@ -189,7 +197,7 @@ def _site(resources: list[Resource]) -> dict[str, Any]:
 
 def _bicep_role(assignment: Resource, token: str) -> Role:
     properties = assignment["properties"]
-    who = "app" if "/userAssignedIdentities/" in properties["principalId"] else "event grid"
+    who = next(name for type_, name in IDENTITIES.items() if type_ in properties["principalId"])
     definition = re.findall(r"roleDefinitions/([0-9a-f-]+)", properties["roleDefinitionId"])[0]
     return Role(who, BUILT_IN_ROLES[definition], _place(_without(token, address(assignment)[:-1])))
 

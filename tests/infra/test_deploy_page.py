@@ -59,7 +59,13 @@ def _walk(folder: Path, commands: str) -> list[list[str]]:
         (programs / name).chmod(stat.S_IRWXU)
     environment = {"PATH": f"{programs}{os.pathsep}{os.defpath}", "USER": "alice"}
     done = subprocess.run(
-        ["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-euc", commands],
+        cwd=folder,
+        env=environment,
+        input="https://hooks.example/pasted\n",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return [line.split("\t") for line in log.read_text("utf-8").splitlines()]
@@ -108,7 +114,7 @@ def test_powershell_is_told_what_bash_is() -> None:
 def test_every_output_that_the_page_uses_is_one() -> None:
     code = "".join(re.findall(r"^```(?:sh|bash)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
     used = set(re.findall(r"\$\{?([A-Z][A-Z_]{3,})", code))
-    assigned = set(re.findall(r"^ *(?:export |for )?([A-Z]+\d?)(?:=| in)", code, re.MULTILINE))
+    assigned = set(re.findall(r"^ *(?:export |for |read -rs )?([A-Z]+\d?)(?:=| in|$)", code, re.MULTILINE))
     assert used - assigned - {"USER"} <= set(OUTPUTS)
 
 

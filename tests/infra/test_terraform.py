@@ -227,7 +227,7 @@ def _later(state: State) -> set[str]:
     invented = {
         str(each[name])
         for each in values
-        for name in ("id", "client_id", "connection_string")
+        for name in ("id", "client_id", "connection_string", "vault_uri")
         if each.get(name)
     }
     endpoints = {
@@ -236,7 +236,7 @@ def _later(state: State) -> set[str]:
     token = next(each["name"] for each in values if str(each.get("name")).startswith("func-")).rpartition(
         "-"
     )[2]
-    return invented | endpoints | {"https://account.", token}
+    return invented | endpoints | {"https://account.", "https://func-printiq.", token}
 
 
 def _sent_by_bicep(snapshot: dict[str, Any], state: State) -> dict[Place, Leaf]:
@@ -268,6 +268,7 @@ def _leaves(body: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
             yield from _leaves(value, (*path, name))
     elif isinstance(body, list):
         for number, value in enumerate(body):
-            yield from _leaves(value, (*path, str(value["name"]) if isinstance(value, dict) else str(number)))
+            member = value.get("name", number) if isinstance(value, dict) else number
+            yield from _leaves(value, (*path, str(member)))
     elif body is not None:
         yield path, body

@@ -1,6 +1,12 @@
 # Applies the whole configuration, for UAT and for production, to providers that invent what Azure would answer.
 
 mock_provider "azurerm" {
+  mock_resource "azurerm_key_vault" {
+    defaults = {
+      vault_uri = "https://kv.vault.azure.net/"
+    }
+  }
+
   mock_resource "azurerm_storage_account" {
     defaults = {
       primary_blob_endpoint  = "https://account.blob.core.windows.net/"
@@ -11,6 +17,12 @@ mock_provider "azurerm" {
 }
 
 mock_provider "azapi" {
+  mock_data "azapi_resource_action" {
+    defaults = {
+      sensitive_output = { value = "https://workflow.example.com/invoke" }
+    }
+  }
+
   mock_resource "azapi_resource" {
     defaults = {
       output = { properties = { defaultHostName = "func-printiq.azurewebsites.net" } }
