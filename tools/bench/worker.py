@@ -31,7 +31,7 @@ async def _answer(app: Path, body: bytes) -> bytes:
         method="", url="", headers={}, query={}, params={"event": "CreateJob"}, body=TypedData()
     )
     _, status = await asyncio.gather(
-        worker.invoke(webhook, TypedData(http=message), {}, reason="bench", invocation_id=_INVOCATION),
+        worker.run(webhook, TypedData(http=message), {}, reason="bench", invocation_id=_INVOCATION),
         reader.readline(),
     )
     writer.close()

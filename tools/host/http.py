@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from tools.host.runtime import Function, Result, TypedData, Worker
 
 type Announce = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Queue the run of a function, by its name, for the blob of an event."""
+
+_log = logging.getLogger("host")
 
 _EVENT_GRID = "/runtime/webhooks/blobs"
 MAX_BODY_BYTES = 100 * 1024 * 1024
@@ -88,7 +92,13 @@ class HttpApp:
         for route in self.routes:
             values = route.template.match(path) if route.takes(request.method) else None
             if values is not None:
-                return await self._invoke(route, values, request)
+                started = time.perf_counter()
+                response = await self._invoke(route, values, request)
+                outcome = (
+                    f"responded {response.status_code} in {(time.perf_counter() - started) * 1000:.0f} ms"
+                )
+                _log.info("%s %s: %s", route.function.name, outcome, _called(request))
+                return response
         return Response(status_code=HTTPStatus.NOT_FOUND)
 
     async def _take_events(self, request: Request, announce: Announce) -> Response:
@@ -132,9 +142,7 @@ class HttpApp:
             params=values,
             body=data,
         )
-        result = await self._worker.invoke(
-            route.function, TypedData(http=message), {}, reason=f"{request.method} {path}"
-        )
+        result = await self._worker.run(route.function, TypedData(http=message), {}, reason=_called(request))
         return _response(result)
 
     async def _forward(
@@ -146,11 +154,11 @@ class HttpApp:
         invocation_id = str(uuid.uuid4())
         forwarding = asyncio.create_task(forwarder.send(request, invocation_id))
         invocation = asyncio.create_task(
-            self._worker.invoke(
+            self._worker.run(
                 route.function,
                 TypedData(http=message),
                 {},
-                reason=f"{request.method} {request.scope['raw_path'].decode('ascii')}",
+                reason=_called(request),
                 invocation_id=invocation_id,
             )
         )
@@ -247,6 +255,10 @@ async def _read(request: Request) -> bytes | None:
         if len(body) > MAX_BODY_BYTES:
             return None
     return bytes(body)
+
+
+def _called(request: Request) -> str:
+    return f"{request.method} {request.scope['raw_path'].decode('ascii')}"
 
 
 def _join(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

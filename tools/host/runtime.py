@@ -144,6 +144,17 @@ class Worker:
         return cls(functions, function_timeout, answer.capabilities.get("HttpUri"))
 
     async def invoke(
+        self, function: Function, data: TypedData, metadata: Mapping[str, TypedData], *, reason: str
+    ) -> Result:
+        """Run a function to its end and log one line of it; `reason` names in the log what set it off."""
+        started = time.perf_counter()
+        result = await self.run(function, data, metadata, reason=reason)
+        if result.succeeded:
+            milliseconds = (time.perf_counter() - started) * 1000
+            _log.info("%s succeeded in %.0f ms: %s", function.name, milliseconds, reason)
+        return result
+
+    async def run(
         self,
         function: Function,
         data: TypedData,
@@ -152,7 +163,7 @@ class Worker:
         reason: str,
         invocation_id: str | None = None,
     ) -> Result:
-        """Run a function to its end and log one line of it; `reason` names in the log what set it off.
+        """Run a function to its end; only a failure is logged.
 
         A function that runs into its time-out ends all others in the worker, too.
         """
@@ -180,12 +191,11 @@ class Worker:
         if running or call.cancelled():
             return Result(succeeded=False, lost=True)
         answer = call.result()
-        milliseconds = (time.perf_counter() - started) * 1000
         if answer.result.status != _StatusResult.Success:
             trace = answer.result.exception.stack_trace.rstrip()
+            milliseconds = (time.perf_counter() - started) * 1000
             _log.error("%s failed in %.0f ms: %s\n%s", function.name, milliseconds, reason, trace)
             return Result(succeeded=False)
-        _log.info("%s succeeded in %.0f ms: %s", function.name, milliseconds, reason)
         return Result(succeeded=True, value=answer.return_value)
 
     def _restart(self) -> None:

@@ -153,7 +153,7 @@ def test_each_invocation_is_one_line_of_the_log(host: HostProcess, client: httpx
     client.get("/api/echo/logged")
     lines = [line for line in host.log().splitlines() if "GET /api/echo/logged" in line]
     assert len(lines) == 1
-    assert "registered_second succeeded in" in lines[0]
+    assert "registered_second responded 200 in" in lines[0]
 
 
 def test_callers_need_a_key_of_the_functions_level(azurite: Azurite, tmp_path: Path) -> None:
@@ -170,6 +170,7 @@ def test_callers_need_a_key_of_the_functions_level(azurite: Azurite, tmp_path: P
 
         refused = httpx.post(echo, timeout=60)
         assert (refused.status_code, refused.content) == (401, b"")
+        assert "echo responded 401 in" in host.log()
         assert status(echo, "wrong") == 401
         assert status(echo, keys["functions"]["broken"]) == 401
         assert [status(echo, key) for key in (keys["functions"]["echo"], keys["host"], keys["master"])] == [
