@@ -137,6 +137,11 @@ def envelope_schema(address: str) -> Schema:
                 "type": "string",
                 "description": "This delivery's id; a replay has its own. Drop one that you know.",
             },
+            "sequence": {
+                "type": "string",
+                "description": "The order of a subject's events: as text, a later one's is greater. A replay "
+                "has the event's own.",
+            },
             **_FACTS,
             "duplicateof": {
                 "type": "string",
@@ -165,6 +170,7 @@ def envelope_schema(address: str) -> Schema:
             "kind",
             "object",
             "delivery",
+            "sequence",
         ],
     }
 

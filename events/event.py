@@ -109,6 +109,8 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
         "kind": event.subject.kind if event.subject else event.type.kind,
         "object": event.payload.OBJECT,
         "delivery": event.delivery.id,
+        # ids sort as their times do, also within one millisecond
+        "sequence": envelope.id,
         **_attributes(event.facts),
         "duplicateof": envelope.duplicate_of,
         "replayof": envelope.replay_of,

@@ -140,3 +140,7 @@ class NotReplayable(NotPossible):
 
 class SubscriptionsError(NotPossible):
     """Subscriptions that cannot be read; the message names the mistake and its place."""
+
+
+# What is tried again for ever: storage and destinations recover, and somebody corrects the subscriptions.
+HEALED_BY_TIME = (StorageFault, DestinationFault, SubscriptionsError)

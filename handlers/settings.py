@@ -110,8 +110,13 @@ class Settings(BaseSettings):
         return f"{'http' if self.is_local else 'https'}://{self.website_hostname}"
 
     def subscriptions_text(self) -> str:
-        """Return the subscriptions in force as TOML: the setting, else the shipped file."""
-        return self.subscriptions.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
+        """Return the subscriptions in force as TOML."""
+        return subscriptions_text(self.subscriptions)
+
+
+def subscriptions_text(setting: str) -> str:
+    """Return the subscriptions as TOML: those of the setting SUBSCRIPTIONS, else the shipped file's."""
+    return setting.strip() or SUBSCRIPTIONS_FILE.read_text(encoding="utf-8")
 
 
 def named(name: str) -> str | None:

@@ -30,6 +30,8 @@ async def process(message: Message, app: App) -> None:
         await _process(work, app)
     except Erased:
         await recording.drop(work, app)
+    except results.UnsentError as error:
+        await retry.try_again(work.model_copy(update={"sent": error.sent}), error.cause, app)
     except Exception as error:  # noqa: BLE001 - whatever failed, the message must be retried
         await retry.try_again(work, error, app)
 

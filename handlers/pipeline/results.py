@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from events import Envelope, Event, Payload, cloud_event
 from handlers.app import App
+from handlers.errors import HEALED_BY_TIME
 from handlers.ids import time_of
 from handlers.pipeline.sinks import Context, sinks_of
 from handlers.work import Work
@@ -25,10 +26,22 @@ def _most_bytes(event: Event[Payload]) -> int:
     return len(event.data) + _ATTRIBUTES + sum(map(len, texts)) * _ESCAPED
 
 
+class UnsentError(Exception):
+    """A subscription that did not get its message: `sent` are those that did, `cause` is what kept it."""
+
+    def __init__(self, sent: tuple[str, ...], cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.sent = sent
+        self.cause = cause
+
+
 async def send(
     work: Work, event: Event[Payload], duplicate_of: str | None, data_ref: str | None, app: App
 ) -> tuple[str, ...]:
-    """Send the event to each sink that subscribes to it, and return their names. Raises StorageFault."""
+    """Send the event to each sink that subscribes to it and has not got it, and return all their names.
+
+    Raises UnsentError once every sink was tried.
+    """
     origin = work.replay.origin if work.replay else work.id
     envelope = Envelope(
         id=origin,
@@ -56,5 +69,20 @@ async def send(
         is_replay=work.replay is not None,
     )
     size = _most_bytes(event)
-    await asyncio.gather(*(sink.send(whole if sink.fits(size) else referring, context) for sink in targets))
-    return tuple(sink.name for sink in targets)
+    missing = [sink for sink in targets if sink.name not in work.sent]
+    outcomes = await asyncio.gather(
+        *(sink.send(whole if sink.fits(size) else referring, context) for sink in missing),
+        return_exceptions=True,
+    )
+    failed: dict[str, Exception] = {}
+    for sink, error in zip(missing, outcomes, strict=True):
+        if isinstance(error, Exception):
+            failed[sink.name] = error
+        elif error is not None:  # the process is about to end
+            raise error
+    names = tuple(sink.name for sink in targets)
+    if failed:
+        # first one that waiting heals: until then, the delivery must not be given up
+        cause = min(failed.values(), key=lambda error: not isinstance(error, HEALED_BY_TIME))
+        raise UnsentError(tuple(name for name in names if name not in failed), cause)
+    return names

@@ -12,18 +12,16 @@ from time import monotonic
 
 from events import Event, Payload
 from handlers.app import App
-from handlers.errors import DestinationFault, Erased, NotFound, StorageFault, SubscriptionsError
+from handlers.errors import HEALED_BY_TIME, Erased, NotFound, StorageFault
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline import archive, inbox, recording
 from handlers.pipeline.parsing import memory_of, parse_delivery
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, fits
 from handlers.work import Work
 
 _log = logging.getLogger("printiq.retry")
 
-# Retried for ever: storage and destinations recover, and subscriptions are corrected by their author.
-_HEALED_BY_TIME = (StorageFault, DestinationFault, SubscriptionsError)
 _LONGEST_PAUSE = 10
 # Only one of the deliveries in a process ends it: a random delay keeps it from the others the next time.
 _SPREAD = 6
@@ -41,7 +39,7 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
 
     Raises StorageFault only if the message could not be requeued.
     """
-    lasting = not isinstance(error, _HEALED_BY_TIME)
+    lasting = not isinstance(error, HEALED_BY_TIME)
     description = f"{type(error).__name__}: {error}" if lasting else str(error)
     errors = work.errors + lasting
     _log.log(
@@ -57,7 +55,8 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
             await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
             return
         event = None if isinstance(error, CrashedError) else await _event(work, app)
-        await write.record(app.stores.tables, work, Outcome(status=Status.FAILING, error=description), event)
+        outcome = Outcome(status=Status.FAILING, error=description, queues=work.sent)
+        await write.record(app.stores.tables, work, outcome, event)
     except Erased:
         await recording.drop(work, app)
         return
@@ -69,6 +68,8 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
     if isinstance(error, CrashedError):  # deliveries that ended together must not run together again
         delay = int(delay * random.uniform(1, _SPREAD))
     again = work.model_copy(update={"attempt": work.attempt + 1, "errors": errors})
+    if not fits(len(again.encode()), "none"):  # then every subscription gets it again
+        again = again.model_copy(update={"sent": ()})
     await _requeue(again, delay, app)
 
 
@@ -94,7 +95,8 @@ async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> No
         raw = await archive.set_aside(work, app.stores)
     except NotFound:
         raw = work.blob  # it is gone: the error names it
-    await recording.record(work, Outcome(status=Status.FAILED, error=description, raw=raw), app, event)
+    outcome = Outcome(status=Status.FAILED, error=description, queues=work.sent, raw=raw)
+    await recording.record(work, outcome, app, event)
 
 
 async def _event(work: Work, app: App) -> Event[Payload] | None:

@@ -158,6 +158,7 @@ def test_the_message_of_every_event_is_a_valid_cloudevent(event: EventType) -> N
         "kind": found.subject.kind,
         "object": found.payload.OBJECT,
         "delivery": found.delivery.id,
+        "sequence": ENVELOPE.id,
         **{name.replace("_", ""): fact for name, fact in found.facts._asdict().items() if fact},
         "data": json.loads(found.data),
     }

@@ -289,7 +289,7 @@ async def test_a_dry_run_passes_over_what_cannot_be_replayed(bench: Bench) -> No
 
 
 async def test_a_misspelt_queue_is_an_error_that_lists_the_queues(bench: Bench) -> None:
-    with pytest.raises(NotReplayable, match=r"no-such-queue\. The queues are printiq-events\."):
+    with pytest.raises(NotReplayable, match=r"no-such-queue\. The subscriptions are printiq-events\."):
         await replay_many(Filter(), bench.app, Wish(queues=("no-such-queue",)))
 
 

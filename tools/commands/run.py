@@ -14,14 +14,20 @@ import typer
 from rich.console import Console
 
 from events import EventType
+from handlers.errors import SubscriptionsError
+from handlers.settings import SERVICE_BUS_NAMESPACE, subscriptions_text
+from handlers.subscriptions import Subscriptions
 from tools.commands._ports import LARGEST_PORT, PORT, STORAGE_PORT, URL
 from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
 from tools.host.errors import HostError
 from tools.host.faults import StorageLostError
-from tools.host.ftp import DEFAULT_PORT, PASSWORD, USER, FtpServer
+from tools.host.ftp import DEFAULT_PORT as FTP_PORT
+from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.http import bind
+from tools.host.service_bus import DEFAULT_PORT as SERVICE_BUS_PORT
+from tools.host.service_bus import ServiceBus
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +61,11 @@ def main(
     ftp: Annotated[
         bool, typer.Option("--ftp", help="Also run an FTP server with a folder for each event, and poll it.")
     ] = False,
-    ftp_port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for FTP.")] = DEFAULT_PORT,
+    ftp_port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for FTP.")] = FTP_PORT,
+    service_bus_port: Annotated[
+        int,
+        typer.Option(min=1, max=LARGEST_PORT, help="Port for Service Bus, if a subscription needs it."),
+    ] = SERVICE_BUS_PORT,
 ) -> None:
     """Run the app on this machine, with the storage it needs, until Ctrl-C."""
     configure_logging()
@@ -69,11 +79,19 @@ def main(
         with console.status("Getting Azurite ready"):
             program = install(LOCAL / "azurite", console.print)
         console.print("Starting Azurite")
+        load_app_settings(ROOT)
+        entities = _service_bus_entities()
         with (
             Azurite(program, storage_port, data.resolve() / "azurite") as azurite,
             FtpServer(data.resolve() / "ftp", ftp_port) if ftp else nullcontext() as ftp_server,
+            ServiceBus(entities, service_bus_port) if entities else nullcontext() as service_bus,
         ):
             _use(azurite, console)
+            if service_bus:
+                os.environ[SERVICE_BUS_NAMESPACE] = service_bus.namespace
+                console.print(
+                    f"Service Bus: what {', '.join(entities)} got is on http://{service_bus.namespace}"
+                )
             if ftp_server:
                 _poll(ftp_server, console)
             asyncio.run(_run(options, azurite, console, core_tools))
@@ -111,12 +129,22 @@ async def _run(options: host.Options, azurite: Azurite, console: Console, core_t
 
 def _use(azurite: Azurite, console: Console) -> None:
     """Point the app's storage settings at Azurite, except those that the developer has set."""
-    load_app_settings(ROOT)
     for name in STORAGE_SETTINGS:
         if os.environ.get(name, "UseDevelopmentStorage=true") == "UseDevelopmentStorage=true":
             os.environ[name] = azurite.connection_string
         else:
             console.print(f"[yellow]{name} is set: the app uses that storage, not Azurite.")
+
+
+def _service_bus_entities() -> list[str]:
+    """Return the queues and topics of the subscriptions, unless the developer has set a namespace."""
+    if os.environ.get(SERVICE_BUS_NAMESPACE):
+        return []
+    try:
+        found = Subscriptions.read(subscriptions_text(os.environ.get("SUBSCRIPTIONS", "")))
+    except SubscriptionsError:  # the app reports it
+        return []
+    return [each.name for each in found.all.values() if each.kind == "service-bus"]
 
 
 def _poll(server: FtpServer, console: Console) -> None:
