@@ -4,10 +4,14 @@ The HTTP functions are registered from the table in handlers/http/routes.py.
 """
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
+
+# pydantic would look for plugins in every installed package: a good part of a cold start
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import azure.functions as func
 from azure.functions import BlobSource
@@ -17,22 +21,23 @@ from handlers.channels.blob_reference import BlobReference
 from handlers.http.routes import ROUTES
 from handlers.http.routing import Route, respond
 from handlers.later import later
-from handlers.pipeline.process import process
 from handlers.responses import Handle, Request, Response
 from handlers.settings import settings
 from handlers.stores import INBOX_QUEUE
 from handlers.work import Message
 
-# A webhook's cold start does not wait for what files and timers need.
+# A webhook's cold start does not wait for what the inbox, files and timers need.
 if TYPE_CHECKING:
     from handlers.channels import hot_folder as drops
     from handlers.channels.ftp import poll
     from handlers.operations import maintenance, retention
+    from handlers.pipeline import process as inbox_work
 else:
     drops = later("handlers.channels.hot_folder")
     poll = later("handlers.channels.ftp.poll")
     maintenance = later("handlers.operations.maintenance")
     retention = later("handlers.operations.retention")
+    inbox_work = later("handlers.pipeline.process")
 
 # the SDK logs every request at INFO
 logging.getLogger("azure").setLevel(logging.WARNING)
@@ -104,7 +109,7 @@ async def poll_ftp(timer: func.TimerRequest) -> None:
 @app.function_name("inbox")
 @app.queue_trigger(arg_name="message", queue_name=INBOX_QUEUE, connection="AzureWebJobsStorage")
 async def inbox(message: func.QueueMessage) -> None:
-    await process(_message(message), services())
+    await inbox_work.process(_message(message), services())
 
 
 @app.function_name("heartbeat")

@@ -1,20 +1,27 @@
 """The composition root: what every handler works with."""
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from handlers.drift import Drift
 from handlers.errors import SubscriptionsError
-from handlers.ledger.last_seen import LastSeen
-from handlers.ledger.stats import Stats
+from handlers.later import later
 from handlers.memory import Memory
 from handlers.settings import SERVICE_BUS_NAMESPACE, Settings, named
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
 from handlers.telemetry import escape_names
 from handlers.timings import DEFAULTS, Timings
+
+# A webhook's cold start does not wait for what the inbox and the API need.
+if TYPE_CHECKING:
+    from handlers import drift
+    from handlers.ledger import last_seen, stats
+else:
+    drift, last_seen, stats = map(
+        later, ("handlers.drift", "handlers.ledger.last_seen", "handlers.ledger.stats")
+    )
 
 _log = logging.getLogger("printiq.app")
 
@@ -25,9 +32,6 @@ class App:
 
     settings: Settings
     stores: Stores
-    drift: Drift
-    stats: Stats
-    last_seen: LastSeen
     timings: Timings = DEFAULTS
     memory: Memory = field(default_factory=Memory)
 
@@ -35,19 +39,24 @@ class App:
     def start(cls, settings: Settings, timings: Timings = DEFAULTS) -> Self:
         """Connect to storage. Wrong subscriptions are logged, and do not keep the app from taking custody."""
         escape_names()
-        stores = Stores.connect(settings)
-        app = replace(cls.on(stores, settings), timings=timings)
+        app = cls(settings, Stores.connect(settings), timings)
         try:
             _ = app.subscriptions
         except SubscriptionsError as error:
             _log.error("%s. Events are received, but not sent on until this is fixed.", error)
         return app
 
-    @classmethod
-    def on(cls, stores: Stores, settings: Settings) -> Self:
-        """Make an app on these stores, with no state yet."""
-        tables = stores.tables
-        return cls(settings, stores, Drift(tables), Stats(tables), LastSeen(tables))
+    @cached_property
+    def drift(self) -> "drift.Drift":
+        return drift.Drift(self.stores.tables)
+
+    @cached_property
+    def stats(self) -> "stats.Stats":
+        return stats.Stats(self.stores.tables)
+
+    @cached_property
+    def last_seen(self) -> "last_seen.LastSeen":
+        return last_seen.LastSeen(self.stores.tables)
 
     @cached_property
     def subscriptions(self) -> Subscriptions:
@@ -62,5 +71,6 @@ class App:
         return found
 
     async def close(self) -> None:
-        await self.drift.close()
+        if "drift" in self.__dict__:
+            await self.drift.close()
         await self.stores.close()

@@ -1,12 +1,12 @@
 """The app's settings: the only reader of the environment."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from events import DateOrder
 
@@ -31,10 +31,10 @@ def _named(name: str) -> Any:
     return Field("", validation_alias=name)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, as in the README's table."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     # The names are those that Azure Functions itself reads, after `__` in its own spelling.
     storage_string: str = _named("AzureWebJobsStorage")
@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     ftp_schedule: str = "30 * * * * *"
     # Set by Azure: the host name in the links that the app gives out.
     website_hostname: str = "localhost:7071"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings, whose names may be in any case. Raises pydantic.ValidationError."""
+        names = {str(field.validation_alias or name) for name, field in cls.model_fields.items()}
+        in_lower_case = {name.lower(): value for name, value in environment.items()}
+        return cls.model_validate(
+            {name: in_lower_case[name.lower()] for name in names if name.lower() in in_lower_case}
+        )
 
     @property
     def storage(self) -> Connection:
@@ -127,4 +136,4 @@ def named(name: str) -> str | None:
 @cache
 def settings() -> Settings:
     """Read the settings, once. Raises pydantic.ValidationError, which names each wrong setting."""
-    return Settings()
+    return Settings.read(os.environ)

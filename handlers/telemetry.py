@@ -3,11 +3,13 @@
 import json
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from events import Channel
-from handlers.ledger.rows import Status
 from handlers.paths import folder
+
+if TYPE_CHECKING:
+    from handlers.ledger.rows import Status
 
 _log = logging.getLogger("printiq.telemetry")
 
@@ -61,7 +63,7 @@ def event(name: str, *, silent_hours: float) -> None:
     _log.info("printiq.event %s", _json(event=name, silentHours=round(silent_hours, 2)))
 
 
-def delivery(delivery_id: str, name: str, channel: Channel, status: Status, *, seconds: float) -> None:
+def delivery(delivery_id: str, name: str, channel: Channel, status: "Status", *, seconds: float) -> None:
     """Log the outcome of a delivery of the event `name`, and the seconds since it was received."""
     members = {"id": delivery_id, "event": folder(name), "channel": channel, "status": status}
     _log.info("printiq.delivery %s", _json(**members, seconds=round(seconds, 3)))

@@ -72,7 +72,7 @@ def delivery(
 
 def settings(storage: str, **more: str) -> Settings:
     """Return settings as the environment would give them."""
-    return Settings.model_validate({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **more})
+    return Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **more})
 
 
 def without(storage: str, service: str) -> str:

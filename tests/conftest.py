@@ -74,7 +74,7 @@ def new_settings(azurite: Azurite, unused_accounts: Iterator[str]) -> Callable[.
 
     def settings(**changes: str) -> Settings:
         account = connection_string(azurite.port, next(unused_accounts), KEY)
-        return Settings.model_validate({"AzureWebJobsStorage": account, "HOT_FOLDER": account, **changes})
+        return Settings.read({"AzureWebJobsStorage": account, "HOT_FOLDER": account, **changes})
 
     return settings
 

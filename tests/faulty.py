@@ -115,7 +115,7 @@ async def faulty_app(storage: str, azurite: Azurite) -> AsyncIterator[tuple[Faul
     for offset in range(3):
         account = account.replace(f":{azurite.port + offset}/", f":{first + offset}/")
     proxy = await FaultyStorage(storage).start(range(first, first + 3), azurite.port)
-    app = App.start(Settings.model_validate({"AzureWebJobsStorage": account, "HOT_FOLDER": account}))
+    app = App.start(Settings.read({"AzureWebJobsStorage": account, "HOT_FOLDER": account}))
     try:
         yield proxy, app
     finally:

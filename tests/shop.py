@@ -108,8 +108,10 @@ def tell(
     """Run a story in a shop on this storage account, with these settings: `MAX_BODY_BYTES=1000`."""
 
     async def main() -> None:
-        own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **settings}
-        app = App.start(Settings.model_validate(own), timings)
+        own = {name: str(value) for name, value in settings.items()}
+        app = App.start(
+            Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **own}), timings
+        )
         try:
             await story(Shop(app, storage))
         finally:

@@ -20,7 +20,7 @@ from handlers.responses import Response, document
 _PROBLEM = "urn:ietf:rfc:7807"
 _XML_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 # A message may quote what XML does not allow.
-_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 type Style = Literal["envelope", "empty"]
 

@@ -1,5 +1,7 @@
 """Settings come from the environment under Azure's names; a wrong one is named."""
 
+import os
+
 import pytest
 from pydantic import ValidationError
 
@@ -16,7 +18,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_further_settings_the_defaults_are_in_force() -> None:
-    settings = Settings()
+    settings = Settings.read(os.environ)
     assert settings.max_body_bytes == 25 * 1024 * 1024
     assert (settings.duplicate_window_seconds, settings.retention_days) == (600, 365)
     assert (settings.date_order, settings.quarantine_status) == (DateOrder.DMY, "")
@@ -28,7 +30,7 @@ def test_a_connection_is_a_string_or_addresses_for_an_identity(monkeypatch: pyte
     for name, service in (("blob", "Blob"), ("queue", "Queue"), ("table", "Table")):
         monkeypatch.setenv(f"AzureWebJobsStorage__{name}ServiceUri", f"https://{service}.example")
     monkeypatch.setenv("AzureWebJobsStorage__clientId", "an-identity")
-    connection = Settings().storage
+    connection = Settings.read(os.environ).storage
     assert connection.connection_string == ""
     assert connection[1:] == (
         "https://Blob.example",
@@ -38,11 +40,17 @@ def test_a_connection_is_a_string_or_addresses_for_an_identity(monkeypatch: pyte
     )
 
 
+def test_names_may_be_in_any_case_as_on_windows() -> None:
+    settings = Settings.read({"AZUREWEBJOBSSTORAGE": "a", "HOT_FOLDER": "b", "Date_Order": "MDY"})
+    assert (settings.storage_string, settings.hot_folder_string) == ("a", "b")
+    assert settings.date_order is DateOrder.MDY
+
+
 @pytest.mark.parametrize("name", ["AzureWebJobsStorage", "HOT_FOLDER"])
 def test_a_missing_connection_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name)
     with pytest.raises(ValidationError, match=f"{name} is not set: give a connection string, or"):
-        Settings()
+        Settings.read(os.environ)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +71,13 @@ def test_a_missing_connection_is_named(monkeypatch: pytest.MonkeyPatch, name: st
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
-        Settings()
+        Settings.read(os.environ)
     assert name.lower() in str(caught.value)
 
 
 def test_the_setting_wins_over_the_shipped_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUBSCRIPTIONS", '\n[queues.one]\nevents = ["*"]\n')
-    assert Settings().subscriptions_text() == '[queues.one]\nevents = ["*"]'
+    assert Settings.read(os.environ).subscriptions_text() == '[queues.one]\nevents = ["*"]'
 
 
 @pytest.mark.parametrize(
@@ -84,4 +92,4 @@ def test_the_setting_wins_over_the_shipped_file(monkeypatch: pytest.MonkeyPatch)
 def test_the_app_knows_its_own_address(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
     if host:
         monkeypatch.setenv("WEBSITE_HOSTNAME", host)
-    assert Settings().url == url
+    assert Settings.read(os.environ).url == url

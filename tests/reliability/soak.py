@@ -112,9 +112,7 @@ class Soak:
         with Azurite(program, backend, self.folder / "azurite") as self.azurite:
             self.faulty = await FaultyStorage("soak").start(range(front, front + 3), backend)
             direct = connection_string(backend, ACCOUNT, KEY)
-            self.app = App.start(
-                Settings.model_validate({"AzureWebJobsStorage": direct, "HOT_FOLDER": direct})
-            )
+            self.app = App.start(Settings.read({"AzureWebJobsStorage": direct, "HOT_FOLDER": direct}))
             self.storage = connection_string(front, ACCOUNT, KEY)
             await self._make_ready()
             self.host = await asyncio.to_thread(self._start_host)

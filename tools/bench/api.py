@@ -290,7 +290,7 @@ def _statistics(app: App, requests: _Requests) -> Mapping[str, _Case]:
     ]
 
     async def first() -> Response:
-        return await endpoints.statistics({}, App.on(app.stores, app.settings))  # as in a new process
+        return await endpoints.statistics({}, App(app.settings, app.stores))  # as in a new process
 
     return {
         "counts of 24 hours": _Case(first, [[*bars, *others]]),

@@ -156,7 +156,7 @@ async def _move(folder: Path, queue: QueueClient) -> None:
 
 def _settings(connection: str) -> Settings:
     source = {"host": "127.0.0.1", "port": _FTP_PORT, "user": USER, "password": PASSWORD, "tls": "none"}
-    return Settings.model_validate(
+    return Settings.read(
         {
             "AzureWebJobsStorage": connection,
             "HOT_FOLDER": connection,

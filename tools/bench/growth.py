@@ -132,7 +132,7 @@ async def _newest(app: App) -> None:
 async def _app(connection: str, **settings: str) -> AsyncIterator[App]:
     """Yield the app without a host."""
     storages = {"AzureWebJobsStorage": connection, "HOT_FOLDER": connection}
-    app = App.start(Settings.model_validate(storages | settings))
+    app = App.start(Settings.read(storages | settings))
     try:
         yield app
     finally:

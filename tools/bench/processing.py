@@ -118,7 +118,7 @@ def _row(partition: str, row: str, **columns: str) -> dict[str, str]:
 @asynccontextmanager
 async def workbench(connection: str) -> AsyncIterator[tuple[App, Bare]]:
     """Yield the app without a host, and the bare calls, on a storage in which everything exists."""
-    settings = Settings.model_validate({"AzureWebJobsStorage": connection, "HOT_FOLDER": connection})
+    settings = Settings.read({"AzureWebJobsStorage": connection, "HOT_FOLDER": connection})
     app, bare = App.start(settings), Bare(settings)
     try:
         for table in TableName:

@@ -68,8 +68,8 @@ def _settings(storage_port: int) -> Settings:
     named = {ending: given.get(f"{DEFAULT_STORAGE}{ending}".upper(), "") for ending in _ENDINGS}
     if named[""] == DEVELOPMENT or not any(name.startswith(DEFAULT_STORAGE.upper()) for name in given):
         local = connection_string(storage_port)
-        return Settings.model_validate({DEFAULT_STORAGE: local, "HOT_FOLDER": local})
-    return Settings.model_validate({f"HOT_FOLDER{ending}": value for ending, value in named.items()})
+        return Settings.read({DEFAULT_STORAGE: local, "HOT_FOLDER": local})
+    return Settings.read(os.environ | {f"HOT_FOLDER{ending}": value for ending, value in named.items()})
 
 
 def _shown(storage: Connection) -> str:

@@ -22,7 +22,7 @@ def run_story(storage: str, story: Callable[[App], Awaitable[None]], **settings:
     """Run a story with an app on this storage."""
 
     async def shown() -> None:
-        app = App.start(Settings(AzureWebJobsStorage=storage, HOT_FOLDER=storage, **settings))
+        app = App.start(Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **settings}))
         try:
             await story(app)
         finally:

@@ -78,7 +78,7 @@ def test_fields_inside_lists_have_one_place_and_a_missing_parent_stands_for_its_
 def test_two_instances_add_up_to_one_report(storage: str) -> None:
     async def story(app: App) -> None:
         async def instance() -> None:
-            other = App.on(app.stores, app.settings)
+            other = App(app.settings, app.stores)
             for _ in range(3):
                 await deliver(other, "CreateCustomer", sample("CreateCustomer"))
                 await other.drift.flush()

@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 
 def run(storage: str, story: Callable[[Tables], Awaitable[None]]) -> None:
     async def running() -> None:
-        stores = Stores.connect(Settings(AzureWebJobsStorage=storage, HOT_FOLDER=storage))
+        stores = Stores.connect(Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}))
         try:
             await story(stores.tables)
         finally:
