@@ -7,6 +7,8 @@ deliveries DeliveryRow  the day of receipt in UTC; OPEN   newest first
 timeline   TimelineRow  a subject                         newest first
 records    RecordRow    a kind                            a business key
 erasures   ErasureRow   a year                            newest first
+sends      SendRow      a subscription                    newest first
+sends      SendRow      what a subscription has not got   oldest first
 ========== ============ ================================= ================
 
 A column is named like its field, in camelCase. What is None has no column.
@@ -20,6 +22,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import accumulate
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic import ValidationError as InvalidError
@@ -396,3 +399,70 @@ class ErasureRow(_LedgerRow):
         moment = datetime.fromisoformat(self.erased_at)
         keys = {"PartitionKey": f"{moment:%Y}", "RowKey": newest_first(new_id(moment))}
         return {**self.columns(), **keys}
+
+
+class SendState(StrEnum):
+    """What became of a delivery at one subscription."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    PAUSED = "paused"
+    REPLAYED = "replayed"
+
+
+# What a subscription has not got.
+UNDELIVERED = frozenset({SendState.WAITING, SendState.FAILED, SendState.PAUSED})
+
+
+class SendRow(_LedgerRow):
+    """A delivery at a subscription to which it is pushed, or from which it was withheld.
+
+    `attempts` counts requests; `status` and `answer` are the last one's. `digest` is the message's: a
+    delivery may have a second one, without its duplicate mark.
+    """
+
+    subscription: str
+    delivery: _Id
+    event: str
+    kind: Kind | None = None
+    subject: str | None = None
+    state: SendState
+    attempts: int = 0
+    status: int | None = None
+    latency_ms: int | None = None
+    first_at: str
+    last_at: str
+    next_at: str | None = None
+    answer: str | None = None
+    error: str | None = None
+    replayed_by: str | None = None
+    digest: str = ""
+    etag: str = Field("", exclude=True)
+
+    @classmethod
+    def read(cls, row: Row) -> Self:
+        return super().read(Row({**row, "etag": row.etag}, row.etag))
+
+    def entity(self) -> Entity:
+        keys = {"PartitionKey": self.subscription, "RowKey": newest_first(self.delivery)}
+        return {**self.columns(), **keys}
+
+    def has_got(self, digest: str) -> bool:
+        """Whether the subscription has the message already."""
+        return self.state is SendState.DELIVERED and self.digest == digest
+
+    def copy_entity(self) -> Entity:
+        """Return the copy in the partition of what is not delivered."""
+        partition, row_key = copy_keys(self.subscription, self.delivery)
+        return {**self.columns(), "PartitionKey": partition, "RowKey": row_key}
+
+
+def undelivered(subscription: str) -> str:
+    """Return the partition with the copies of the rows that are not delivered."""
+    return f"{subscription}|{OPEN}"
+
+
+def copy_keys(subscription: str, delivery_id: str) -> tuple[str, str]:
+    """Return the partition and the row key of a row's copy: a UUIDv7 sorts by time."""
+    return undelivered(subscription), UUID(delivery_id).hex

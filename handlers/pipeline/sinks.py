@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from events import EventType
 from handlers.app import App
-from handlers.pushes import Head, Push
+from handlers.pushes import Push
 from handlers.stores import MAX_SESSION_ID, PUSH_QUEUE, BrokerProperties, Queues, ServiceBus, fits
 from handlers.subscriptions import (
     HttpsSubscription,
@@ -117,9 +117,8 @@ class HttpsSink:
     def fits(self, size: int) -> bool:
         return fits(Push.most_bytes(size), "none")
 
-    async def send(self, message: bytes, context: Context) -> None:
-        push = Push(Head(subscription=self.name, delivery=context.delivery), message)
-        await self._queues.send(PUSH_QUEUE, push.encode())
+    async def send(self, message: bytes, context: Context) -> None:  # noqa: ARG002 - the message names all
+        await self._queues.send(PUSH_QUEUE, Push.of(self.name, message).encode())
 
 
 def sink_of(subscription: Subscription, app: App) -> Sink:

@@ -37,6 +37,7 @@ class TableName(StrEnum):
     DUPLICATES = "duplicates"
     LAST_SEEN = "lastseen"
     DRIFT = "drift"
+    SENDS = "sends"
 
 
 class Int64(int):

@@ -78,6 +78,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource duplicates 'tables' = { name: 'duplicates' }
     resource lastSeen 'tables' = { name: 'lastseen' }
     resource drift 'tables' = { name: 'drift' }
+    resource sends 'tables' = { name: 'sends' }
   }
 
   // Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.
