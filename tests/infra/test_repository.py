@@ -89,13 +89,48 @@ def test_a_pipeline_gives_every_parameter(file: Path) -> None:
     assert _read_by_the_template() <= given
 
 
-def test_every_lock_is_audited_and_updated() -> None:
-    audit = (ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8")
+AUDIT = ROOT / ".github" / "workflows" / "audit.yml"
+
+
+@pytest.mark.parametrize("ecosystem", ["uv", "npm"])
+def test_every_lock_is_audited_and_updated(ecosystem: str) -> None:
+    locks = list(LOCKS)
+    if ecosystem == "npm":
+        command = ["git", "ls-files", "*package-lock.json"]
+        locks = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     updates = _yaml(ROOT / ".github" / "dependabot.yml")["updates"]
-    folders = next(update["directories"] for update in updates if update["package-ecosystem"] == "uv")
-    for lock in LOCKS:
-        assert lock in audit
+    folders = next(each["directories"] for each in updates if each["package-ecosystem"] == ecosystem)
+    for lock in locks:
+        assert (lock if ecosystem == "uv" else f" {Path(lock).parent}") in AUDIT.read_text("utf-8")
         assert "/" + str(Path(lock).parent).removeprefix(".") in folders
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pipeline runs it by bash")
+@pytest.mark.parametrize("step", ["Python packages", "npm packages"])
+@pytest.mark.parametrize(
+    ("reachable", "vulnerable", "outcome"),
+    [(True, True, (1, False)), (True, False, (0, False)), (False, True, (0, True))],
+)
+def test_an_audit_fails_for_a_vulnerability_and_says_when_it_is_skipped(
+    tmp_path: Path, step: str, *, reachable: bool, vulnerable: bool, outcome: tuple[int, bool]
+) -> None:
+    for name, fails in {
+        "curl": not reachable,
+        "pip": False,
+        "pip-audit": vulnerable,
+        "npm": vulnerable,
+    }.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nexit {int(fails)}\n", "utf-8")
+        program.chmod(0o755)
+    (script,) = [each["run"] for each in _yaml(AUDIT)["jobs"]["audit"]["steps"] if each.get("name") == step]
+    done = subprocess.run(
+        ["bash", "-e", "-c", script],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, b"::warning title=Skipped::" in done.stdout) == outcome
 
 
 def test_the_sample_settings_are_enough_for_core_tools() -> None:
