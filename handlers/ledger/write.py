@@ -112,8 +112,11 @@ async def _put_record(tables: Tables, record: RecordRow, subject: Subject) -> No
     """Write the latest state of a subject, unless a later delivery has."""
 
     def unless_later(found: Row | None) -> Entity | None:
-        is_later = found is not None and str(found.get("order", "")) > record.order
-        return None if is_later else record.columns()
+        # a replay's state is its original's: the record stays the replay's, which retention keeps longer
+        rank = (
+            (str(found.get("order", "")), str(found.get("delivery", ""))) if found is not None else ("", "")
+        )
+        return None if rank > (record.order, record.delivery) else record.columns()
 
     await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), unless_later)
 
@@ -187,15 +190,35 @@ async def _close(tables: Tables, delivery_id: str, change: Callable[[DeliveryRow
 async def forget(tables: Tables, row: DeliveryRow, *, but: Subject | None = None) -> None:
     """Remove a delivery from the other tables of the ledger; it stays in the timeline of `but`."""
     for subject in row.subjects:
-        await tables.delete_if(
-            TableName.RECORDS,
-            subject.kind,
-            table_key(subject.key),
-            lambda record: record.get("delivery") == row.id,
-        )
+        await _forget_record(tables, row.id, subject)
         if subject != but:
             await forget_in_timeline(tables, row.id, subject)
     await tables.delete(TableName.DELIVERIES, OPEN, row.row_key)
+
+
+async def _forget_record(tables: Tables, delivery_id: str, subject: Subject) -> None:
+    await tables.delete_if(
+        TableName.RECORDS,
+        subject.kind,
+        table_key(subject.key),
+        lambda record: record.get("delivery") == delivery_id,
+    )
+
+
+async def restore_record(tables: Tables, row: DeliveryRow, event: Event[Payload]) -> bool:
+    """Make the state that a delivery brought the record of its subject again, unless there is a later one.
+
+    Returns False if the delivery's row has changed since it was read.
+    """
+    assert event.subject is not None
+    await _put_record(tables, RecordRow.of(row, event, event.subject), event.subject)
+    try:
+        # the same columns in a new state: an erasure of it that has begun begins again, and sees the record
+        await tables.replace(TableName.DELIVERIES, _entity(row), etag=row.etag)
+    except (Conflict, NotFound):
+        await _forget_record(tables, row.id, event.subject)
+        return False
+    return True
 
 
 async def forget_in_timeline(tables: Tables, delivery_id: str, subject: Subject) -> None:

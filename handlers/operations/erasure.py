@@ -8,16 +8,14 @@ Messages that consumers have taken are theirs to erase.
 import codecs
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from events import Delivery, EventError, Subject
+from events import EventError, Subject
 from handlers.app import App
 from handlers.errors import NotFound, UnknownDelivery
 from handlers.ledger import write
 from handlers.ledger.query import Filter, find, page
 from handlers.ledger.rows import DeliveryRow
-from handlers.pipeline import removal
-from handlers.pipeline.parsing import parse_delivery
+from handlers.pipeline import archive, removal
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, Opened
 
 _PAGE = 200
@@ -96,16 +94,9 @@ async def _is_in_blob(place: BlobRef, row: DeliveryRow, text: str, app: App) -> 
         return True
     if row.size > app.settings.max_body_bytes:
         return False
-    delivery = Delivery(
-        id=row.id,
-        event=row.event,
-        body=await app.stores.blobs.get(*place),
-        channel=row.channel,
-        received_at=datetime.now(UTC),
-    )
     try:
         # a text written with escapes is found only in the parsed event
-        return text in (await parse_delivery(delivery, app.settings)).data.decode().lower()
+        return text in (await archive.parse_kept(row, place, app)).data.decode().lower()
     except EventError:
         return False
 
@@ -128,6 +119,9 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
     while True:
         await removal.remove_bytes(stores, row.event, row.id, row.raw)
         await removal.forget(stores, row, but=person.subject)
+        for subject in row.subjects[:1]:
+            if subject != person.subject:
+                await removal.restore_record(app, subject, row.id)
         if row.erased or await write.erase(stores.tables, row, reason):
             break
         try:

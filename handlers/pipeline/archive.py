@@ -2,9 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-from events import Event, Payload
+from events import Delivery, Event, Payload
 from handlers import paths
+from handlers.app import App
+from handlers.ids import time_of
+from handlers.ledger.rows import DeliveryRow
 from handlers.pipeline import inbox
+from handlers.pipeline.parsing import memory_of, parse_delivery
 from handlers.problems import ProblemDetails, problem_document
 from handlers.stores import BlobRef, ContainerName, Stores
 from handlers.work import Work
@@ -72,3 +76,19 @@ async def store_data(work: Work, event: Event[Payload], stores: Stores) -> str:
     path = paths.data_path(event.type, work.id)
     await stores.blobs.put(ContainerName.ARCHIVE, path, event.data, "application/json")
     return stores.blobs.url(ContainerName.ARCHIVE, path)
+
+
+async def parse_kept(row: DeliveryRow, place: BlobRef, app: App) -> Event[Payload]:
+    """Parse the kept bytes of a delivery again. Raises NotFound, EventError and StorageFault."""
+    async with app.memory.hold(row.size) as holding:
+        body = await app.stores.blobs.get(*place)
+        await holding.resize(memory_of(body, app.settings))
+        delivery = Delivery(
+            id=row.id,
+            event=row.event,
+            body=body,
+            channel=row.channel,
+            received_at=time_of(row.id),
+            content_type=row.content_type,
+        )
+        return await parse_delivery(delivery, app.settings)

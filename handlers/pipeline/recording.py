@@ -21,6 +21,7 @@ async def record(work: Work, outcome: Outcome, app: App, event: Event[Payload] |
     except Erased:
         if event is not None and event.subject is not None:
             await duplicates.forget(app.stores.tables, event.subject, event.type, work.id)
+            await removal.restore_record(app, event.subject, work.id)
         raise
     await app.last_seen.note(work)
     emit(work, outcome.status, app)

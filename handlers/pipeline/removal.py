@@ -1,11 +1,16 @@
 """Removes what is held of a delivery: for retention, for erasure, and when a message comes after it."""
 
-from events import Subject
-from handlers.ledger import write
-from handlers.ledger.rows import DeliveryRow
+from events import EventError, Subject
+from handlers.app import App
+from handlers.errors import NotFound, UnknownDelivery
+from handlers.ledger import query, write
+from handlers.ledger.query import Filter
+from handlers.ledger.rows import UNSENT, DeliveryRow, Status, TimelineRow
 from handlers.paths import data_path, problem_path, raw_paths
-from handlers.pipeline import duplicates
+from handlers.pipeline import archive, duplicates
 from handlers.stores import BlobRef, ContainerName, Stores
+
+_PAGE = 50
 
 
 async def forget(stores: Stores, row: DeliveryRow, *, but: Subject | None = None) -> None:
@@ -14,6 +19,44 @@ async def forget(stores: Stores, row: DeliveryRow, *, but: Subject | None = None
     for subject in row.subjects:
         await duplicates.forget(stores.tables, subject, row.event, row.id)
     await stores.blobs.delete(ContainerName.QUARANTINE, problem_path(row.event, row.id))
+
+
+async def restore_record(app: App, subject: Subject, gone: str) -> None:
+    """Give a subject whose latest delivery is `gone` the latest state that is left. Raises StorageFault."""
+    while await query.latest(app.stores.tables, subject) is None:
+        row = await _latest_left(app, subject, gone)
+        if row is None or row.raw is None:
+            return
+        try:
+            event = await archive.parse_kept(row, row.raw, app)
+        except (NotFound, EventError):
+            return
+        if event.subject != subject or await write.restore_record(app.stores.tables, row, event):
+            return
+
+
+async def _latest_left(app: App, subject: Subject, gone: str) -> DeliveryRow | None:
+    """Return the delivery with the latest state of a subject, but for the one that is gone."""
+    latest: DeliveryRow | None = None
+    cursor: str | None = None
+    selected = Filter(kind=subject.kind, subject=subject.key)
+    while True:
+        found = await query.page(app.stores.tables, selected, size=_PAGE, cursor=cursor)
+        for each in found.rows:
+            assert isinstance(each, TimelineRow)
+            if each.id == gone or not each.primary or each.status in {*UNSENT, Status.FAILING}:
+                continue
+            try:
+                row = await query.find(app.stores.tables, each.id)
+            except UnknownDelivery:
+                continue
+            if not row.erased and (latest is None or row.order > latest.order):
+                latest = row
+            if not row.erased and not row.replay_of:
+                return latest  # the rows that follow are older, whatever they replay
+        cursor = found.cursor
+        if cursor is None:
+            return latest
 
 
 async def remove_bytes(stores: Stores, event: str, delivery_id: str, raw: BlobRef | None) -> None:

@@ -213,6 +213,75 @@ async def test_a_message_that_comes_again_after_the_erasure_brings_nothing_back(
     assert "erased" in await bench.row(sent.id)
 
 
+async def record_of(bench: Bench) -> tuple[str, str]:
+    (record,) = await bench.rows("records")
+    return record["delivery"], record["order"]
+
+
+NAMED = Person(text="aroha@example.com")
+
+
+async def test_the_latest_state_that_is_left_is_the_record_once_a_later_one_is_erased(bench: Bench) -> None:
+    oldest, left = await arrived(bench, quote("Q1", 1)), await arrived(bench, quote("Q1", 2))
+    theirs = [await arrived(bench, quote("Q1", price, Notes="aroha@example.com")) for price in (3, 4)]
+    await replay(oldest, bench.app)
+    await work_off(bench.app)
+    assert sorted(await erased(bench, NAMED)) == theirs
+    assert await record_of(bench) == (left, left)
+    assert (await reconcile.reconcile(bench.app)).findings == []
+
+
+async def test_the_latest_state_that_is_left_is_the_record_though_an_erased_one_was_still_processed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = await arrived(bench, quote("Q1", 1))
+    theirs = delivery(quote("Q1", 2, Notes="aroha@example.com"))
+    work = Work.of(theirs)
+    await process(message(work), bench.app)
+    genuine = archive.store_raw
+
+    async def while_it_is_erased(*args: object) -> object:
+        assert await erased(bench, NAMED) == [theirs.id]
+        return await genuine(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as racing:
+        racing.setattr(archive, "store_raw", while_it_is_erased)
+        await process(message(work), bench.app)
+    assert await record_of(bench) == (left, left)
+
+
+async def test_a_state_that_is_erased_while_it_becomes_the_record_again_does_not_stay(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [
+        await arrived(bench, quote("Q1", price, Notes=f"{name}@example.com"))
+        for price, name in ((1, "hemi"), (2, "aroha"))
+    ]
+    genuine = write.restore_record
+
+    async def while_that_is_erased(*args: object) -> bool:
+        monkeypatch.setattr(write, "restore_record", genuine)
+        assert await erased(bench, Person(text="hemi@example.com")) == [both[0]]
+        return await genuine(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(write, "restore_record", while_that_is_erased)
+    assert await erased(bench, NAMED) == [both[1]]
+    assert await holds(bench, "@example.com") == []
+    assert await bench.rows("records") == []
+
+
+async def test_the_record_of_a_replay_outlives_its_original(bench: Bench) -> None:
+    old = delivery(quote("Q1"), at=LONG_AGO)
+    work = Work.of(old)
+    await process(message(work), bench.app)
+    again = await replay(old.id, bench.app)
+    await work_off(bench.app)
+    await process(message(work), bench.app)  # delivered once more, late
+    assert await retention.retain(bench.app) == 1
+    assert await record_of(bench) == (again.id, old.id)
+    assert (await reconcile.reconcile(bench.app)).findings == []
+
+
 async def test_an_erasure_while_the_message_is_processed_leaves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
