@@ -19,5 +19,5 @@ def test_the_command_finds_all_that_the_soak_imports() -> None:
 @pytest.mark.slow
 async def test_nothing_is_lost_while_everything_around_the_app_fails(tmp_path: Path) -> None:
     said = io.StringIO()
-    soak = Soak(120, 3, tmp_path, Console(file=said, width=120), harm=(10, 30))
+    soak = Soak(120, 3, tmp_path, Console(file=said, width=120), harm=(10, 30), acts=(5, 15))
     assert await soak.run(), said.getvalue()
