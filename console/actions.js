@@ -1,10 +1,11 @@
 // What an operator can do about deliveries: replay them, dismiss them, and see the outcomes.
 
-import { explain, json } from "./api.js";
-import { h } from "./dom.js";
+import { ask, explain, json, mayPass } from "./api.js";
+import { h, number } from "./dom.js";
 
-const OUTCOME_MS = 30_000;
-const POLL_MS = 700;
+const OUTCOME_SECONDS = 15;
+// One at a time would be slow for hundreds; a browser leaves room for six requests at once.
+const AT_ONCE = 4;
 const NAME = "printiq-operator";
 
 /** Whether a delivery awaits a decision. */
@@ -74,16 +75,16 @@ export function replayDialog(rows, schemas, done) {
   const queues = rows.length === 1 ? (first.queues ?? []) : [];
   const boxes = queues.map((queue) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "queue", value: queue, checked: true }), " ", queue));
   dialog({
-    title: rows.length === 1 ? "Replay" : `Replay ${rows.length} deliveries`,
+    title: rows.length === 1 ? "Replay" : `Replay ${number(rows.length)} deliveries`,
     text: "Each goes through again from the bytes that were kept, as a new delivery that names the old one.",
     fields: [h("label", { for: "replay-as" }, "As event"), event, queues.length > 1 && [h("p", {}, "To the queues"), boxes]],
     button: "Replay",
-    async act(form, progress) {
+    async act(form, run) {
       const to = [...form.querySelectorAll("[name=queue]:checked")].map((box) => box.value);
       if (!event.value) throw new Error("Choose the event.");
       if (queues.length > 1 && !to.length) throw new Error("Choose at least one queue.");
       const some = to.length < queues.length ? { queues: to } : {};
-      const replays = await each(rows, progress, async (row) => {
+      const replays = await each(rows, run, async (row) => {
         const as = event.value === "*" || event.value === row.event ? {} : { as: event.value };
         const replay = await json(`deliveries/${row.id}/replay`, { method: "POST", body: { ...as, ...some, by: operator() } });
         return { ...replay, status: await outcome(replay.id) };
@@ -97,57 +98,63 @@ export function replayDialog(rows, schemas, done) {
 export function dismissDialog(rows, done) {
   const reason = h("textarea", { id: "reason", rows: "3", required: true, maxlength: "1000" });
   dialog({
-    title: rows.length === 1 ? "Dismiss" : `Dismiss ${rows.length} deliveries`,
+    title: rows.length === 1 ? "Dismiss" : `Dismiss ${number(rows.length)} deliveries`,
     text: "They need no further action. They stay in the ledger, with your reason.",
     fields: [h("label", { for: "reason" }, "Reason"), reason],
     button: "Dismiss",
-    async act(_, progress) {
+    async act(_, run) {
       if (!reason.value.trim()) throw new Error("Give a reason, for the next person who looks.");
-      done(await each(rows, progress, (row) => json(`deliveries/${row.id}/dismiss`, { method: "POST", body: { reason: reason.value, by: operator() } })));
+      const dismissed = await each(rows, run, async (row) => {
+        await ask(`deliveries/${row.id}/dismiss`, { method: "POST", body: { reason: reason.value, by: operator() } });
+      });
+      done(dismissed);
     },
   });
 }
 
-/** Do the same for each row; a row that fails does not stop the others. */
-async function each(rows, progress, work) {
+/** Do the same for each row until the reader stops it or the app does not respond; a row that fails stops no other. */
+async function each(rows, run, work) {
   const results = [];
-  for (const [index, row] of rows.entries()) {
-    progress(index, rows.length);
-    try {
-      results.push({ row, ...(await work(row)) });
-    } catch (error) {
-      if (rows.length === 1) throw error;
-      results.push({ row, error: explain(error) });
+  let next = 0;
+  const worker = async () => {
+    while (next < rows.length && !run.stopped) {
+      const row = rows[next++];
+      try {
+        results.push({ row, ...(await work(row)) });
+      } catch (error) {
+        if (rows.length === 1) throw error;
+        results.push({ row, error: explain(error) });
+        run.stopped ||= mayPass(error);
+      }
+      run.report(results.length, rows.length);
     }
-  }
+  };
+  run.report(0, rows.length);
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, rows.length) }, worker));
   return results;
 }
 
-/** Wait until a replay was processed; return its status, or "waiting" after half a minute. */
+/** Wait for the outcome of a replay; "waiting" if there is none yet. */
 async function outcome(id) {
-  const until = Date.now() + OUTCOME_MS;
-  while (Date.now() < until) {
-    try {
-      const { status } = await json(`deliveries/${id}`);
-      if (status !== "failing") return status;
-    } catch (error) {
-      if (error.status !== 404) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  try {
+    return (await json(`deliveries/${id}?wait=${OUTCOME_SECONDS}`)).status;
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return "waiting";
   }
-  return "waiting";
 }
 
 /** Sum up what a batch did, in a sentence. */
-export function summary(verb, results) {
+export function summary(verb, results, wanted) {
   const failures = results.filter(({ error }) => error);
   const counts = new Map();
   for (const { status, error } of results) if (!error && status) counts.set(status, (counts.get(status) ?? 0) + 1);
   const outcomes = [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
   const done = results.length - failures.length;
   return [
-    `${done} ${verb}${outcomes ? `: ${outcomes}` : ""}.`,
-    failures.length ? ` ${failures.length} could not be: ${failures[0].error}` : "",
+    `${number(done)} ${verb}${outcomes ? `: ${outcomes}` : ""}.`,
+    failures.length ? ` ${number(failures.length)} could not be: ${failures[0].error}` : "",
+    results.length < wanted ? ` Stopped: ${number(wanted - results.length)} left.` : "",
   ].join("");
 }
 
@@ -162,10 +169,30 @@ function dialog({ title, text, fields, button, act }) {
   const meter = h("progress", { hidden: true, "aria-label": "Progress" });
   const confirm = h("button", { type: "submit", class: "primary" }, button);
   const name = h("input", { id: "operator", maxlength: "100", autocomplete: "name", value: operator() });
-  const progress = (count, total) => {
-    meter.hidden = false;
-    meter.max = total;
-    meter.value = count;
+  const count = h("p", { class: "hint", role: "status" });
+  // while it runs, what cancels the dialog stops the rest
+  const stop = () => {
+    if (run.running) run.stopped = true;
+    else box.close();
+  };
+  const cancel = h("button", { type: "button", onclick: stop }, "Cancel");
+  const run = {
+    running: false,
+    stopped: false,
+    report(done, total) {
+      if (total === 1) return;
+      meter.hidden = false;
+      meter.max = total;
+      meter.value = done;
+      count.textContent = run.stopped ? "Stopping …" : `${number(done)} of ${number(total)}`;
+    },
+  };
+  const begun = (running) => {
+    Object.assign(run, { running, stopped: false });
+    confirm.disabled = running;
+    cancel.textContent = running ? "Stop" : "Cancel";
+    meter.hidden = true;
+    count.textContent = "";
   };
   const form = h(
     "form",
@@ -173,19 +200,18 @@ function dialog({ title, text, fields, button, act }) {
       novalidate: true,
       onsubmit: async (event) => {
         event.preventDefault();
-        confirm.disabled = true;
+        begun(true);
         problem.textContent = "";
         try {
           if (!name.value.trim()) throw new Error("Enter your name: the ledger records who did this.");
           localStorage.setItem(NAME, name.value.trim());
-          await act(form, progress);
+          await act(form, run);
           box.close();
           document.dispatchEvent(new Event("printiq:changed"));
         } catch (error) {
           problem.textContent = explain(error);
         }
-        meter.hidden = true;
-        confirm.disabled = false;
+        begun(false);
       },
     },
     h("h2", { id: "dialog-title" }, title),
@@ -194,10 +220,11 @@ function dialog({ title, text, fields, button, act }) {
     h("label", { for: "operator" }, "Your name"),
     name,
     meter,
+    count,
     problem,
-    h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => box.close() }, "Cancel"), confirm),
+    h("p", { class: "buttons" }, cancel, confirm),
   );
-  const box = h("dialog", { "aria-labelledby": "dialog-title", onclose: () => box.remove() }, form);
+  const box = h("dialog", { "aria-labelledby": "dialog-title", oncancel: (event) => (event.preventDefault(), stop()), onclose: () => ((run.stopped = true), box.remove()) }, form);
   document.body.append(box);
   box.showModal();
   (form.querySelector("textarea") ?? (operator() ? confirm : name)).focus();

@@ -8,22 +8,40 @@ import * as filters from "./filters.js";
 import { list, olderButton } from "./list.js";
 
 const PAGE = 50;
-const MOST_AT_ONCE = 500;
+const LARGEST_PAGE = 500;
+const MOST_AT_ONCE = 5_000;
 
-export async function attention(main, { search: asked, signal, report }) {
+// What the reader looked for here last: the next one comes from there.
+let looked = {};
+
+/** Return the next delivery that needs attention: the next older one, else the newest. */
+export async function nextAfter(id, signal) {
+  const shown = { ...filters.parameters(looked), open: true, limit: PAGE };
+  const received = new Date(Number.parseInt(id.replace("-", "").slice(0, 12), 16) + 1).toISOString();
+  const to = shown.to && shown.to < received ? shown.to : received;
+  for (const each of [{ ...shown, to }, shown]) {
+    const { deliveries } = await json(`deliveries${query(each)}`, { signal });
+    const next = deliveries.find((row) => (each === shown ? row.id !== id : row.id < id));
+    if (next) return next;
+  }
+  return null;
+}
+
+export async function attention(main, { search: asked, signal, report, before, remember }) {
   const filter = filters.read(asked);
+  looked = filter;
   const selection = h("div", { class: "selection", hidden: true });
   const result = h("p", { class: "remark", role: "status" });
-  const table = list({ caption: "Needs attention, newest first", select: choose });
+  const table = list({ caption: "Needs attention, newest first", select: choose, columns: ["when", "what", "about", "status"] });
   const end = h("p", { class: "end" });
-  const further = olderButton(more, report);
-  const everything = h("button", { type: "button", class: "quiet", onclick: () => table.chooseAll(true) }, "Select all shown");
+  const further = olderButton(() => more(), report);
+  const everything = h("button", { type: "button", class: "quiet", onclick: selectAll }, "Select all");
   let rows = [];
   let chosen = [];
   let cursor;
 
-  async function more() {
-    const page = await json(`deliveries${query({ ...filters.parameters(filter), open: true, limit: PAGE, cursor })}`, { signal });
+  async function more(limit = PAGE) {
+    const page = await json(`deliveries${query({ ...filters.parameters(filter), open: true, limit, cursor })}`, { signal });
     rows.push(...page.deliveries);
     cursor = page.cursor;
     show();
@@ -31,10 +49,28 @@ export async function attention(main, { search: asked, signal, report }) {
 
   function show() {
     table.show(rows);
+    remember({ rows: rows.length });
     table.element.hidden = everything.hidden = !rows.length;
     const none = filters.isEmpty(filter) ? "Nothing needs attention. Every delivery was read and sent on." : "Nothing matches these filters.";
     if (cursor) refill(end, further);
     else fill(end, rows.length ? "End of the list." : none);
+  }
+
+  /** Select all that match, those that are not shown yet too. */
+  async function selectAll() {
+    if (everything.hasAttribute("aria-disabled")) return;
+    everything.setAttribute("aria-disabled", "true");
+    try {
+      while (cursor && rows.length < MOST_AT_ONCE) {
+        await more(LARGEST_PAGE);
+        result.textContent = `Found ${number(rows.length)} so far …`;
+      }
+      result.textContent = cursor ? `There are more: these are the newest ${number(rows.length)}.` : "";
+      table.chooseAll(true);
+    } catch (error) {
+      report(error);
+    }
+    everything.removeAttribute("aria-disabled");
   }
 
   function choose(ids) {
@@ -50,39 +86,56 @@ export async function attention(main, { search: asked, signal, report }) {
     );
   }
 
-  const picked = () => rows.filter((row) => chosen.includes(row.id)).slice(0, MOST_AT_ONCE);
+  function picked() {
+    const ids = new Set(chosen);
+    return rows.filter((row) => ids.has(row.id));
+  }
 
   async function replay() {
     try {
       const { schemas } = await json("schemas", { signal });
-      replayDialog(picked(), schemas, (results) => settle("replayed", results));
+      const wanted = picked();
+      replayDialog(wanted, schemas, (results) => settle("replayed", results, wanted.length));
     } catch (error) {
       report(error);
     }
   }
 
   function dismiss() {
-    dismissDialog(picked(), (results) => settle("dismissed", results.map(({ row, error }) => ({ row, error }))));
+    const wanted = picked();
+    dismissDialog(wanted, (results) => settle("dismissed", results, wanted.length));
   }
 
-  function settle(verb, results) {
+  /** Take what was done out of the list; the next ones follow by themselves. */
+  async function settle(verb, results, wanted) {
     const done = new Set(results.filter(({ error }) => !error).map(({ row }) => row.id));
     table.chooseAll(false);
     rows = rows.filter((row) => !done.has(row.id));
     show();
-    result.textContent = summary(verb, results);
+    result.textContent = summary(verb, results, wanted);
+    try {
+      if (cursor && rows.length < PAGE) await more();
+    } catch (error) {
+      report(error);
+    }
   }
 
   fill(
     main,
     h("h1", {}, "Needs attention"),
     h("p", { class: "lead" }, "These deliveries could not be read, or could not be sent on. Their bytes are kept. Replay each, replay it as another event, or dismiss it."),
-    h("div", { class: "tools" }, filters.controls(filter, (members) => (location.hash = filters.address("attention", { ...filter, ...members })), { without: ["status"] }), exporter(() => ({ ...filters.parameters(filter), open: true }), report), everything),
+    h(
+      "div",
+      { class: "tools" },
+      filters.folded(filters.controls(filter, (members) => (location.hash = filters.address("attention", { ...filter, ...members })), { without: ["status"] })),
+      exporter(() => ({ ...filters.parameters(filter), open: true }), report),
+      everything,
+    ),
     filters.chosen("attention", filter),
     selection,
     result,
     table.element,
     end,
   );
-  await more();
+  await more(Math.min(Math.max(before.rows ?? PAGE, PAGE), LARGEST_PAGE));
 }

@@ -37,7 +37,7 @@ export async function connect(main, { signal }) {
 
   function write() {
     const chosen = rows.filter((row) => row.chosen.checked).map((row) => ({ ...row.schema, way: row.way.value }));
-    text.value = chosen.length ? request(chosen, { uat, prod, uatFolder, prodFolder }) : "Choose the events on the left, or one of the presets above them. The request to printIQ appears here.";
+    text.value = chosen.length ? request(chosen, { uat, prod, uatFolder, prodFolder }) : "Choose events, or one of the presets above them. The request to printIQ appears here.";
     status.textContent = "";
   }
 
@@ -121,7 +121,7 @@ function choice(schema, write) {
   const element = h(
     "li",
     {},
-    h("label", {}, chosen, " ", h("b", {}, schema.event), " ", h("span", { class: "note" }, `when ${schema.trigger}`)),
+    h("label", {}, chosen, h("span", {}, h("b", {}, schema.event), " ", h("span", { class: "note" }, `when ${schema.trigger}`))),
     way,
   );
   return { schema, chosen, way, element };

@@ -2,6 +2,7 @@
 
 import { belongsTo, copy, dismissDialog, isOpen, isReadable, messageForPrintiq, replayDialog } from "./actions.js";
 import { ask, DELIVERY_ID, exact, json } from "./api.js";
+import { nextAfter } from "./attention.js";
 import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
 import { laidOut, marked, places, tools } from "./payload.js";
@@ -44,7 +45,7 @@ export async function delivery(main, page, known) {
       { class: "title" },
       h("div", {}, h("h1", {}, eventName(row)), row.subject && h("p", { class: "about" }, h("span", { class: "kind" }, row.kind), " ", subjectLink(row.kind, row.subject))),
       badge(row.status),
-      h("div", { class: "actions" }, actions(row, report)),
+      h("div", { class: "actions" }, actions(row, page)),
     ),
     remarks(row),
     h("div", { class: "columns" }, facts(row), steps(row)),
@@ -144,7 +145,9 @@ function facts(row) {
       fact("File", row.file && h("code", {}, row.file)),
       fact("Size", row.size !== undefined && [bytes(row.size), row.contentType && `, declared as ${row.contentType}`]),
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
-      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue) => h("li", {}, h("code", {}, queue)))) : "no queue"),
+      fact("Customer", row.customer),
+      fact("Reference", row.reference),
+      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue, index) => h("li", {}, row.sentTo[index] !== queue && [row.sentTo[index], " "], h("code", {}, queue)))) : "nobody"),
       fact("Id", h("code", { class: "id" }, row.id)),
       fact("Stored at", row.raw && h("code", { class: "id" }, row.raw)),
     ),
@@ -196,7 +199,20 @@ function saving(path, row, report) {
   );
 }
 
-function actions(row, report) {
+/** Offer the next delivery that needs attention, on the page of one that does or did. */
+function following(row, { signal, report }) {
+  const place = h("span", {});
+  const offer = async () => {
+    const next = await nextAfter(row.replayOf ?? row.id, signal);
+    if (next) fill(place, h("a", { class: `button next${isOpen(row) ? "" : " primary"}`, href: `#/events/${next.id}`, title: next.error }, `Next: ${eventName(next)}`));
+    else if (!isOpen(row)) fill(place, h("span", { class: "hint" }, "Nothing else needs attention."));
+  };
+  if (isOpen(row) || row.dismissed || row.replayedBy || row.replayOf) offer().catch((error) => signal.aborted || report(error));
+  return place;
+}
+
+function actions(row, page) {
+  const { report } = page;
   const status = h("span", { class: "hint", role: "status" });
   const replay = async () => {
     try {
@@ -219,5 +235,6 @@ function actions(row, report) {
   return [
     status,
     buttons.map(([text, onclick], index) => h("button", { type: "button", class: isOpen(row) && !index ? "primary" : "", onclick }, text)),
+    following(row, page),
   ];
 }

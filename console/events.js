@@ -15,11 +15,7 @@ const STALE_AFTER = 20_000;
 const PAGE = 50;
 const LARGEST_PAGE = 500;
 const DAY_MS = 86_400_000;
-const PHONE = matchMedia("(max-width: 700px)");
 const NARROW = matchMedia("(max-width: 960px)");
-
-// On a phone the filters are folded until the reader unfolds them.
-let unfolded = false;
 
 export async function events(main, { search: asked, signal, report, before, remember }) {
   const filter = filters.read(asked);
@@ -35,7 +31,7 @@ export async function events(main, { search: asked, signal, report, before, reme
   const updated = h("span", { class: "updated", role: "status" });
   const state = { first: [], older: [], deeper: false, cursor: null, updatedAt: 0, asked: Math.min(Math.max(before.rows ?? PAGE, PAGE), LARGEST_PAGE) };
   const welcome = h("section", { hidden: true });
-  const more = h("details", { class: "more", open: !PHONE.matches || unfolded, ontoggle: ({ target }) => (unfolded = target.open) }, h("summary", {}, "Filters"), filters.controls(filter, change));
+  const more = filters.folded(filters.controls(filter, change));
   const rest = h("section", { hidden: true, "aria-label": "List" }, table.element, end);
 
   fill(

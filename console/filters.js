@@ -24,6 +24,10 @@ const PRESETS = {
 let opened = "";
 let touched = "";
 
+const PHONE = matchMedia("(max-width: 700px)");
+// On a phone the filters are folded until the reader unfolds them.
+let unfolded = false;
+
 document.addEventListener("click", ({ target }) => closeMenus((menu) => !menu.contains(target)));
 document.addEventListener("keydown", ({ key, target }) => {
   if (key !== "Escape") return;
@@ -96,6 +100,11 @@ export function controls(filter, change, { without = [] } = {}) {
     when(filter, change),
     Object.entries(options).filter(([name]) => !without.includes(name)).map(([, element]) => element),
   );
+}
+
+/** Fold the controls on a phone, behind a button. */
+export function folded(element) {
+  return h("details", { class: "more", open: !PHONE.matches || unfolded, ontoggle: ({ target }) => (unfolded = target.open) }, h("summary", {}, "Filters"), element);
 }
 
 function when(filter, change) {

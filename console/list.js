@@ -30,7 +30,7 @@ export function olderButton(more, report) {
 }
 
 /** Make a list; `show(rows)` updates it in place and highlights new rows. With `select`, rows have checkboxes. */
-export function list({ caption, select }) {
+export function list({ caption, select, columns = Object.keys(COLUMNS) }) {
   const body = h("tbody");
   const shown = new Map();
   let filled = false;
@@ -41,7 +41,7 @@ export function list({ caption, select }) {
     h(
       "thead",
       {},
-      h("tr", {}, select && h("th", { scope: "col", class: "choose" }, h("span", { class: "unseen" }, "Select")), Object.entries(COLUMNS).map(([column, name]) => h("th", { scope: "col", class: column }, name))),
+      h("tr", {}, select && h("th", { scope: "col", class: "choose" }, h("span", { class: "unseen" }, "Select")), columns.map((column) => h("th", { scope: "col", class: column }, COLUMNS[column]))),
     ),
     body,
   );
@@ -58,11 +58,11 @@ export function list({ caption, select }) {
       const state = JSON.stringify(row);
       const known = shown.get(row.id);
       if (!known) {
-        const line = h("tr", { class: filled ? "new" : "", onclick: (event) => openRow(event, row) }, chooser(row), cells(row));
+        const line = h("tr", { class: filled ? "new" : "", onclick: (event) => openRow(event, row) }, chooser(row), cells(row, columns));
         shown.set(row.id, { line, state });
       } else if (known.state !== state) {
         const focused = known.line.contains(document.activeElement);
-        fill(known.line, chooser(row), cells(row));
+        fill(known.line, chooser(row), cells(row, columns));
         known.state = state;
         if (focused) known.line.querySelector("[data-item]").focus();
       }
@@ -85,9 +85,10 @@ export function list({ caption, select }) {
   }
 
   function chooseAll(all) {
-    for (const box of body.querySelectorAll(".choose input")) {
-      if (box.checked !== all) box.click();
-    }
+    for (const box of body.querySelectorAll(".choose input")) box.checked = all;
+    chosen.clear();
+    if (all) for (const id of shown.keys()) chosen.add(id);
+    select([...chosen]);
   }
 
   return { element, show, chooseAll };
@@ -101,7 +102,9 @@ function openRow(event, row) {
   else location.hash = target;
 }
 
-function cells(row) {
+function cells(row, columns) {
+  const to = columns.includes("to") && row.sentTo?.length > 0;
+  const who = columns.includes("who");
   return [
     h("td", { class: "when" }, moment(row.receivedAt)),
     h(
@@ -114,18 +117,19 @@ function cells(row) {
       "td",
       { class: "about" },
       row.subject ? [h("span", { class: "kind" }, row.kind), " ", subjectLink(row.kind, row.subject)] : h("span", { class: "none" }, "–"),
+      !who && row.customer && h("span", { class: "note" }, row.customer),
     ),
-    h("td", { class: "who" }, row.customer && h("span", {}, row.customer), row.reference && h("span", { class: "note" }, row.reference)),
+    who && h("td", { class: "who" }, row.customer && h("span", {}, row.customer), row.reference && h("span", { class: "note" }, row.reference)),
     h(
       "td",
       // what went nowhere has more to say about why
-      { class: "status", colspan: row.sentTo?.length ? null : 2 },
+      { class: "status", colspan: columns.includes("to") && !to ? 2 : null },
       badge(row.status),
       row.replayedBy && h("span", { class: "note" }, "replayed"),
       row.dismissed && h("span", { class: "note" }, "dismissed"),
       row.error && h("span", { class: "why" }, row.error),
     ),
-    row.sentTo?.length > 0 && h("td", { class: "to" }, sentTo(row)),
+    to && h("td", { class: "to" }, sentTo(row)),
   ];
 }
 

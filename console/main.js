@@ -1,6 +1,6 @@
 // The frame: which page, which key, and what the keyboard does.
 
-import { ask, explain, json, key, mayPass, Problem } from "./api.js";
+import { ask, explain, json, key, mayPass, Problem, query } from "./api.js";
 import { attention } from "./attention.js";
 import { changes } from "./changes.js";
 import { connect } from "./connect.js";
@@ -23,8 +23,11 @@ const PAGES = [
   [/^\/connect$/, "connect", connect, () => "Connect"],
 ];
 const TITLE = document.title;
+const LOCAL = /^(localhost|127\..*|\[::1\])$/;
 
 let leaving = new AbortController();
+let heading = "";
+let environment = "";
 
 const RETRY_MS = 5_000;
 
@@ -50,7 +53,8 @@ async function show({ again = false } = {}) {
   const found = PAGES.map(([pattern, ...rest]) => [pattern.exec(path), ...rest]).find(([match]) => match);
   const [match, name, page, title] = found ?? [[""], "", nowhere, () => "Not found"];
   const parts = match.slice(1).map(decodeURIComponent);
-  document.title = `${title(...parts)} – ${TITLE}`;
+  heading = title(...parts);
+  named();
   for (const link of document.querySelectorAll("[data-page]")) {
     if (link.dataset.page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -129,6 +133,27 @@ function askForKey() {
   keyDialog.showModal();
 }
 
+/** Name the page, and the environment that it is of: tabs of several look alike. */
+function named() {
+  document.title = [heading, environment, TITLE].filter(Boolean).join(" – ");
+}
+
+/** Show which printIQ this is of, and whether it is UAT or production. */
+async function identify() {
+  try {
+    const { environment: found } = await json(`stats${query({ from: new Date().toISOString() })}`);
+    const tier = found.tier ?? (LOCAL.test(location.hostname) ? "local" : "");
+    environment = [tier.toUpperCase(), found.site].filter(Boolean).join(" · ");
+    const element = document.getElementById("environment");
+    element.textContent = environment;
+    element.classList.add(tier || "unnamed");
+    element.hidden = false;
+    named();
+  } catch {
+    // the page itself reports a fault
+  }
+}
+
 function signedIn() {
   document.getElementById("sign-out").hidden = !key.get();
 }
@@ -152,6 +177,7 @@ document.getElementById("key-form").addEventListener("submit", async (event) => 
   problem.textContent = "";
   keyDialog.close();
   signedIn();
+  identify();
   countOpen();
   show();
 });
@@ -192,6 +218,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "/") document.querySelector("input[type=search]")?.focus();
   else if (event.key === "?") helpDialog.showModal();
   else if (event.key === "u") history.back();
+  else if (event.key === "n") document.querySelector("a.next")?.click();
   else if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
   else {
     going = event.key === "g";
@@ -221,4 +248,5 @@ addEventListener("hashchange", () => {
 await key.borrow();
 signedIn();
 show();
+identify();
 countOpen();

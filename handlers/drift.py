@@ -39,17 +39,19 @@ _MAX_EXAMPLE = 40
 
 @dataclass
 class Sighting:
-    """A field's count, its first and last time, and the form of its first value."""
+    """A field's count, first and last time, the form of its first value, and the last delivery with it."""
 
     count: int
     first: str
     last: str
     example: str
+    delivery: str = ""
 
     def add(self, other: "Sighting") -> None:
         self.count += other.count
         self.first = min(self.first, other.first)
-        self.last = max(self.last, other.last)
+        if other.last >= self.last:
+            self.last, self.delivery = other.last, other.delivery
 
 
 @dataclass
@@ -126,8 +128,8 @@ class Drift:
             deliveries=1,
             first=moment,
             last=moment,
-            unknown=_sightings(found.unknown, moment),
-            unread=_sightings(found.unread, moment),
+            unknown=_sightings(found.unknown, moment, event.delivery.id),
+            unread=_sightings(found.unread, moment, event.delivery.id),
             arrived=found.arrived & _fields_of(carried).keys(),
             more=max(len(found.unknown), len(found.unread)) > MAX_FIELDS,
         )
@@ -191,9 +193,9 @@ class Drift:
                 await self._flushing
 
 
-def _sightings(values: Mapping[str, object], moment: str) -> dict[str, Sighting]:
+def _sightings(values: Mapping[str, object], moment: str, delivery_id: str) -> dict[str, Sighting]:
     return {
-        place[:_MAX_PLACE]: Sighting(1, moment, moment, masked(value))
+        place[:_MAX_PLACE]: Sighting(1, moment, moment, masked(value), delivery_id)
         for place, value in list(values.items())[:MAX_FIELDS]
     }
 

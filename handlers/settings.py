@@ -50,6 +50,7 @@ class Settings(BaseModel):
     service_bus_client_id: str = _named("SERVICE_BUS__clientId")
 
     printiq_site: str = Field("printiq", pattern=r"^[A-Za-z0-9._~-]+$")
+    printiq_tier: Literal["", "uat", "prod"] = ""
     date_order: DateOrder = DateOrder.DMY
     max_body_bytes: int = Field(25 * 1024 * 1024, gt=0, le=LARGEST_BODY)
     # False is the fallback if a host does not forward requests: a body in chunks is then a 411.

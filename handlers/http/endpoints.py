@@ -156,6 +156,9 @@ async def statistics(params: Mapping[str, str], app: App) -> Response:
     )
     first = next(iter(buckets), start)
     report = schemas.StatsReport(
+        environment=schemas.Environment(
+            site=app.settings.printiq_site, tier=app.settings.printiq_tier or None
+        ),
         from_=timestamp(start),
         to=timestamp(end),
         per=asked.per,

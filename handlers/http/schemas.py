@@ -340,9 +340,17 @@ class QueueDepth(_Response):
     )
 
 
+class Environment(_Response):
+    """Which installation of the app this is."""
+
+    site: Annotated[str, Field(description="The setting PRINTIQ_SITE.")]
+    tier: Annotated[Literal["uat", "prod"] | None, Field(description="The setting PRINTIQ_TIER.")] = None
+
+
 class StatsReport(_Response):
     """Counts of deliveries by event and status, and the depth of each queue."""
 
+    environment: Environment
     from_: Annotated[Timestamp, Field(alias="from")]
     to: Timestamp
     per: Literal["hour", "day"]
@@ -365,6 +373,7 @@ class FieldSeen(_Response):
     first: Timestamp
     last: Timestamp
     example: str
+    delivery: Annotated[str, Field(description="The id of the last delivery that had it.")]
 
 
 class EventDrift(_Response):

@@ -50,6 +50,7 @@ var settings = [
     value: 'ClientId=${identity.properties.clientId};Authorization=AAD'
   }
   { name: 'PRINTIQ_SITE', value: site }
+  { name: 'PRINTIQ_TIER', value: tags.tier }
   { name: 'DATE_ORDER', value: profile.dateOrder }
   { name: 'DUPLICATE_WINDOW_SECONDS', value: string(profile.duplicateWindowSeconds) }
   { name: 'MAX_BODY_BYTES', value: string(profile.maxBodyBytes) }

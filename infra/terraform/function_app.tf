@@ -22,6 +22,7 @@ locals {
     APPLICATIONINSIGHTS_CONNECTION_STRING     = azurerm_application_insights.main.connection_string
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "ClientId=${azurerm_user_assigned_identity.app.client_id};Authorization=AAD"
     PRINTIQ_SITE                              = var.site
+    PRINTIQ_TIER                              = var.tier
     DATE_ORDER                                = local.profile.dateOrder
     DUPLICATE_WINDOW_SECONDS                  = tostring(local.profile.duplicateWindowSeconds)
     MAX_BODY_BYTES                            = tostring(local.profile.maxBodyBytes)

@@ -861,6 +861,95 @@ def test_a_selection_is_replayed_and_its_outcomes_are_reported(start_host: Start
     expect(rows).to_have_count(0)
 
 
+def test_all_that_match_are_selected_and_acted_on_until_stopped(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT, settings={"PRINTIQ_SITE": "acme", "PRINTIQ_TIER": "prod"})
+    send_all(host, "CreateCustomer", [b"<html>%d</html>" % number for number in range(60)])
+    send(host, "CreateQuote", b"<html>")
+    page.goto(f"{host.url}/api/console#/attention?event=CreateCustomer")
+    expect(page.locator("#environment")).to_have_text("PROD · acme")
+    expect(page).to_have_title(re.compile("^Needs attention .* PROD · acme .* printIQ events$"))
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("button", name="Select all").click()
+    expect(page.get_by_text("60 selected")).to_be_visible()
+    held: list[Route] = []
+    page.route("**/dismiss", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    page.get_by_role("button", name="Dismiss …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("Sent by hand")
+    dialog.get_by_label("Your name").fill("Ana")
+    with page.expect_request("**/dismiss"):
+        dialog.get_by_role("button", name="Dismiss").click()
+    expect(dialog.get_by_text("0 of 60")).to_be_visible()
+    dialog.get_by_role("button", name="Stop").click()
+    for route in held:
+        route.continue_()
+    expect(page.locator(".remark")).to_have_text(f"{len(held)} dismissed. Stopped: {60 - len(held)} left.")
+    expect(page.locator("tbody tr")).to_have_count(60 - len(held))
+    page.unroute("**/dismiss")
+    page.get_by_role("button", name="Select all").click()
+    page.get_by_role("button", name="Dismiss …").click()
+    dialog.get_by_label("Reason").fill("Sent by hand")
+    dialog.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_text("Nothing matches these filters.")).to_be_visible()
+    expect(page.locator("#open-count")).to_have_text("1")
+
+
+def test_one_decision_leads_to_the_next(start_host: StartHost, page: Page) -> None:
+    host = start_host(ROOT)
+    for event in ("CreateCustomer", "CreateQuote", "CreateJob"):
+        send(host, event, b"<html>")
+    page.goto(f"{host.url}/api/console#/attention")
+    page.get_by_role("link", name="CreateQuote").click()
+    heading = page.get_by_role("heading", level=1)
+    for event, following in (
+        ("CreateQuote", "Next: CreateCustomer"),
+        ("CreateCustomer", "Next: CreateJob"),
+        ("CreateJob", None),
+    ):
+        expect(heading).to_have_text(event)
+        page.get_by_role("button", name="Dismiss …").click()
+        page.get_by_label("Reason").fill("Sent by hand")
+        page.get_by_label("Your name").fill("Ana")
+        page.get_by_role("button", name="Dismiss", exact=True).click()
+        expect(page.get_by_text("Sent by hand")).to_be_visible()
+        if following:
+            expect(page.get_by_role("link", name=following)).to_be_visible()
+            page.keyboard.press("n")
+    expect(page.get_by_text("Nothing else needs attention.")).to_be_visible()
+
+
+def test_what_printiq_always_sent_is_no_change_and_a_new_field_can_be_adopted(
+    start_host: StartHost, page: Page
+) -> None:
+    host = start_host(ROOT)
+    sent = send(host, "CreateCustomer", {"Code": "KOWSEED", "Loyalty": "Gold", "Tier": "1"})
+    wait_until(lambda: "Loyalty" in httpx.get(f"{host.url}/api/drift", timeout=60).text)
+    page.goto(f"{host.url}/api/console#/changes")
+    expect(page.get_by_text("no change", exact=True)).to_be_visible()
+    expect(page.locator(".drift")).to_contain_text("2 not in the model")
+
+    def appears_later(drift: dict[str, Any]) -> None:
+        (event,) = drift["events"]
+        event["first"] = "2026-01-01T08:00:00Z"
+        event["deliveries"] = 12
+        for field in event["unknown"]:
+            field["first"] = "2026-01-01T08:00:00Z" if field["field"] == "Tier" else "2026-01-03T08:00:00Z"
+
+    page.route("**/api/drift", lambda route: changed(route, appears_later))
+    page.reload()
+    row = page.locator(".news tbody tr")
+    expect(row).to_contain_text("Loyalty")
+    expect(row).to_contain_text("Xxxx")
+    expect(row).to_contain_text("1 of 12")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    row.get_by_role("button", name="Copy command").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert command == (
+        f"python3 dev.py adopt {sent} --name createcustomer-loyalty --url {host.url.rstrip('/')}"
+    )
+
+
 def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page: Page) -> None:
     send_all(host, "CreateCustomer", ({"Code": f"BACK{number:03}"} for number in range(60)))
     page.goto(f"{host.url}/api/console")
@@ -876,8 +965,9 @@ def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page:
     assert page.evaluate("scrollY") == pytest.approx(scrolled, abs=40)
 
 
+@pytest.mark.parametrize("width", [1400, 820, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(host: HostProcess, browser: Browser, scheme: str) -> None:
+def test_axe_finds_nothing_on_any_page(host: HostProcess, browser: Browser, scheme: str, width: int) -> None:
     axe = node.packages(ROOT / "tests" / "console") / "node_modules" / "axe-core" / "axe.min.js"
     sent = send(host, "CreateJob", (CORPUS / "CreateJob" / "typical.json").read_bytes())
     refused = send(host, "CreateQuote", b'{\n  "QuoteNo": "Q1",\n  "QuoteNo": "Q2"\n}')
@@ -885,7 +975,9 @@ def test_axe_finds_nothing_on_any_page(host: HostProcess, browser: Browser, sche
     places = ["", filtered, f"#/events/{sent}", f"#/events/{refused}", "#/subjects/job/J29328-01"]
     found = []
     # the page's own policy lets no script of a test in
-    with session(browser, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True) as page:
+    size = {"width": width, "height": 900}
+    options = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce", "bypass_csp": True}
+    with session(browser, **options) as page:
         for place in (*places, "#/attention", "#/changes", "#/connect"):
             page.goto("about:blank")
             page.goto(f"{host.url}/api/console{place}")
