@@ -19,6 +19,8 @@ BYTES_PER_XML_VALUE = 30
 MAX_MEMBERS = 20_000
 MAX_INLINE = 2_000
 MAX_FORBIDDEN = 10_000
+# What references may add to the text of a body by repeating it.
+MAX_REPEATED = 10 * 1024 * 1024
 
 
 class Format(StrEnum):
@@ -88,4 +90,11 @@ def too_deep() -> Malformed:
 def too_many_values(limit: int) -> Malformed:
     return Malformed(
         f"The body holds more than {limit:,} values: too many values for one object of its size."
+    )
+
+
+def too_much_repeated() -> Malformed:
+    return Malformed(
+        f"References repeat the texts of the body, by more than {MAX_REPEATED:,} characters beyond its own "
+        "size: too many values for one object."
     )

@@ -15,8 +15,11 @@ from events.formats.namespaces import HINTS, JSON_NET, SCHEMA, SCHEMA_INSTANCE, 
 from events.formats.references import REF, resolved
 
 
-def without_hints(value: Json, limit: int) -> tuple[Json, tuple[Problem, ...]]:
-    """Return the value without serializers' hints, references resolved, and what is odd about it."""
+def without_hints(value: Json, limit: int, size: int) -> tuple[Json, tuple[Problem, ...]]:
+    """Return the value without serializers' hints, references resolved, and what is odd about it.
+
+    `limit` and `size` are those of `resolved`.
+    """
     reader = _Reader(type_hints(_type_of_root(value)), is_xml=_is_xml(value))
     plain = reader.value(value, "", _PREFIXES).value
     if isinstance(value, dict) and not isinstance(
@@ -24,7 +27,7 @@ def without_hints(value: Json, limit: int) -> tuple[Json, tuple[Problem, ...]]:
     ):  # the root is an object, whatever it holds
         plain = {} if plain is None else {"#text": plain}
     if reader.targets or reader.has_references:
-        return resolved(plain, reader.targets, limit)
+        return resolved(plain, reader.targets, limit, size)
     return plain, ()
 
 

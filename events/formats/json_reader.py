@@ -37,7 +37,7 @@ def read_json(utf8: bytes) -> Document:
     if _HINT.search(utf8):
         most = _max_values(utf8, BYTES_PER_XML_VALUE)
         _refuse_too_many(utf8, most)
-        value, warnings = without_hints(value, most)
+        value, warnings = without_hints(value, most, len(utf8))
     return Document(Format.JSON, None, value, warnings)
 
 

@@ -15,6 +15,9 @@ _INCLUDE = re.compile(
     rb"(?:/>|>\s*</(?:[\w.-]+:)?Include\s*>)"
 )
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+# The included parts may take this many times the size of the message: base64 adds a third, and XOP has each
+# part included once.
+_MAX_GROWTH = 2
 
 
 def is_mtom(body: bytes) -> bool:
@@ -34,10 +37,18 @@ def inlined(body: bytes) -> bytes:
     xml = to_utf8(xml, charset_of(head["Content-Type"]))
     by_id = {str(head["Content-ID"]).strip().strip("<>"): content for head, content in parts[1:]}
 
+    left = _MAX_GROWTH * len(body)
+
     def content_of(include: re.Match[bytes]) -> bytes:
+        nonlocal left
         cid = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), include[1])
         content = by_id.get(cid.decode(errors="replace"))
-        return include[0] if content is None else b64encode(content)
+        if content is None:
+            return include[0]
+        left -= len(content) * 4 // 3
+        if left < 0:
+            raise Malformed("The multipart message includes its parts again and again: too many values.")
+        return b64encode(content)
 
     return _INCLUDE.sub(content_of, xml) if _XOP in xml else xml
 

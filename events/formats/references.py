@@ -7,19 +7,29 @@ just that, DataContract `z:Ref`, SOAP section 5 `href`.
 from collections.abc import Mapping
 
 from events.errors import Problem
-from events.formats.document import MAX_DEPTH, Element, Json, too_deep, too_many_values
+from events.formats.document import (
+    MAX_DEPTH,
+    MAX_REPEATED,
+    Element,
+    Json,
+    too_deep,
+    too_many_values,
+    too_much_repeated,
+)
 
 REF = "$ref"
 _MAX_SHOWN = 5
 
 
-def resolved(value: Json, targets: Mapping[str, Json], limit: int) -> tuple[Json, tuple[Problem, ...]]:
+def resolved(
+    value: Json, targets: Mapping[str, Json], limit: int, size: int
+) -> tuple[Json, tuple[Problem, ...]]:
     """Return the value with copies in place of references, and a warning for each that could not be resolved.
 
     One that leads nowhere or in a circle stays as it is. Raises Malformed where there would be more than
-    `limit` values, or too many levels.
+    `limit` values, too many levels, or much more text than a body of this size has.
     """
-    resolver = _Resolver(targets, limit)
+    resolver = _Resolver(targets, limit, size + MAX_REPEATED)
     whole = resolver.copy(value, frozenset(), MAX_DEPTH)
     return whole, tuple(
         Problem("", f"The reference {target[:60]!r} leads nowhere or in a circle; it is kept as {REF}.")
@@ -28,11 +38,12 @@ def resolved(value: Json, targets: Mapping[str, Json], limit: int) -> tuple[Json
 
 
 class _Resolver:
-    def __init__(self, targets: Mapping[str, Json], limit: int) -> None:
+    def __init__(self, targets: Mapping[str, Json], limit: int, most_text: int) -> None:
         self._targets = targets
         self._ids = {id(value): target for target, value in targets.items()}
         self._limit = limit
         self._count = 0
+        self._text_left = most_text
         self.unresolved: dict[str, None] = {}
 
     def copy(self, value: Json, inside: frozenset[str], levels: int) -> Json:
@@ -40,6 +51,8 @@ class _Resolver:
         if self._count > self._limit:
             raise too_many_values(self._limit)
         if not isinstance(value, dict | list):
+            if isinstance(value, str):
+                self._add_text(value)
             return value
         if not levels:
             raise too_deep()
@@ -52,8 +65,17 @@ class _Resolver:
             inside |= {own}
         if isinstance(value, list):
             return [self.copy(item, inside, levels - 1) for item in value]
+        self._add_text(*value)
         copied = {name: self.copy(item, inside, levels - 1) for name, item in value.items()}
-        return value.like(copied) if isinstance(value, Element) else copied
+        if isinstance(value, Element):
+            self._add_text(value.markup or "")
+            return value.like(copied)
+        return copied
+
+    def _add_text(self, *texts: str) -> None:
+        self._text_left -= sum(map(len, texts))
+        if self._text_left < 0:
+            raise too_much_repeated()
 
 
 def _target_of(value: Json) -> str | None:

@@ -56,7 +56,7 @@ def read_xml(utf8: bytes) -> Document:
     value = _rooted(value, root)
     warnings = forbidden.warnings if forbidden else ()
     if reader.has_references:
-        value, unresolved = resolved(value, reader.targets, _max_values(utf8))
+        value, unresolved = resolved(value, reader.targets, _max_values(utf8), len(utf8))
         warnings += unresolved
     return Document(Format.XML, name, value, warnings)
 

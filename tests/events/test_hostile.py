@@ -340,6 +340,35 @@ def test_a_root_that_begins_like_html_is_still_xml(root: str) -> None:
     assert sniff(f"<{root}/>".encode()) is Format.XML
 
 
+# -- what a body may grow to ---------------------------------------------------------------------------------
+
+LONG = b"x" * (MB // 10)
+XOP = b'<i:Include xmlns:i="http://www.w3.org/2004/08/xop/include" href="cid:1"/>'
+MTOM = b"--b\r\nContent-Type: application/xop+xml\r\n\r\n%b\r\n--b\r\nContent-ID: <1>\r\n\r\n%b\r\n--b--\r\n"
+REFERRING = b'{"A": {"$id": "1", "b": "%b"}, "X": [%b]}' % (LONG, b",".join([b'{"$ref": "1"}'] * 2_000))
+DATA_CONTRACT = b'xmlns:z="http://schemas.microsoft.com/2003/10/Serialization/"'
+# Each repeats a text of 100 KB two thousand times.
+REPEATED = {
+    "Json.NET": REFERRING,
+    "names": REFERRING.replace(b'"b"', b'"%b"' % LONG),
+    "a document in a text": json.dumps(REFERRING.decode()).encode(),
+    "DataContract": b'<Job %b><A z:Id="i1"><b>%b</b></A>%b</Job>'
+    % (DATA_CONTRACT, LONG, b'<C z:Ref="i1"/>' * 2_000),
+    "SOAP section 5": b'<Job><A id="i1"><b>%b</b></A>%b</Job>' % (LONG, b'<C href="#i1"/>' * 2_000),
+    "markup": b'<Job><A id="i1"><b>%b<i>x</i></b></A>%b</Job>' % (LONG, b'<C href="#i1"/>' * 2_000),
+    "MTOM": MTOM % (b"<Job>%b</Job>" % (b"<A>%b</A>" % XOP * 2_000), LONG),
+}
+
+
+@pytest.mark.parametrize("body", REPEATED.values(), ids=list(REPEATED))
+def test_a_text_is_not_repeated_without_bound(body: bytes) -> None:
+    assert "too many values" in str(refusal("CreateJobXml", body)).lower()
+
+
+def test_a_part_that_is_included_once_may_be_most_of_a_message() -> None:
+    assert read("CreateJobXml", MTOM % (b"<Job><JobNumber>J1</JobNumber><A>%b</A></Job>" % XOP, LONG)).data
+
+
 # -- time ---------------------------------------------------------------------------------------------------
 
 # About a megabyte each, built against our own expressions and loops: a step more per byte and it takes hours.
