@@ -31,6 +31,7 @@ func checked(profile Profile) Profile => profile
 var profile = tier == 'prod'
   ? checked(loadJsonContent('environments/prod.json'))
   : checked(loadJsonContent('environments/uat.json'))
+var hasServiceBus = !empty(profile.serviceBus.queues) || !empty(profile.serviceBus.topics)
 var token = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName, application: 'printiq-event-receiver', tier: tier }
 
@@ -43,6 +44,7 @@ var names = {
   hotFolder: 'sthot${token}'
   systemTopic: 'evgt-hot-folder-${token}'
   keyVault: 'kv-${token}'
+  serviceBus: 'sb-printiq-${token}'
   plan: 'plan-printiq-${token}'
   functionApp: 'func-printiq-${token}'
   actionGroup: 'ag-printiq'
@@ -109,9 +111,19 @@ module keyVault 'app/key-vault.bicep' = {
   }
 }
 
+module serviceBus 'app/service-bus.bicep' = if (hasServiceBus) {
+  scope: group
+  params: {
+    name: names.serviceBus
+    location: location
+    tags: tags
+    serviceBus: profile.serviceBus
+  }
+}
+
 module roles 'app/rbac.bicep' = {
   scope: group
-  dependsOn: [identity, monitoring, storage, hotFolder, keyVault]
+  dependsOn: [identity, monitoring, storage, hotFolder, keyVault, serviceBus]
   params: {
     identityName: names.identity
     systemTopicName: names.systemTopic
@@ -119,6 +131,8 @@ module roles 'app/rbac.bicep' = {
     hotFolderAccountName: names.hotFolder
     applicationInsightsName: names.applicationInsights
     keyVaultName: names.keyVault
+    serviceBusName: names.serviceBus
+    hasServiceBus: hasServiceBus
   }
 }
 
@@ -137,6 +151,8 @@ module functionApp 'app/function-app.bicep' = {
     hotFolderAccountName: names.hotFolder
     applicationInsightsName: names.applicationInsights
     keyVaultName: names.keyVault
+    serviceBusName: names.serviceBus
+    hasServiceBus: hasServiceBus
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -160,10 +176,12 @@ module notifications 'app/notifications.bicep' = {
 
 module alerts 'app/alerts.bicep' = {
   scope: group
-  dependsOn: [hotFolder, notifications]
+  dependsOn: [hotFolder, serviceBus, notifications]
   params: {
     applicationInsightsId: monitoring.outputs.applicationInsightsId
     systemTopicName: names.systemTopic
+    serviceBusName: names.serviceBus
+    hasServiceBus: hasServiceBus
     location: location
     tags: tags
     actionGroupName: names.actionGroup
@@ -183,3 +201,4 @@ output HOT_FOLDER_ACCOUNT_NAME string = names.hotFolder
 output STORAGE_ACCOUNT_NAME string = names.storage
 output SYSTEM_TOPIC_NAME string = names.systemTopic
 output KEY_VAULT_NAME string = names.keyVault
+output SERVICE_BUS_NAME string = hasServiceBus ? names.serviceBus : ''

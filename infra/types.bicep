@@ -90,8 +90,14 @@ type Profile = {
   @description('The queues that the subscriptions name.')
   resultQueues: string[]
 
+  @description('Service Bus for consumers that need order. Nothing is made, and nothing paid, while it names no entity.')
+  serviceBus: ServiceBus
+
+  @description('Settings whose values are in the vault: the setting that subscriptions.toml names, and the secret.')
+  secrets: Secrets
+
   @minValue(60)
-  @description('Age of the oldest message at which the consumer of a result queue counts as down.')
+  @description('Age of the oldest message at which a consumer counts as down.')
   resultQueueMaxAgeSeconds: int
 
   @description('Hours for which an event may be silent, by event name.')
@@ -126,6 +132,32 @@ type EventHours = {
   @minValue(1)
   @description('Hours.')
   *: int
+}
+
+@export()
+@sealed()
+type ServiceBus = {
+  @description('standard for messages of up to 256 KB; premium for 1 MB, at some seventy times the price.')
+  tier: 'standard' | 'premium'
+
+  @description('Queues, with sessions and duplicate detection.')
+  queues: string[]
+
+  @description('Topics by name, each with the names of its subscriptions.')
+  topics: Topics
+}
+
+type Topics = {
+  @minLength(1)
+  @description('The subscriptions of a topic. A topic without one would drop every message.')
+  *: string[]
+}
+
+type Secrets = {
+  @minLength(1)
+  @maxLength(127)
+  @description('The name of a secret.')
+  *: string
 }
 
 @export()

@@ -1,14 +1,16 @@
 // What a person must hear of. Each row of alerts.json is a rule over the app's own traces and requests, each row of
-// metric-alerts.json one over Event Grid's metrics.
+// metric-alerts.json one over the metrics of Event Grid or Service Bus.
 import { EventHours, Tags } from '../types.bicep'
 
 param applicationInsightsId string
 param systemTopicName string
+param serviceBusName string
+param hasServiceBus bool
 param location string
 param tags Tags
 param actionGroupName string
 
-@description('How old the oldest message of a result queue may be before its consumer counts as down.')
+@description('How old the oldest message may be before its consumer counts as down.')
 param resultQueueMaxAgeSeconds int
 
 @description('Event name to hours: how long an event may be silent.')
@@ -65,8 +67,18 @@ resource systemTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: systemTopicName
 }
 
+resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
+  name: serviceBusName
+}
+
+var topics = 'Microsoft.EventGrid/systemTopics'
+// The longest period in which a metric can be looked at that is no longer than that age.
+var unreadWindow = resultQueueMaxAgeSeconds < 21600
+  ? 'PT1H'
+  : resultQueueMaxAgeSeconds < 43200 ? 'PT6H' : resultQueueMaxAgeSeconds < 86400 ? 'PT12H' : 'P1D'
+
 resource metricAlerts 'Microsoft.Insights/metricAlerts@2026-01-01' = [
-  for rule in loadJsonContent('../metric-alerts.json'): {
+  for rule in filter(loadJsonContent('../metric-alerts.json'), rule => rule.of == topics || hasServiceBus): {
     name: 'alert-printiq-${rule.name}'
     location: 'global'
     tags: tags
@@ -74,9 +86,9 @@ resource metricAlerts 'Microsoft.Insights/metricAlerts@2026-01-01' = [
       description: rule.description
       severity: rule.severity
       enabled: true
-      scopes: [systemTopic.id]
+      scopes: [rule.of == topics ? systemTopic.id : serviceBus.id]
       evaluationFrequency: rule.every
-      windowSize: rule.window
+      windowSize: rule.?window ?? unreadWindow
       autoMitigate: true
       criteria: {
         'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
@@ -84,9 +96,12 @@ resource metricAlerts 'Microsoft.Insights/metricAlerts@2026-01-01' = [
           {
             criterionType: 'StaticThresholdCriterion'
             name: rule.name
-            metricNamespace: 'Microsoft.EventGrid/systemTopics'
+            metricNamespace: rule.of
             metricName: rule.metric
-            timeAggregation: 'Total'
+            timeAggregation: rule.aggregation
+            dimensions: contains(rule, 'each') ? [{ name: rule.?each, operator: 'Include', values: ['*'] }] : []
+            // A new namespace has no values yet.
+            skipMetricValidation: true
             operator: 'GreaterThan'
             threshold: rule.threshold
           }

@@ -12,6 +12,8 @@ param storageAccountName string
 param hotFolderAccountName string
 param applicationInsightsName string
 param keyVaultName string
+param serviceBusName string
+param hasServiceBus bool
 param workspaceId string
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
@@ -24,6 +26,10 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
 
 resource hotFolder 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hotFolderAccountName
+}
+
+resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = if (hasServiceBus) {
+  name: serviceBusName
 }
 
 resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -60,12 +66,26 @@ var settings = [
   { name: 'RETENTION_DAYS', value: string(profile.retentionDays) }
 ]
 var subscriptionsSetting = { name: 'SUBSCRIPTIONS', value: profile.subscriptions }
+// The host's name alone, without https:// before and :443/ behind it.
+var serviceBusSettings = [
+  {
+    name: 'SERVICE_BUS__fullyQualifiedNamespace'
+    value: split(split(serviceBus!.properties.serviceBusEndpoint, '/')[2], ':')[0]
+  }
+  { name: 'SERVICE_BUS__clientId', value: identity.properties.clientId }
+]
+var secretSettings = map(items(profile.secrets), each => {
+  name: each.key
+  value: '@Microsoft.KeyVault(VaultName=${keyVaultName};SecretName=${each.value})'
+})
 var ftpSetting = { name: 'FTP_SOURCES', value: '@Microsoft.KeyVault(VaultName=${keyVaultName};SecretName=ftp-sources)' }
 // A timer that has nothing to do would wake an instance every minute.
 var noFtpSetting = { name: 'AzureWebJobs.poll_ftp.Disabled', value: 'true' }
 var appSettings = concat(
   settings,
   empty(profile.subscriptions) ? [] : [subscriptionsSetting],
+  hasServiceBus ? serviceBusSettings : [],
+  secretSettings,
   [profile.ftpSources ? ftpSetting : noFtpSetting]
 )
 var alwaysReady = map(filter(items(profile.alwaysReady), each => each.value > 0), each => {

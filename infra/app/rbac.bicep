@@ -5,6 +5,8 @@ param storageAccountName string
 param hotFolderAccountName string
 param applicationInsightsName string
 param keyVaultName string
+param serviceBusName string
+param hasServiceBus bool
 
 var role = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -12,6 +14,7 @@ var role = {
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
+  azureServiceBusDataSender: '69a216fc-b8fb-44d8-bc22-1f3c2cd27a39'
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
 }
 
@@ -42,6 +45,10 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: keyVaultName
+}
+
+resource serviceBus 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = {
+  name: serviceBusName
 }
 
 // The Functions host keeps its leases and keys in blobs, for which the platform asks for Owner.
@@ -122,6 +129,17 @@ resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: app.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.keyVaultSecretsUser)
+  }
+}
+
+// The app sends; it reads nothing there, and makes nothing.
+resource messages 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (hasServiceBus) {
+  name: guid(serviceBus.id, app.id, role.azureServiceBusDataSender)
+  scope: serviceBus
+  properties: {
+    principalId: app.properties.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.azureServiceBusDataSender)
   }
 }
 

@@ -66,6 +66,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 
     resource inbox 'queues' = { name: 'printiq-inbox' }
     resource inboxPoison 'queues' = { name: 'printiq-inbox-poison' }
+    // What is to be pushed to an address.
+    resource push 'queues' = { name: 'printiq-push' }
+    resource pushPoison 'queues' = { name: 'printiq-push-poison' }
   }
 
   resource tables 'tableServices' = {

@@ -1,9 +1,18 @@
 # What a person must hear of. Each row of alerts.json is a rule over the app's own traces and requests, each row of
-# metric-alerts.json one over Event Grid's metrics.
+# metric-alerts.json one over the metrics of Event Grid or Service Bus.
 
 locals {
-  metric_alerts = { for alert in jsondecode(file("${path.module}/../metric-alerts.json")) : alert.name => alert }
-  alerts        = { for alert in jsondecode(file("${path.module}/../alerts.json")) : alert.name => alert }
+  topics = "Microsoft.EventGrid/systemTopics"
+  metric_alerts = {
+    for alert in jsondecode(file("${path.module}/../metric-alerts.json")) : alert.name => alert
+    if alert.of == local.topics || local.has_service_bus
+  }
+  # The longest period in which a metric can be looked at that is no longer than that age.
+  unread_window = (
+    local.profile.resultQueueMaxAgeSeconds < 21600 ? "PT1H" :
+    local.profile.resultQueueMaxAgeSeconds < 43200 ? "PT6H" : local.profile.resultQueueMaxAgeSeconds < 86400 ? "PT12H" : "P1D"
+  )
+  alerts = { for alert in jsondecode(file("${path.module}/../alerts.json")) : alert.name => alert }
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "alerts" {
@@ -62,16 +71,27 @@ resource "azurerm_monitor_metric_alert" "alerts" {
   tags                = local.tags
   description         = each.value.description
   severity            = each.value.severity
-  scopes              = [azurerm_eventgrid_system_topic.hot_folder.id]
+  scopes              = [each.value.of == local.topics ? azurerm_eventgrid_system_topic.hot_folder.id : azurerm_servicebus_namespace.main[0].id]
   frequency           = each.value.every
-  window_size         = each.value.window
+  window_size         = try(each.value.window, local.unread_window)
 
   criteria {
-    metric_namespace = "Microsoft.EventGrid/systemTopics"
-    metric_name      = each.value.metric
-    aggregation      = "Total"
-    operator         = "GreaterThan"
-    threshold        = each.value.threshold
+    metric_namespace       = each.value.of
+    metric_name            = each.value.metric
+    aggregation            = each.value.aggregation
+    operator               = "GreaterThan"
+    threshold              = each.value.threshold
+    skip_metric_validation = true # a new namespace has no values yet
+
+    dynamic "dimension" {
+      for_each = try([each.value.each], [])
+
+      content {
+        name     = dimension.value
+        operator = "Include"
+        values   = ["*"]
+      }
+    }
   }
 
   action {

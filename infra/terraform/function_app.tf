@@ -32,9 +32,25 @@ locals {
     RETENTION_DAYS                            = tostring(local.profile.retentionDays)
   }
   subscription_settings = local.profile.subscriptions == "" ? {} : { SUBSCRIPTIONS = local.profile.subscriptions }
-  ftp_sources           = { FTP_SOURCES = "@Microsoft.KeyVault(VaultName=${azurerm_key_vault.main.name};SecretName=ftp-sources)" }
+  # The host's name alone, without https:// before and :443/ behind it.
+  service_bus_settings = local.has_service_bus ? {
+    SERVICE_BUS__fullyQualifiedNamespace = split(":", split("/", azurerm_servicebus_namespace.main[0].endpoint)[2])[0]
+    SERVICE_BUS__clientId                = azurerm_user_assigned_identity.app.client_id
+  } : {}
+  secret_settings = {
+    for setting, secret in local.profile.secrets : setting => "@Microsoft.KeyVault(VaultName=${azurerm_key_vault.main.name};SecretName=${secret})"
+  }
+  ftp_sources = { FTP_SOURCES = "@Microsoft.KeyVault(VaultName=${azurerm_key_vault.main.name};SecretName=ftp-sources)" }
   # A timer that has nothing to do would wake an instance every minute.
   ftp_settings = local.profile.ftpSources ? local.ftp_sources : { "AzureWebJobs.poll_ftp.Disabled" = "true" }
+
+  app_settings = merge(
+    local.settings,
+    local.subscription_settings,
+    local.service_bus_settings,
+    local.secret_settings,
+    local.ftp_settings,
+  )
 
   # Event Grid reaches the app through its public address, so its tag is let in beside printIQ's own addresses.
   restricted = length(local.profile.allowedAddresses) > 0
@@ -117,7 +133,7 @@ resource "azapi_resource" "function_app" {
       }
       siteConfig = {
         appSettings = [
-          for name, value in merge(local.settings, local.subscription_settings, local.ftp_settings) : {
+          for name, value in local.app_settings : {
             name  = name
             value = value
           }
@@ -140,6 +156,7 @@ resource "azapi_resource" "function_app" {
     azurerm_role_assignment.hot_folder_queues,
     azurerm_role_assignment.traces,
     azurerm_role_assignment.secrets,
+    azurerm_role_assignment.messages,
   ]
 }
 

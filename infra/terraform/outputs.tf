@@ -47,3 +47,7 @@ output "SYSTEM_TOPIC_NAME" {
 output "KEY_VAULT_NAME" {
   value = azurerm_key_vault.main.name
 }
+
+output "SERVICE_BUS_NAME" {
+  value = local.has_service_bus ? azurerm_servicebus_namespace.main[0].name : ""
+}

@@ -51,6 +51,16 @@ resource "azurerm_role_assignment" "secrets" {
   principal_type       = "ServicePrincipal"
 }
 
+# The app sends; it reads nothing there, and makes nothing.
+resource "azurerm_role_assignment" "messages" {
+  count = local.has_service_bus ? 1 : 0
+
+  scope                = azurerm_servicebus_namespace.main[0].id
+  role_definition_name = "Azure Service Bus Data Sender"
+  principal_id         = azurerm_user_assigned_identity.app.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
 # Event Grid writes what it could not deliver, and nothing else.
 resource "azurerm_role_assignment" "dead_letters" {
   scope                = azurerm_storage_container.dead_letter.id

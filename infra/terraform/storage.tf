@@ -87,6 +87,17 @@ resource "azurerm_storage_queue" "inbox_poison" {
   storage_account_id = azurerm_storage_account.main.id
 }
 
+# What is to be pushed to an address.
+resource "azurerm_storage_queue" "push" {
+  name               = "printiq-push"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
+resource "azurerm_storage_queue" "push_poison" {
+  name               = "printiq-push-poison"
+  storage_account_id = azurerm_storage_account.main.id
+}
+
 resource "azurerm_storage_queue" "results" {
   for_each = toset(local.profile.resultQueues)
 
@@ -190,6 +201,8 @@ resource "azurerm_management_lock" "storage" {
     azurerm_storage_container.dead_letter,
     azurerm_storage_queue.inbox,
     azurerm_storage_queue.inbox_poison,
+    azurerm_storage_queue.push,
+    azurerm_storage_queue.push_poison,
     azurerm_storage_queue.results,
     azapi_resource.tables,
     azurerm_storage_management_policy.main,

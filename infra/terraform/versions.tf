@@ -32,6 +32,7 @@ provider "azurerm" {
     "Microsoft.Logic",
     "Microsoft.ManagedIdentity",
     "Microsoft.OperationalInsights",
+    "Microsoft.ServiceBus",
     "Microsoft.Storage",
     "Microsoft.Web",
     "microsoft.insights",

@@ -15,12 +15,18 @@ from infra.terraform_core import Outcome, serving, terraform
 type State = dict[str, Any]
 type Apply = Callable[[Path], dict[str, State]]
 
-EVERYTHING = {
+EVERYTHING: State = {
     "alwaysReady": {"http": 2, "function:heartbeat": 1, "function:inbox": 1},
     "blobVersioning": True,
     "subscriptions": '[queues.printiq-events]\nevents = ["*"]',
     "alertWebhook": "teams",
     "ftpSources": True,
+    "secrets": {"ACCOUNTING_URL": "accounting-url"},
+    "serviceBus": {
+        "tier": "standard",
+        "queues": ["job-status"],
+        "topics": {"job-events": ["board", "mail"], "quotes": ["crm"]},
+    },
     "allowedAddresses": ["203.0.113.7", "198.51.100.0/24", "2001:db8::7", "2001:db8:1::/48"],
     "sftp": {"enabled": True, "userName": "printiq", "sshPublicKey": "ssh-ed25519 AAAA"},
 }

@@ -13,12 +13,19 @@ BUILT_IN_ROLES = {
     "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
     "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
     "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+    "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39": "Azure Service Bus Data Sender",
     "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
 }
 
 DATA = "AzureWebJobsStorage"  # the accounts go by the connection that the app has to them
 DROPS = "HOT_FOLDER"
-PLACES = {"st": DATA, "sthot": DROPS, "appi-printiq-": "applicationInsights", "kv-": "vault"}
+PLACES = {
+    "st": DATA,
+    "sthot": DROPS,
+    "appi-printiq-": "applicationInsights",
+    "kv-": "vault",
+    "sb-printiq-": "SERVICE_BUS",
+}
 
 IDENTITIES = {
     "/userAssignedIdentities/": "app",
@@ -26,6 +33,7 @@ IDENTITIES = {
     "Microsoft.Logic/workflows": "workflow",
 }
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+SERVICE_BUS = "Microsoft.ServiceBus/namespaces"
 STORAGE = "Microsoft.Storage/storageAccounts"
 # What each resource of azurerm is to Azure.
 TYPES = {
@@ -40,6 +48,10 @@ TYPES = {
     "azurerm_monitor_scheduled_query_rules_alert_v2": "Microsoft.Insights/scheduledQueryRules",
     "azurerm_resource_group": "Microsoft.Resources/resourceGroups",
     "azurerm_role_assignment": ROLE_ASSIGNMENT,
+    "azurerm_servicebus_namespace": SERVICE_BUS,
+    "azurerm_servicebus_queue": f"{SERVICE_BUS}/queues",
+    "azurerm_servicebus_subscription": f"{SERVICE_BUS}/topics/subscriptions",
+    "azurerm_servicebus_topic": f"{SERVICE_BUS}/topics",
     "azurerm_storage_account": STORAGE,
     "azurerm_storage_account_local_user": f"{STORAGE}/localUsers",
     "azurerm_storage_container": f"{STORAGE}/blobServices/containers",
@@ -50,7 +62,7 @@ TYPES = {
 # They come with an account; azurerm has their properties on the account itself.
 SERVICES = {f"{STORAGE}/{service}Services" for service in ("blob", "queue", "table")}
 # Where a resource of Terraform names the one that it belongs to.
-PARENTS = ("storage_account_id", "target_resource_id", "scope", "parent_id")
+PARENTS = ("storage_account_id", "namespace_id", "topic_id", "target_resource_id", "scope", "parent_id")
 
 
 class Role(NamedTuple):

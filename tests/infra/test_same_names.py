@@ -2,19 +2,25 @@
 
 import ast
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from handlers.settings import Settings
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName, TableName
+from handlers.settings import SERVICE_BUS_NAMESPACE, Settings
+from handlers.stores import (
+    INBOX_POISON_QUEUE,
+    INBOX_QUEUE,
+    PUSH_POISON_QUEUE,
+    PUSH_QUEUE,
+    ContainerName,
+    TableName,
+)
 from handlers.subscriptions import Subscriptions
 from infra.bicep_cli import Snapshot, kept_snapshot, new_snapshot
+from infra.conftest import EVERYTHING
 from infra.deployed_names import DATA, DROPS, Names, Role, from_bicep, from_terraform
 from infra.published import INFRA, ROOT
 
@@ -34,7 +40,7 @@ READ_BY_THE_HOST = {
 # Settings that the code reads and Azure sets by itself.
 SET_BY_AZURE = {"WEBSITE_HOSTNAME"}
 # Settings whose default is right in Azure: on a laptop one waits less.
-LEFT_ALONE = {"FTP_SCHEDULE", "SERVICE_BUS__fullyQualifiedNamespace", "SERVICE_BUS__clientId"}
+LEFT_ALONE = {"FTP_SCHEDULE"}
 # Connection strings: for a laptop only. In Azure they must not be there, not even empty.
 LOCAL = {"AzureWebJobsStorage", "HOT_FOLDER"}
 # What an identity needs to use a service of an account. A blob trigger and the host take leases: Owner.
@@ -53,6 +59,12 @@ MUTATIONS = {
     "a setting in Bicep": ("app/function-app.bicep", "'DATE_ORDER'", "'DATEORDER'"),
     "a role in Bicep": ("app/rbac.bicep", "'0a9a7e1f", "'ba92f5b4-2d11-453d-a403-e96b0029c9fe' //"),
     "an output in Bicep": ("main.bicep", "output HEALTH_URL", "output HEALTH"),
+    "a queue of Service Bus in Bicep": ("app/service-bus.bicep", "name: queue", "name: 'queue'"),
+    "a topic's subscription in Terraform": (
+        "terraform/service_bus.tf",
+        "name                                 = each.value.name",
+        'name                                 = "reader"',
+    ),
     "a resource in Bicep": ("app/key-vault.bicep", "name: 'audit'", "name: 'audits'"),
     "a queue in Terraform": ("terraform/storage.tf", '"printiq-inbox-poison"', '"printiq-inbox-poisn"'),
     "a table in Terraform": ("terraform/storage.tf", '"records"', '"record"'),
@@ -121,17 +133,24 @@ def test_the_tables_are_those_of_the_code() -> None:
 def test_the_queues_are_those_of_the_code_and_its_subscriptions(tier: str) -> None:
     profile = json.loads((INFRA / "environments" / f"{tier}.json").read_text("utf-8"))
     text = profile["subscriptions"] or (ROOT / "subscriptions.toml").read_text("utf-8")
-    results = {each.name for each in Subscriptions.read(text).all.values() if each.kind == "queue"}
+    subscriptions = Subscriptions.read(text).all.values()
+    results = {each.name for each in subscriptions if each.kind == "queue"}
     assert set(profile["resultQueues"]) == results
+    service_bus = profile["serviceBus"]
+    assert {*service_bus["queues"], *service_bus["topics"]} == {
+        each.name for each in subscriptions if each.kind == "service-bus"
+    }
+    needed = {setting for each in subscriptions for setting in each.settings}
+    assert set(profile["secrets"]) == needed - {SERVICE_BUS_NAMESPACE}
     assert from_bicep(kept_snapshot(INFRA, tier)).queues == {
-        (DATA, name) for name in {INBOX_QUEUE, INBOX_POISON_QUEUE, *results}
+        (DATA, name) for name in {INBOX_QUEUE, INBOX_POISON_QUEUE, PUSH_QUEUE, PUSH_POISON_QUEUE, *results}
     }
 
 
 def test_the_settings_are_those_that_the_code_reads(states: dict[str, State], everything_on: State) -> None:
     read = _settings_of_the_code()
     given = from_terraform(states["prod"]).settings | from_terraform(everything_on).settings
-    assert given - READ_BY_THE_HOST == read - SET_BY_AZURE - LEFT_ALONE - LOCAL
+    assert given - READ_BY_THE_HOST - set(EVERYTHING["secrets"]) == read - SET_BY_AZURE - LEFT_ALONE - LOCAL
 
 
 def test_the_app_takes_the_settings_of_both_tiers(states: dict[str, State], everything_on: State) -> None:
@@ -144,12 +163,14 @@ def test_the_app_takes_the_settings_of_both_tiers(states: dict[str, State], ever
         given = {setting["name"]: setting["value"] for setting in site["appSettings"]}
         if "FTP_SOURCES" in given:  # a reference, which Azure replaces by what is in the vault
             given["FTP_SOURCES"] = '[{"host": "ftp.example.com"}]'
-        with patch.dict(os.environ, given, clear=True):
-            settings = Settings()
+        settings = Settings.read(given)
         assert settings.storage.client_id == settings.hot_folder.client_id != ""
         assert not settings.storage.connection_string
         assert settings.storage.table == "https://account.table.core.windows.net/"
         assert settings.hot_folder_source == "EventGrid"
+        if settings.service_bus_namespace:
+            assert settings.service_bus_namespace == "sb.servicebus.windows.net"
+            assert settings.service_bus_client_id == settings.storage.client_id
 
 
 def test_no_connection_string_stands_beside_an_identity() -> None:
@@ -167,6 +188,17 @@ def test_every_service_that_a_connection_names_has_its_role_and_no_other() -> No
         Role("event grid", "Storage Blob Data Contributor", "event-grid-dead-letter"),
     }
     assert names.roles == wanted
+
+
+def test_what_is_optional_has_its_roles_and_costs_nothing_before(everything_on: State) -> None:
+    more = from_terraform(everything_on)
+    assert more.roles - PRODUCTION.roles == {
+        Role("app", "Azure Service Bus Data Sender", "SERVICE_BUS"),
+        Role("workflow", "Key Vault Secrets User", "alert-webhook"),
+    }
+    types = {type_.split("/")[0] for type_, _ in PRODUCTION.resources}
+    assert not types & {"Microsoft.ServiceBus", "Microsoft.Logic"}
+    assert types < {type_.split("/")[0] for type_, _ in more.resources}
 
 
 def test_every_function_that_infra_names_is_there(states: dict[str, State]) -> None:

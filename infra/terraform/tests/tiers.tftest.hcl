@@ -7,6 +7,12 @@ mock_provider "azurerm" {
     }
   }
 
+  mock_resource "azurerm_servicebus_namespace" {
+    defaults = {
+      endpoint = "https://sb.servicebus.windows.net:443/"
+    }
+  }
+
   mock_resource "azurerm_storage_account" {
     defaults = {
       primary_blob_endpoint  = "https://account.blob.core.windows.net/"
