@@ -1,8 +1,8 @@
 """The list of printIQ's events: a row per event."""
 
-from collections.abc import Iterator
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import cache
 from typing import Self
 
 from events.errors import UnknownEvent
@@ -130,6 +130,7 @@ def _unknown(name: str) -> str:
     return f"printIQ has no event named {shown!r}. {hint}"
 
 
-def payload_types() -> Iterator[type[Payload]]:
-    """Yield every object that any event carries, once each."""
-    yield from dict.fromkeys(payload for event in EventType for payload in event.payloads)
+@cache
+def payload_types() -> tuple[type[Payload], ...]:
+    """Return every object that any event carries, once each."""
+    return tuple(dict.fromkeys(payload for event in EventType for payload in event.payloads))

@@ -126,11 +126,12 @@ def _listed_element(element: Element, part: type[Part] | None) -> _Listed:
 
 def _unwrapped(items: list[Json], part: type[Part] | None) -> list[Json]:
     """Return items without a wrapper of one member each: `[{"Product": {…}}, {"Product": {…}}]`."""
-    names = {next(iter(item)) if isinstance(item, dict) and len(item) == 1 else None for item in items}
-    name = names.pop() if len(names) == 1 else None
-    if name is None:
+    wrappers = [item for item in items if isinstance(item, dict) and len(item) == 1]
+    names = {name for wrapper in wrappers for name in wrapper}
+    if len(wrappers) < len(items) or len(names) != 1:
         return items
-    inner = [item[name] for item in items if isinstance(item, dict)]
+    (name,) = names
+    inner = [wrapper[name] for wrapper in wrappers]
     if part is None:
         return inner if not any(isinstance(each, dict | list) for each in inner) else items
     is_wrapper = all(isinstance(each, dict | list) for each in inner) and _is_item(

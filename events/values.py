@@ -107,11 +107,12 @@ _BLANKS = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2028\u2029\u202f\u205f\u
 _MARKS = "\u00ad\u061c\u180e\ufeff" + "".join(
     map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)))
 )
+_AT_ENDS = _BLANKS + _MARKS
 
 
 def trimmed(text: str) -> str:
     """Return a text without blanks and invisible marks at its ends."""
-    return text.strip(_BLANKS + _MARKS)
+    return text.strip(_AT_ENDS)
 
 
 def is_blank(value: object) -> bool:

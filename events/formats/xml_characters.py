@@ -57,8 +57,8 @@ class Forbidden:
 
 
 def _may_hold_any(utf8: bytes) -> bool:
-    """Whether there is a control character, or what the others and references begin with: a quick test."""
-    return len(utf8.translate(None, _CONTROLS)) < len(utf8) or b"\xef" in utf8 or b"&#" in utf8
+    """Whether there is a control character, or what the others and references contain: a quick test."""
+    return len(utf8.translate(None, _CONTROLS)) < len(utf8) or b"\xef" in utf8 or b"#" in utf8
 
 
 def _range(base: int) -> str:

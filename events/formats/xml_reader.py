@@ -99,14 +99,15 @@ def _drop_noise(root: etree._Element, utf8: bytes) -> None:
 
 # -- the short way -------------------------------------------------------------------------------------------
 
-# Any but the serializers' own on an empty element, which mean only that it is empty.
+# Any but the serializers' own on an empty element, which mean only that it is empty; a reference means more.
 _has_attributes = etree.XPath(
-    "boolean(/descendant::*/attribute::*[../node() or not("
+    "boolean(/descendant::*/attribute::*[../node() or local-name() = 'Ref' or local-name() = 'ref' or not("
     + " or ".join(f"namespace-uri() = '{namespace}'" for namespace in HINTS)
     + ")])"
 )
-# What the short way cannot read: character references, encoded names, references to other elements.
-_UNCOMMON = re.compile(rb"&#|_x[0-9A-Fa-f]{4}_|:Ref=|:ref=|href=")
+# What the short way cannot read: character references and encoded names. Each begins with a character of its
+# own, which `re` finds four times as fast as one of several.
+_UNCOMMON = (re.compile(rb"&#"), re.compile(rb"_x[0-9A-Fa-f]{4}_"))
 
 
 class _MixedContentError(Exception):
@@ -115,7 +116,7 @@ class _MixedContentError(Exception):
 
 def _short(root: etree._Element, utf8: bytes) -> Json:
     """Read a document that has only elements and their texts; return None for any other."""
-    if not len(root) or _UNCOMMON.search(utf8) or _has_attributes(root):
+    if not len(root) or any(each.search(utf8) for each in _UNCOMMON) or _has_attributes(root):
         return None
     try:
         return _common(root, local_name(root.tag), MAX_DEPTH)
@@ -301,7 +302,7 @@ class _Reader:
         return self._forbidden.restored(text) if self._forbidden else text
 
 
-_ADDRESS = re.compile(rb":Ref=|:ref=|href=")
+_ADDRESS = re.compile(rb"(:[Rr]ef|href)\s*=")
 
 
 def _items(members: dict[str, Json]) -> Json:
