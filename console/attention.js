@@ -10,6 +10,7 @@ import { list, olderButton } from "./list.js";
 const PAGE = 50;
 const LARGEST_PAGE = 500;
 const MOST_AT_ONCE = 5_000;
+const EXPORTED_AT_ONCE = 100;
 
 // What the reader looked for here last: the next one comes from there.
 let looked = {};
@@ -36,6 +37,7 @@ export async function attention(main, { search: asked, signal, report, before, r
   const end = h("p", { class: "end" });
   const further = olderButton(() => more(), report);
   const everything = h("button", { type: "button", class: "quiet", onclick: selectAll }, "Select all");
+  const exportChosen = exporter(parts, report, "Export these");
   let rows = [];
   let chosen = [];
   let cursor;
@@ -82,8 +84,14 @@ export async function attention(main, { search: asked, signal, report, before, r
       h("b", {}, `${number(ids.length)} selected`),
       h("button", { type: "button", class: "primary", onclick: replay }, "Replay …"),
       h("button", { type: "button", onclick: dismiss }, "Dismiss …"),
+      exportChosen,
       h("button", { type: "button", class: "quiet", onclick: () => table.chooseAll(false) }, "Clear"),
     );
+  }
+
+  function parts() {
+    const count = Math.ceil(chosen.length / EXPORTED_AT_ONCE);
+    return Array.from({ length: count }, (_, index) => ({ ids: chosen.slice(index * EXPORTED_AT_ONCE, (index + 1) * EXPORTED_AT_ONCE).join(",") }));
   }
 
   function picked() {

@@ -36,7 +36,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 async def export_deliveries(params: Mapping[str, str], app: App) -> Response:
     """Return the deliveries that a filter selects as a file; `Link` names the next part."""
     asked = from_query(schemas.ExportQuery, params)
-    selected = await export.select(asked.filter(), app, limit=asked.limit, cursor=asked.cursor)
+    if asked.ids:
+        selected = await export.named(asked.ids, app, cursor=asked.cursor)
+    else:
+        selected = await export.select(asked.filter(), app, limit=asked.limit, cursor=asked.cursor)
     if asked.format == "zip":
         selected, bodies = await export.bodies(selected, app)
         content = await asyncio.to_thread(_zip, selected.rows, bodies)

@@ -23,6 +23,7 @@ from handlers.paths import UNKNOWN_EVENT
 
 MAX_PAGE = 500
 MAX_EXPORT = 5000
+MAX_IDS = 100  # they must fit into an address
 
 
 class _Response(BaseModel):
@@ -545,6 +546,10 @@ class ExportQuery(DeliveryFilter):
         MAX_EXPORT
     )
     cursor: Annotated[Cursor | None, _CURSOR] = None
+    ids: Annotated[
+        Several[Id],
+        Field(max_length=MAX_IDS, description="These deliveries, whatever the filter selects."),
+    ] = ()
 
 
 class DetailQuery(_Request):

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from handlers.app import App
-from handlers.errors import NotFound, NothingKept
+from handlers.errors import NotFound, NothingKept, UnknownDelivery
 from handlers.ids import newest_first
 from handlers.ledger.query import Filter, find, kept, page
 from handlers.ledger.rows import DeliveryRow, TimelineRow
@@ -48,6 +48,12 @@ async def select(selection: Filter, app: App, *, limit: int, cursor: str | None)
     return Selected(rows, cursor)
 
 
+async def named(ids: Iterable[str], app: App, *, cursor: str | None) -> Selected:
+    """Return the rows of these deliveries that there are, from the cursor on. Raises StorageFault."""
+    rows = sorted(await _found(set(ids), app), key=lambda row: newest_first(row.id))
+    return Selected([row for row in rows if cursor is None or newest_first(row.id) > cursor], None)
+
+
 async def bodies(selected: Selected, app: App, at_most: int = _MAX_BODIES) -> tuple[Selected, Sequence[Body]]:
     """Read the bytes of the rows, and leave out the rows beyond `at_most` bytes; one row always stays."""
     total = 0
@@ -78,17 +84,21 @@ async def _body(row: DeliveryRow, app: App) -> Body:
     return Body(row, f"{name}.{place.name.rpartition('.')[2]}", content)
 
 
-async def _whole(rows: Iterable[DeliveryRow | TimelineRow], app: App) -> list[DeliveryRow]:
+async def _whole(rows: Sequence[DeliveryRow | TimelineRow], app: App) -> list[DeliveryRow]:
     """Look up the whole rows of those in a timeline, which hold only a part."""
+    parts = await _found((row.id for row in rows if isinstance(row, TimelineRow)), app)
+    whole = {row.id: row for row in [*parts, *(row for row in rows if isinstance(row, DeliveryRow))]}
+    return [whole[row.id] for row in rows if row.id in whole]
+
+
+async def _found(ids: Iterable[str], app: App) -> list[DeliveryRow]:
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def whole(row: DeliveryRow | TimelineRow) -> DeliveryRow | None:
-        if isinstance(row, DeliveryRow):
-            return row
+    async def find_one(delivery_id: str) -> DeliveryRow | None:
         async with gate:
             try:
-                return await find(app.stores.tables, row.id)
-            except NotFound:
+                return await find(app.stores.tables, delivery_id)
+            except UnknownDelivery:
                 return None
 
-    return [row for row in await asyncio.gather(*map(whole, rows)) if row is not None]
+    return [row for row in await asyncio.gather(*map(find_one, ids)) if row is not None]

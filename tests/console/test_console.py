@@ -851,6 +851,11 @@ def test_a_selection_is_replayed_and_its_outcomes_are_reported(start_host: Start
     for row in rows.all():
         row.get_by_role("checkbox").check()
     expect(page.get_by_text("2 selected")).to_be_visible()
+    page.get_by_text("Export these").click()
+    with page.expect_download() as saved:
+        page.locator(".selection").get_by_role("button", name="CSV").click()
+    exported = list(csv.DictReader(saved.value.path().open(encoding="utf-8-sig")))
+    assert [row["event"] for row in exported] == ["_unknown", "_unknown"]
     page.get_by_role("button", name="Replay …").click()
     page.get_by_label("Your name").fill("Ana")
     page.get_by_label("As event").select_option("CreateQuote")

@@ -44,6 +44,26 @@ def test_a_table_has_a_row_for_each_delivery_that_the_filter_selects(storage: st
     run_story(storage, story)
 
 
+def test_deliveries_are_exported_by_their_ids_in_parts_too(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(app: App) -> None:
+        sent = [await deliver(app, "CreateQuote", b'{"QuoteNo": "Q%d"}' % number) for number in range(3)]
+        asked = {"ids": f"{sent[0]},{sent[2]},01989765-1d49-7000-8000-000000000001", "event": "CreateJob"}
+        assert [row["id"] for row in await table(asked, app)] == [sent[2], sent[0]]
+        whole = export.bodies
+        monkeypatch.setattr(export, "bodies", lambda selected, app: whole(selected, app, at_most=1))
+        part = await export_deliveries({**asked, "format": "zip"}, app)
+        rest = await export_deliveries(next_part(part), app)
+        for response, delivery_id in ((part, sent[2]), (rest, sent[0])):
+            with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
+                (row,) = archive.read("deliveries.ndjson").splitlines()
+                assert json.loads(row)["id"] == delivery_id
+        assert "Link" not in rest.headers
+
+    run_story(storage, story)
+
+
 def test_a_cell_is_never_a_formula(storage: str) -> None:
     async def story(app: App) -> None:
         await deliver(app, "CreateQuote", b'{"QuoteNo": "=1+1"}')
