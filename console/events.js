@@ -3,10 +3,10 @@
 import { json, query } from "./api.js";
 import { bars, began, byEvent, legend, total, totals } from "./chart.js";
 import { exporter } from "./export.js";
-import { duration, fill, h, number, refill, subjectLink, ZONE } from "./dom.js";
+import { duration, fill, h, number, refill, ZONE } from "./dom.js";
 import * as filters from "./filters.js";
 import { list, olderButton } from "./list.js";
-import { beginning, search } from "./search.js";
+import { having, search } from "./search.js";
 import { start } from "./start.js";
 
 const LIST_EVERY = 3_000;
@@ -69,7 +69,7 @@ export async function events(main, { search: asked, signal, report, before, reme
     // a chart is as wide as its place, and a hidden one has no width
     if (overview.hidden && !rest.hidden) count().catch(report);
     overview.hidden = rest.hidden;
-    if (empty && filter.subject && !others) state.similar ??= await beginning(filter.subject, signal);
+    if (empty && filter.subject && !others) state.similar ??= await having(filter.subject, signal);
     atEnd(empty);
   }
 
@@ -100,11 +100,11 @@ export async function events(main, { search: asked, signal, report, before, reme
         end,
         `No events found for ${filter.subject}. `,
         state.similar?.length
-          ? ["Did you mean ", state.similar.map(({ kind, key }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", subjectLink(kind, key)]), "? "]
+          ? ["Did you mean ", state.similar.map(({ kind, key, place }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", h("a", { href: place }, key)]), "? "]
           : "",
-        "A refused or waiting delivery is not found by its number: see ",
+        "Of what was refused, only what ",
         h("a", { href: "#/attention" }, "Needs attention"),
-        ".",
+        " lists is searched.",
       );
     } else {
       refill(end, empty ? "No events match these filters." : "End of the list.");

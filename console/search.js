@@ -1,4 +1,4 @@
-// Search by job, quote, customer or invoice number: keys that begin with the text are offered while typing.
+// Search by a number or a part of it, a name or a reference: what has the text is offered while typing.
 
 import { DELIVERY_ID, json, query } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -7,14 +7,19 @@ import { address, eventNames, FAILURES } from "./filters.js";
 const MOST_SHOWN = 12;
 const MOST_EVENTS = 3;
 
-/** Find keys that begin with the text, an exact match first: numbers are written in capitals, and typed without. */
-export async function beginning(text, signal) {
+/** Find the subjects and the refused deliveries that have the text, each with its place and a note why. */
+export async function having(text, signal) {
   if (text.length < 2) return [];
-  const spellings = [...new Set([text, text.toUpperCase()])];
-  const answers = await Promise.all(spellings.map((prefix) => json(`subjects${query({ prefix })}`, { signal })));
-  const found = answers.flatMap(({ subjects }) => subjects);
-  const same = named(text, found);
-  return [...same, ...found.filter((each) => !same.includes(each))].slice(0, MOST_SHOWN);
+  const { subjects, deliveries } = await json(`search${query({ q: text })}`, { signal });
+  return [
+    ...subjects.map(({ kind, key, matched, customer, reference }) => ({
+      kind,
+      key,
+      place: `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`,
+      note: [...new Set([matched.fact !== "key" && matched.value, customer, reference])].filter((each) => each && each !== key).join(" · "),
+    })),
+    ...deliveries.map(({ id, status, event, matched }) => ({ kind: status, key: event, place: `#/events/${id}`, note: matched.value })),
+  ].slice(0, MOST_SHOWN);
 }
 
 function named(text, found) {
@@ -36,8 +41,8 @@ export function search(filter, signal) {
   const input = h("input", {
     type: "search",
     value: filter.subject,
-    placeholder: "Job, quote, customer, invoice, event …",
-    "aria-label": "Search by job, quote, customer or invoice number",
+    placeholder: "Number, customer, reference, event …",
+    "aria-label": "Search by number, customer, reference or event",
     autocomplete: "off",
     spellcheck: "false",
     role: "combobox",
@@ -51,7 +56,7 @@ export function search(filter, signal) {
   function show(found) {
     fill(
       offers,
-      found.map(({ kind, key, place }, index) =>
+      found.map(({ kind, key, place, note }, index) =>
         h(
           "li",
           {
@@ -59,11 +64,12 @@ export function search(filter, signal) {
             id: `offer-${index}`,
             "aria-selected": "false",
             onmousedown: (event) => event.preventDefault(),
-            onclick: () => go(kind, key, place),
+            onclick: () => go(place),
           },
           h("span", { class: "kind" }, kind),
           " ",
           key,
+          note && [" ", h("span", { class: "note" }, note)],
         ),
       ),
     );
@@ -72,7 +78,7 @@ export function search(filter, signal) {
     input.removeAttribute("aria-activedescendant");
   }
 
-  function go(kind, key, place = `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`) {
+  function go(place) {
     show([]);
     location.hash = place;
   }
@@ -97,13 +103,13 @@ export function search(filter, signal) {
 
   async function look(text) {
     try {
-      return DELIVERY_ID.test(text) ? [] : await beginning(text, signal);
+      return DELIVERY_ID.test(text) ? [] : await having(text, signal);
     } catch {
       return []; // the page opened next reports a fault
     }
   }
 
-  /** Go to what is meant: the number itself (of several the reader chooses), else the only one that begins so, else the list of all that do. */
+  /** Go to what is meant: the number itself (of several the reader chooses), else the only one that has it, else the list of all that do. */
   async function enter() {
     const text = input.value.trim();
     clearTimeout(timer);
@@ -115,7 +121,7 @@ export function search(filter, signal) {
     if (signal.aborted) return;
     const meant = same.length ? same : listed ? [listed] : found;
     show(same.length > 1 ? same : []);
-    if (meant.length === 1) go(meant[0].kind, meant[0].key, meant[0].place);
+    if (meant.length === 1) go(meant[0].place);
     else if (DELIVERY_ID.test(text)) location.hash = `#/events/${text.toLowerCase()}`;
     else if (!same.length) location.hash = `#/${query({ ...filter, subject: text })}`;
   }

@@ -24,6 +24,7 @@ from events.facts import Facts
 from events.formats import Format, sniff
 from events.models import Kind, Payload, Subject
 from events.parse import parse
+from events.terms import Fact, Term, numbers_in
 from events.values import DateOrder
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Event",
     "EventError",
     "EventType",
+    "Fact",
     "Facts",
     "Format",
     "Kind",
@@ -47,6 +49,7 @@ __all__ = [
     "Problem",
     "ReportedFailure",
     "Subject",
+    "Term",
     "UnknownEvent",
     "Unprocessable",
     "WrongObject",
@@ -56,6 +59,7 @@ __all__ = [
     "envelope_schema",
     "fields",
     "message_schema",
+    "numbers_in",
     "parse",
     "sniff",
     "timestamp",

@@ -13,6 +13,7 @@ from events.errors import Problem
 from events.facts import Facts
 from events.formats import Format
 from events.models import Payload, Subject
+from events.terms import Term, terms_of
 
 # Queue messages travel in XML, which cannot hold these two characters; JSON can escape them.
 _NOT_IN_XML = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
@@ -50,6 +51,11 @@ class Event[P: Payload]:
     def facts(self) -> Facts:
         """What most consumers need of the event, without knowing printIQ's fields."""
         return self.payload.facts
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What the event can be found by."""
+        return terms_of(self.subjects, self.facts, self.payload.references())
 
     @cached_property
     def data(self) -> bytes:

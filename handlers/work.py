@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from events import Channel, Delivery, Problem
+from events import Channel, Delivery, Problem, Term, numbers_in
 from handlers import paths
 from handlers.ids import derived_id, time_of
 from handlers.problems import ProblemDetails, in_words
@@ -143,6 +143,8 @@ class Work(BaseModel):
     body: Annotated[Packed, BeforeValidator(Packed.read), PlainSerializer(str, return_type=str)] | None = None
     blob: Annotated[BlobRef, AfterValidator(BlobRef.checked)] | None = None
     refusal: ProblemDetails | None = None
+    # in a body that could not be read
+    numbers: tuple[Term, ...] = ()
     attempt: int = Field(1, ge=1, le=_MAX_ATTEMPTS)
     # how many earlier attempts failed for a reason that time does not heal
     errors: int = Field(0, ge=0, le=_MAX_ATTEMPTS)
@@ -175,6 +177,7 @@ class Work(BaseModel):
             body=Packed.of(delivery.body) if blob is None else None,
             blob=blob,
             refusal=refusal,
+            numbers=numbers_in(delivery.body) if refusal is not None else (),
         )
 
     def encode(self) -> bytes:

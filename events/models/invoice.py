@@ -1,7 +1,7 @@
 """Invoices, as in the responses of printIQ's API, with the fields of an integrator's copy of them."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, override
 
 from events.facts import FactFields
 from events.fields import Many, Part, also, described
@@ -191,6 +191,13 @@ class Invoice(Payload):
     CanConsolidate: Boolean = None
     InvoiceDetails: Many[InvoiceDetail] = ()
     InvoiceSummaryDetails: Many[InvoiceSummaryDetail] = ()
+
+    @override
+    def references(self) -> Iterator[str]:
+        yield from super().references()
+        for line in self.InvoiceSummaryDetails:
+            if isinstance(line, InvoiceSummaryDetail) and (number := key(line.PONumber)):
+                yield number
 
     def subjects(self) -> Iterator[Subject]:
         yield from subject(Kind.INVOICE, key(self.INVInvoiceNumber, INVID=self.INVID))

@@ -6,9 +6,17 @@ from typing import ClassVar
 
 from events.facts import FactFields, Facts, facts_of
 from events.fields import Part
-from events.subjects import Subject
+from events.subjects import Subject, key
 
 UNREAD = "_unread"
+# The names under which a customer's own number of an order may come, beside the fact `reference`.
+_REFERENCES = frozenset(
+    {
+        "ponumber", "ponum", "customerpo", "customerponumber", "purchaseordernumber", "purchaseorderno",
+        "customerorderno", "customerordernumber", "jobreference", "customerreference", "externaljobreference",
+        "orderref", "orderreference",
+    }
+)  # fmt: skip
 
 
 class Payload(Part):
@@ -37,6 +45,12 @@ class Payload(Part):
     def facts(self) -> Facts:
         """What most consumers need of the object, without knowing its fields."""
         return facts_of(self, self.FACTS, self.status)
+
+    def references(self) -> Iterator[str]:
+        """Yield the numbers by which the customer may ask for this."""
+        for name, value in (*vars(self).items(), *(self.model_extra or {}).items()):
+            if name.lower() in _REFERENCES and (reference := key(value)):
+                yield reference
 
     @property
     def can_be_duplicate(self) -> bool:

@@ -5,6 +5,7 @@ holds, opens nothing here. Each person and each program gets a named *host key* 
 """
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +28,6 @@ from handlers.pipeline.parsing import parse_delivery
 from handlers.responses import Response, attachment, document
 from handlers.stores import ContainerName
 
-_SUBJECTS_OF_A_KIND = 10
 _LOOK_AGAIN = 0.5  # seconds
 
 
@@ -130,21 +130,37 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
     return document(200, timeline.document())
 
 
-async def subjects(params: Mapping[str, str], app: App) -> Response:
-    """Return the subjects that start with a text: a range of `records` for each kind, ten rows at most."""
-    prefix = from_query(schemas.SubjectQuery, params).prefix
-    found = await asyncio.gather(*(_starting_with(prefix, kind, app) for kind in Kind))
-    return document(
-        200, schemas.SubjectMatches(subjects=[each for some in found for each in some]).document()
+async def search(params: Mapping[str, str], app: App) -> Response:
+    """Return the subjects and deliveries that a text finds."""
+    text = from_query(schemas.SearchQuery, params).q
+    tables = app.stores.tables
+    if _may_be_waiting(text):
+        with contextlib.suppress(UnknownDelivery):
+            return _of_id(await query.find(tables, text))
+    found = await query.search(tables, text)
+    result = schemas.SearchResult(
+        subjects=[
+            schemas.SubjectMatch(
+                kind=match.subject.kind,
+                key=match.subject.key,
+                matched=schemas.Matched(fact=match.term.fact, value=match.term.value),
+                customer=match.customer,
+                reference=match.reference,
+            )
+            for match in found.subjects
+        ],
+        deliveries=[
+            schemas.DeliveryMatch.of(row, matched=schemas.Matched(fact=term.fact, value=term.value))
+            for row, term in found.waiting
+        ],
+        more=found.more,
     )
+    return document(200, result.document())
 
 
-async def _starting_with(prefix: str, kind: Kind, app: App) -> list[schemas.SubjectMatch]:
-    rows = await query.subjects_beginning(app.stores.tables, kind, prefix, _SUBJECTS_OF_A_KIND)
-    return [
-        schemas.SubjectMatch(kind=kind, key=row.subject, event=row.event, received_at=row.received_at)
-        for row in rows
-    ]
+def _of_id(row: DeliveryRow) -> Response:
+    match = schemas.DeliveryMatch.of(row, matched=schemas.Matched(fact="id", value=row.id))
+    return document(200, schemas.SearchResult(subjects=[], deliveries=[match], more=False).document())
 
 
 async def statistics(params: Mapping[str, str], app: App) -> Response:

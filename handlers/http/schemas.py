@@ -293,19 +293,43 @@ class Timeline(_Response):
     ] = None
 
 
+class Matched(_Response):
+    """What a text was found in."""
+
+    fact: Annotated[
+        str,
+        Field(
+            description="`key`, `customer`, `customerName` or `reference`; of a delivery also `number`, in a "
+            "body that could not be read, or `file`, its name."
+        ),
+    ]
+    value: str
+
+
 class SubjectMatch(_Response):
     """A subject for which deliveries were received."""
 
     kind: Kind
     key: str
-    event: Annotated[str, Field(description="The latest event about it.")]
-    received_at: Timestamp
+    matched: Matched
+    customer: Annotated[str | None, Field(description="The customer's name, or its code.")] = None
+    reference: Annotated[str | None, Field(description="The customer's own reference.")] = None
 
 
-class SubjectMatches(_Response):
-    """Subjects, at most ten of each kind."""
+class DeliveryMatch(DeliverySummary):
+    """A delivery that awaits a decision, or whose id was searched for."""
+
+    matched: Matched
+
+
+class SearchResult(_Response):
+    """What a text is part of, the nearest first: at most ten subjects of each kind, and ten deliveries."""
 
     subjects: list[SubjectMatch]
+    deliveries: Annotated[
+        list[DeliveryMatch], Field(description="Of the deliveries that await a decision, newest first.")
+    ]
+    more: Annotated[bool, Field(description="There is more than is returned: search for a longer text.")]
 
 
 class StatusCount(_Response):
@@ -602,11 +626,17 @@ class DismissRequest(_Request):
     by: By = None
 
 
-class SubjectQuery(_Request):
-    """A request for the subjects that start with a text."""
+class SearchQuery(_Request):
+    """A text to search for."""
 
-    prefix: Annotated[
-        str, Field(min_length=2, max_length=100, description="The first characters of a business key.")
+    q: Annotated[
+        str,
+        Field(
+            min_length=2,
+            max_length=200,
+            description="Part of a number, or the start of a word in a name, without regard to case and "
+            "accents; or a delivery's id.",
+        ),
     ]
 
 

@@ -6,6 +6,7 @@ the first row of all). What each costs:
 - `find`: one point lookup.
 - `page` of an open filter: the partition OPEN, which holds what waits for a decision.
 - `page` with a subject: the subject's partition of `timeline`; without its kind, one for each kind, at once.
+- `search`: for each kind, a range of keys in `search`, all at once; and up to two requests of OPEN.
 - `page` of anything else: the days, walked backwards, each a partition of `deliveries`. The service matches
   the rest of the filter within the day. A call walks at most MAX_DAYS, then returns what it found so far with
   a cursor: a page may be short, or empty, and still have one that follows.
@@ -18,12 +19,12 @@ Rows that are not this app's are skipped and logged.
 import asyncio
 import heapq
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from events import Channel, Kind, Subject
+from events import Channel, Fact, Kind, Subject, Term
 from handlers.errors import BadCursor, NotFound, NothingKept, UnknownDelivery
 from handlers.ids import just_before, latest_behind, newest_first
 from handlers.ledger.rows import (
@@ -31,11 +32,13 @@ from handlers.ledger.rows import (
     DeliveryRow,
     ForeignRow,
     RecordRow,
+    SearchRow,
     Status,
     TimelineRow,
     day,
     timeline_partition,
 )
+from handlers.ledger.words import entered, plain
 from handlers.stores import BlobRef, Continuation, Row, TableName, Tables, table_key
 
 # Days that one call walks.
@@ -49,6 +52,17 @@ _AHEAD = timedelta(minutes=5)
 # Days are the partitions that begin with a digit.
 _IS_DAY = "PartitionKey ge '0' and PartitionKey lt ':'"
 _FIRST_DAY = date(1970, 1, 1)
+# The most subjects of a kind that a search returns, the rows of its index read for them, and the deliveries
+# that wait for a decision, which it reads through.
+_MOST_OF_A_KIND = 10
+_MOST_ROWS = 100
+_MOST_WAITING = 2000
+_FILE = "file"
+COLUMNS_OF_WAITING = [
+    "PartitionKey", "RowKey", "id", "event", "eventAsNamed", "kind", "subject", "customer", "reference",
+    "status", "channel", "receivedAt", "processedAt", "error", "replayOf", "file", "terms",
+]  # fmt: skip
+_IS_OPEN = f"PartitionKey eq '{OPEN}'"
 # The service takes no condition with more; values beyond are matched here.
 _MAX_COMPARISONS = 15
 
@@ -91,6 +105,37 @@ class Page(NamedTuple):
 
     rows: tuple[DeliveryRow | TimelineRow, ...]
     cursor: str | None
+
+
+class Match(NamedTuple):
+    """A subject that a text found, by which term, and the customer and reference of what named it."""
+
+    subject: Subject
+    term: Term
+    customer: str | None
+    reference: str | None
+
+    @classmethod
+    def of(cls, kind: Kind, row: SearchRow) -> Self:
+        """Read a row: a term that is another subject's key, such as a customer's code, leads to that one."""
+        customer = row.customer_name or row.customer
+        term = Term(row.fact, row.value)
+        if row.fact == Fact.CUSTOMER:
+            named = row.customer_name if row.customer == row.value else None
+            return cls(Subject(Kind.CUSTOMER, row.value), term, named, None)
+        if row.fact == Fact.CUSTOMER_NAME and row.customer and row.customer_name == row.value:
+            return cls(Subject(Kind.CUSTOMER, row.customer), term, row.customer_name, None)
+        if row.fact in Kind:
+            return cls(Subject(Kind(row.fact), row.value), Term(Fact.KEY, row.value), customer, row.reference)
+        return cls(Subject(kind, row.subject), term, customer, row.reference)
+
+
+class Found(NamedTuple):
+    """What a text is part of, the nearest first; `more` if there is more than is returned."""
+
+    subjects: tuple[Match, ...]
+    waiting: tuple[tuple[DeliveryRow, Term], ...]
+    more: bool
 
 
 async def find(tables: Tables, delivery_id: str) -> DeliveryRow:
@@ -137,20 +182,55 @@ async def latest(tables: Tables, subject: Subject) -> RecordRow | None:
     return RecordRow.read_ours(row)
 
 
-async def subjects_beginning(tables: Tables, kind: Kind, prefix: str, size: int) -> list[RecordRow]:
-    """Return the latest states of the first subjects whose keys begin with a text, without their data."""
-    start = table_key(prefix)
+async def search(tables: Tables, text: str) -> Found:
+    """Return what a text is part of: subjects by their index, and what waits for a decision by its terms."""
+    start = entered(text)
+    if not start:
+        return Found((), (), more=False)
+    found, (waiting, unsearched) = await asyncio.gather(
+        asyncio.gather(*(_subjects_of(tables, kind, start) for kind in Kind)), _waiting_with(tables, start)
+    )
+    subjects: dict[Subject, Match] = {}
+    for match in sorted((match for matches, _ in found for match in matches), key=_by_nearness(start)):
+        subjects.setdefault(match.subject, match)
+    return Found(tuple(subjects.values()), waiting, more=unsearched or any(more for _, more in found))
+
+
+async def _subjects_of(tables: Tables, kind: Kind, start: str) -> tuple[list[Match], bool]:
+    key = table_key(start)
     # U+FFFF sorts after every character
-    condition = (
-        f"PartitionKey eq '{kind}' and RowKey ge {quoted(start)} and RowKey lt {quoted(start + '\uffff')}"
-    )
-    rows, _ = await tables.page(
-        TableName.RECORDS,
-        condition,
-        size=size,
-        columns=["PartitionKey", "RowKey", "subject", "event", "delivery", "order", "receivedAt"],
-    )
-    return [row for row in map(RecordRow.read_ours, rows) if row is not None]
+    condition = f"PartitionKey eq '{kind}' and RowKey ge {quoted(key)} and RowKey lt {quoted(key + '\uffff')}"
+    rows, rest = await tables.page(TableName.SEARCH, condition, size=_MOST_ROWS)
+    ours = [row for row in map(SearchRow.read_ours, rows) if row is not None]
+    by_subject: dict[Subject, Match] = {}
+    for match in (Match.of(kind, row) for row in ours):
+        by_subject.setdefault(match.subject, match)
+    matches = list(by_subject.values())
+    return matches[:_MOST_OF_A_KIND], rest is not None or len(matches) > _MOST_OF_A_KIND
+
+
+def _by_nearness(start: str) -> Callable[[Match], tuple[bool, bool]]:
+    """Put a match of the whole before those that only begin so, and a key before other facts."""
+    return lambda match: (plain(match.term.value) != start, match.term.fact != Fact.KEY)
+
+
+async def _waiting_with(tables: Tables, text: str) -> tuple[tuple[tuple[DeliveryRow, Term], ...], bool]:
+    """Return the deliveries in OPEN that have a text, and whether there are more."""
+    found: list[tuple[DeliveryRow, Term]] = []
+    read, rest = 0, None
+    while read < _MOST_WAITING:
+        rows, rest = await tables.page(
+            TableName.DELIVERIES, _IS_OPEN, size=MAX_SIZE, after=rest, columns=COLUMNS_OF_WAITING
+        )
+        read += len(rows)
+        # few rows have it: the others are not parsed
+        likely = (row for row in rows if text in plain(f"{row.get('terms')} {row.get('file')}"))
+        for row in filter(None, map(DeliveryRow.read_ours, likely)):
+            terms = (*row.terms, *([Term(_FILE, row.file)] if row.file else []))
+            found += [(row, term) for term in terms if text in plain(term.value)][:1]
+        if rest is None:
+            break
+    return tuple(found[:_MOST_OF_A_KIND]), rest is not None or len(found) > _MOST_OF_A_KIND
 
 
 def kept(row: DeliveryRow) -> BlobRef:
@@ -176,7 +256,7 @@ async def days(tables: Tables, since: date | None) -> AsyncIterator[tuple[str, D
 
 async def open_rows(tables: Tables) -> AsyncIterator[DeliveryRow]:
     """Yield the copies of what waits for a decision."""
-    async for row in tables.query(TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'"):
+    async for row in tables.query(TableName.DELIVERIES, _IS_OPEN):
         if (ours := DeliveryRow.read_ours(row)) is not None:
             yield ours
 

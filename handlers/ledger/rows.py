@@ -6,6 +6,7 @@ table      row          partition                         row key
 deliveries DeliveryRow  the day of receipt in UTC; OPEN   newest first
 timeline   TimelineRow  a subject                         newest first
 records    RecordRow    a kind                            a business key
+search     SearchRow    a kind                            words.keys_of
 erasures   ErasureRow   a year                            newest first
 sends      SendRow      a subscription                    newest first
 sends      SendRow      what a subscription has not got   oldest first
@@ -16,7 +17,7 @@ A column is named like its field, in camelCase. What is None has no column.
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,7 +29,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import ValidationError as InvalidError
 from pydantic.alias_generators import to_camel
 
-from events import Channel, Event, Facts, Kind, Payload, Problem, Subject, timestamp
+from events import Channel, Event, Fact, Facts, Kind, Payload, Problem, Subject, Term, timestamp
 from handlers.ids import new_id, newest_first, time_of
 from handlers.paths import folder
 from handlers.problems import in_words
@@ -45,6 +46,7 @@ MAX_TEXT = 32_000
 _CHUNK = 15_000  # characters, which are at most two units of UTF-16 each
 _CHUNKS = 20
 _MAX_IDS = 800
+_MORE_TERMS = 40
 
 
 class Status(StrEnum):
@@ -186,6 +188,8 @@ class DeliveryRow(_LedgerRow):
     content_type: str | None = None
     file: str | None = None
     subjects: tuple[Subject, ...] = ()
+    # what it can be found by
+    terms: _Json[tuple[Term, ...]] = ()
     warnings: Annotated[tuple[Problem, ...], BeforeValidator(_from_json), PlainSerializer(_bounded)] = ()
     # the id of the replay that was begun, and how
     replaying: str | None = None
@@ -234,6 +238,7 @@ class DeliveryRow(_LedgerRow):
             content_type=work.content_type,
             file=work.file,
             subjects=named,
+            terms=event.terms if event else work.numbers,
             warnings=tuple(warnings),
         )
 
@@ -365,6 +370,9 @@ class RecordRow(_LedgerRow):
     currency: str | None = None
     date: str | None = None
     due: str | None = None
+    # what the subject can be found by: by this delivery, and by earlier or late ones
+    terms: _Json[tuple[Term, ...]] = ()
+    more_terms: _Json[tuple[Term, ...]] = ()
     data: str | None = None
     data_ref: str | None = None
 
@@ -378,8 +386,44 @@ class RecordRow(_LedgerRow):
             order=row.order,
             received_at=timestamp(time_of(row.order)),
             **event.facts._asdict(),
+            terms=row.terms,
             data=event.data.decode() if in_row else None,
             data_ref=None if in_row else row.data_ref,
+        )
+
+    @property
+    def all_terms(self) -> tuple[Term, ...]:
+        return (*self.terms, *self.more_terms)
+
+    def with_more(self, terms: Iterable[Term]) -> Self:
+        """Return this row with these terms beside its own, as many as are kept."""
+        others = [term for term in dict.fromkeys(terms) if term not in self.terms]
+        return self.model_copy(update={"more_terms": tuple(others[:_MORE_TERMS])})
+
+    def known(self, fact: Fact) -> str | None:
+        """Return the latest value of a fact of its terms."""
+        return next((value for name, value in self.all_terms if name == fact), None)
+
+
+class SearchRow(_LedgerRow):
+    """A place in a term of a subject at which a text may begin; `fact` and `value` are the term."""
+
+    subject: str
+    fact: str
+    value: str
+    customer: str | None = None
+    customer_name: str | None = None
+    reference: str | None = None
+
+    @classmethod
+    def of(cls, record: RecordRow, term: Term) -> Self:
+        return cls(
+            subject=record.subject,
+            fact=term.fact,
+            value=term.value,
+            customer=record.known(Fact.CUSTOMER),
+            customer_name=record.known(Fact.CUSTOMER_NAME),
+            reference=record.known(Fact.REFERENCE),
         )
 
 

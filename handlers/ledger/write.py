@@ -1,9 +1,9 @@
-"""Every write to the ledger: the only writer of the tables deliveries, timeline, records and erasures.
+"""Every write to the ledger: the only writer of its tables (see `rows`).
 
-`deliveries` is the source of truth, `timeline` its index by subject, `records` a view of the latest state.
-Every write is idempotent. A row of `deliveries` is replaced only in the state that was read, so that no
-operator's decision is overwritten, nothing that retention removed comes back in part, and nothing that was
-erased comes back at all.
+`deliveries` is the source of truth, `timeline` its index by subject, `records` a view of the latest state,
+`search` an index of that view. Every write is idempotent. A row of `deliveries` is replaced only in the state
+that was read, so that no operator's decision is overwritten, nothing that retention removed comes back in
+part, and nothing that was erased comes back at all.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from events import Event, Payload, Subject, timestamp
 from handlers.errors import Conflict, Erased, NotFound
 from handlers.ids import newest_first
+from handlers.ledger import query
 from handlers.ledger.rows import (
     OPEN,
     UNSENT,
@@ -20,12 +21,14 @@ from handlers.ledger.rows import (
     ErasureRow,
     Outcome,
     RecordRow,
+    SearchRow,
     Status,
     TimelineRow,
     day,
     shortened,
     timeline_partition,
 )
+from handlers.ledger.words import keys_of
 from handlers.stores import Entity, Row, TableName, Tables, table_key
 from handlers.work import Work
 
@@ -93,7 +96,8 @@ def _index(
         entity = {**TimelineRow.of(row, subject).columns(), **keys}
         writes.append(tables.put(TableName.TIMELINE, entity))
     if event is not None and event.subject is not None and row.status in {Status.SENT, Status.DUPLICATE}:
-        writes.append(_put_record(tables, RecordRow.of(row, event, event.subject), event.subject))
+        record = RecordRow.of(row, event, event.subject)
+        writes.append(_put_record(tables, record, event.subject, is_retry=is_retry))
     return writes
 
 
@@ -108,17 +112,66 @@ async def _some_at_once(writes: Sequence[Awaitable[object]]) -> None:
     await asyncio.gather(*map(in_turn, writes))
 
 
-async def _put_record(tables: Tables, record: RecordRow, subject: Subject) -> None:
-    """Write the latest state of a subject, unless a later delivery has."""
+async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is_retry: bool) -> None:
+    """Write the latest state of a subject, unless a later delivery has, and what the subject is found by."""
+    written = record
 
-    def unless_later(found: Row | None) -> Entity | None:
+    def changed(found: Row | None) -> Entity | None:
+        nonlocal written
+        before = RecordRow.read_ours(found) if found is not None else None
+        if before is None:
+            written = record
         # a replay's state is its original's: the record stays the replay's, which retention keeps longer
-        rank = (
-            (str(found.get("order", "")), str(found.get("delivery", ""))) if found is not None else ("", "")
-        )
-        return None if rank > (record.order, record.delivery) else record.columns()
+        elif (before.order, before.delivery) <= (record.order, record.delivery):
+            written = record.with_more(before.all_terms)
+        else:
+            written = before.with_more((*before.more_terms, *record.terms))
+        return None if written == before else written.columns()
 
-    await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), unless_later)
+    found = await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), changed)
+    before = RecordRow.read_ours(found) if found is not None else None
+    # an earlier try may have ended between the two writes
+    is_again = is_retry or (before is not None and before.delivery == record.delivery)
+    if before is None or is_again or not set(record.terms) <= set(before.all_terms):
+        await _put_in_search(tables, written, subject)
+
+
+async def _put_in_search(tables: Tables, record: RecordRow, subject: Subject) -> None:
+    rows = [
+        {**SearchRow.of(record, term).columns(), "PartitionKey": subject.kind, "RowKey": key}
+        for key, term in keys_of(subject, record.all_terms).items()
+    ]
+    if rows:
+        await tables.put_all(TableName.SEARCH, rows)
+
+
+async def _forget_record(tables: Tables, row: DeliveryRow, subject: Subject) -> None:
+    """Remove a subject's record if it is of this delivery, and what only this one brought to find it by."""
+    place = TableName.RECORDS, subject.kind, table_key(subject.key)
+    found = await tables.delete_if(*place, lambda record: record.get("delivery") == row.id)
+    record = RecordRow.read_ours(found) if found is not None else None
+    if record is not None and set(row.terms) <= set(record.terms):
+        return
+
+    def without(found: Row | None) -> Entity | None:
+        nonlocal record
+        before = RecordRow.read_ours(found) if found is not None else None
+        if before is None:
+            record = None
+            return None
+        record = before.with_more(term for term in before.more_terms if term not in row.terms)
+        return None if record == before else record.columns()
+
+    await tables.update(*place, without)
+    kept = keys_of(subject, record.all_terms) if record is not None else {}
+    gone = keys_of(subject, row.terms).keys() - kept.keys()
+    if not gone:
+        return
+    await tables.delete_all(TableName.SEARCH, subject.kind, sorted(gone))
+    # one that came meanwhile may have found its own rows there and left it at that
+    latest = await query.latest(tables, subject)
+    if latest is not None and gone & keys_of(subject, latest.all_terms).keys():
+        await _put_in_search(tables, latest, subject)
 
 
 async def _put(tables: Tables, row: DeliveryRow, before: DeliveryRow | None) -> DeliveryRow | None:
@@ -189,20 +242,12 @@ async def _close(tables: Tables, delivery_id: str, change: Callable[[DeliveryRow
 
 async def forget(tables: Tables, row: DeliveryRow, *, but: Subject | None = None) -> None:
     """Remove a delivery from the other tables of the ledger; it stays in the timeline of `but`."""
+    for subject in row.subjects[:1]:  # the others have neither record nor search
+        await _forget_record(tables, row, subject)
     for subject in row.subjects:
-        await _forget_record(tables, row.id, subject)
         if subject != but:
             await forget_in_timeline(tables, row.id, subject)
     await tables.delete(TableName.DELIVERIES, OPEN, row.row_key)
-
-
-async def _forget_record(tables: Tables, delivery_id: str, subject: Subject) -> None:
-    await tables.delete_if(
-        TableName.RECORDS,
-        subject.kind,
-        table_key(subject.key),
-        lambda record: record.get("delivery") == delivery_id,
-    )
 
 
 async def restore_record(tables: Tables, row: DeliveryRow, event: Event[Payload]) -> bool:
@@ -211,12 +256,12 @@ async def restore_record(tables: Tables, row: DeliveryRow, event: Event[Payload]
     Returns False if the delivery's row has changed since it was read.
     """
     assert event.subject is not None
-    await _put_record(tables, RecordRow.of(row, event, event.subject), event.subject)
+    await _put_record(tables, RecordRow.of(row, event, event.subject), event.subject, is_retry=False)
     try:
         # the same columns in a new state: an erasure of it that has begun begins again, and sees the record
         await tables.replace(TableName.DELIVERIES, _entity(row), etag=row.etag)
     except (Conflict, NotFound):
-        await _forget_record(tables, row.id, event.subject)
+        await _forget_record(tables, row, event.subject)
         return False
     return True
 

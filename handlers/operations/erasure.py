@@ -129,7 +129,7 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
         except UnknownDelivery:
             break  # or removed by retention
     if person.subject is not None:
-        named = row.model_copy(update={"subjects": (person.subject,)})
+        named = row.model_copy(update={"subjects": (person.subject,), "terms": ()})
         await removal.forget(stores, named)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from events import BodyTooLarge, Channel, Delivery, Event, EventError, Payload, timestamp
+from events import BodyTooLarge, Channel, Delivery, Event, EventError, Payload, numbers_in, timestamp
 from handlers import paths
 from handlers.app import App
 from handlers.errors import Erased
@@ -56,7 +56,8 @@ async def _send(work: Work, delivery: Delivery, app: App) -> None:
     try:
         event = await parse_delivery(delivery, app.settings)
     except EventError as error:
-        await _quarantine(work, ProblemDetails.of(error), app)
+        unread = work.model_copy(update={"numbers": numbers_in(delivery.body)})
+        await _quarantine(unread, ProblemDetails.of(error), app)
         return
     raw = await archive.store_raw(work, delivery.body, ContainerName.ARCHIVE, event.format, app.stores)
     steps["archived"] = _now(app)

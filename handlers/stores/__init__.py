@@ -18,12 +18,14 @@ from handlers.stores.queues import (
 from handlers.stores.service_bus import MAX_SESSION_ID, BrokerProperties, ServiceBus
 from handlers.stores.stores import Stores
 from handlers.stores.tables import Continuation, Entity, Int64, Row, TableName, Tables, Value, table_key
+from handlers.stores.transaction import MAX_OPERATIONS
 
 __all__ = [
     "DROPS_POISON_QUEUE",
     "INBOX_POISON_QUEUE",
     "INBOX_QUEUE",
     "MAX_MESSAGE_BYTES",
+    "MAX_OPERATIONS",
     "MAX_SESSION_ID",
     "NOTIFICATION_QUEUES",
     "PUSH_POISON_QUEUE",

@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
@@ -16,8 +16,10 @@ from weakref import WeakValueDictionary
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.stores import transaction
 from handlers.stores.account import Account
 from handlers.stores.faults import storage_call
+from handlers.stores.transaction import Operation
 
 type Value = str | int | bool | float
 type Entity = Mapping[str, Value]
@@ -38,6 +40,7 @@ class TableName(StrEnum):
     LAST_SEEN = "lastseen"
     DRIFT = "drift"
     SENDS = "sends"
+    SEARCH = "search"
 
 
 class Int64(int):
@@ -136,6 +139,38 @@ class Tables:
         path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
         await self._write(table, "PUT", path, _encode(row))
 
+    async def put_all(self, table: TableName, rows: Sequence[Entity]) -> None:
+        """Write up to MAX_OPERATIONS rows of one partition, each once, as `put` does, in one transaction."""
+        operations = [
+            Operation(
+                "PUT",
+                self._wire.address + _path(table, str(row["PartitionKey"]), str(row["RowKey"])),
+                _WRITE,
+                _encode(row),
+            )
+            for row in rows
+        ]
+        await self._creating(table, lambda: self._transact(f"write to table {table}", operations))
+
+    async def delete_all(self, table: TableName, partition: str, keys: Sequence[str]) -> None:
+        """Delete rows of a partition in one transaction; if one of them is not there, one after the other."""
+        headers = {"Accept": _WRITE["Accept"], "If-Match": "*"}
+        operations = [
+            Operation("DELETE", self._wire.address + _path(table, partition, key), headers) for key in keys
+        ]
+        try:
+            await self._transact(f"delete rows of {table}", operations)
+        except NotFound:
+            for key in keys:
+                await self.delete(table, partition, key)
+
+    async def _transact(self, what: str, operations: Sequence[Operation]) -> None:
+        async with storage_call(what):
+            response = await self._wire.call(
+                "POST", "/$batch", headers=transaction.HEADERS, body=transaction.written(operations)
+            )
+            transaction.check(response, len(operations))
+
     async def insert(self, table: TableName, row: Entity) -> None:
         """Write a new row. Raises Conflict if it is there."""
         # https://learn.microsoft.com/rest/api/storageservices/insert-entity
@@ -190,14 +225,19 @@ class Tables:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _write(self, table: TableName, method: str, path: str, body: bytes) -> None:
-        try:
+        async def write() -> None:
             async with storage_call(f"write to table {table}"):
                 await self._wire.call(method, path, headers=_WRITE, body=body)
+
+        await self._creating(table, write)
+
+    async def _creating(self, table: TableName, write: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await write()
         except NotFound:
             await self.ensure(table)
             try:
-                async with storage_call(f"write to table {table}"):
-                    await self._wire.call(method, path, headers=_WRITE, body=body)
+                await write()
             except NotFound as error:
                 raise StorageFault(str(error)) from error
 
@@ -229,14 +269,14 @@ class Tables:
 
     async def delete_if(
         self, table: TableName, partition: str, row: str, condition: Callable[[Row], bool]
-    ) -> None:
-        """Delete a row if it meets a condition; one that is changed meanwhile stays."""
-        try:
+    ) -> Row | None:
+        """Delete a row if it meets a condition, and return it if not; one that is changed meanwhile stays."""
+        with contextlib.suppress(NotFound, Conflict):
             found = await self.get(table, partition, row)
-            if condition(found):
-                await self.delete(table, partition, row, etag=found.etag)
-        except (NotFound, Conflict):
-            return
+            if not condition(found):
+                return found
+            await self.delete(table, partition, row, etag=found.etag)
+        return None
 
     async def delete(self, table: TableName, partition: str, row: str, *, etag: str | None = None) -> None:
         """Delete a row, if it is there. With `etag`, raises Conflict if it is in another state."""

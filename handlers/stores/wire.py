@@ -64,7 +64,7 @@ _ERRORS: Final[Mapping[int, type[HttpResponseError]]] = {
     409: ResourceExistsError,
     412: ResourceModifiedError,
 }
-_FIRST_ERROR: Final = 300
+FIRST_ERROR: Final = 300
 
 
 def transport() -> AioHttpTransport:
@@ -112,8 +112,10 @@ class Wire:
         request = HttpRequest(method, self.address + path, headers=dict(headers), content=body)
         run = await self._pipeline.run(request, retry_on_methods=_RETRIED)
         response = run.http_response
-        if response.status_code >= _FIRST_ERROR:
-            raise _error(response)
+        if response.status_code >= FIRST_ERROR:
+            raise response_error(
+                response.status_code, response.content, response, response.headers.get("x-ms-error-code")
+            )
         return response
 
 
@@ -188,10 +190,14 @@ class _Signed(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return "\n".join(lines)
 
 
-def _error(response: AsyncHttpResponse) -> HttpResponseError:
-    error = _ERRORS.get(response.status_code, HttpResponseError)(response=response)
+def response_error(
+    status: int, content: bytes, response: AsyncHttpResponse | None = None, code: str | None = None
+) -> HttpResponseError:
+    """Return azure-core's exception for a status; without a response, that of a part of a transaction."""
+    error = _ERRORS.get(status, HttpResponseError)(response=response)
+    error.status_code = status
     # where the SDKs put the service's short code, such as QueueBeingDeleted
-    error.error_code = response.headers.get("x-ms-error-code") or _odata_code(response.content)  # type: ignore[attr-defined]
+    error.error_code = code or _odata_code(content)  # type: ignore[attr-defined]
     return error
 
 

@@ -77,6 +77,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource deliveries 'tables' = { name: 'deliveries' }
     resource timeline 'tables' = { name: 'timeline' }
     resource records 'tables' = { name: 'records' }
+    resource search 'tables' = { name: 'search' }
     resource erasures 'tables' = { name: 'erasures' }
     resource duplicates 'tables' = { name: 'duplicates' }
     resource lastSeen 'tables' = { name: 'lastseen' }

@@ -786,6 +786,28 @@ def test_what_came_yesterday_between_3_and_4_is_asked_in_the_readers_zone(
     assert operator.clicks <= 2
 
 
+def test_a_part_of_a_number_a_name_or_a_reference_is_enough_to_find_it(host: HostProcess, page: Page) -> None:
+    job: dict[str, object] = {
+        "JobNumber": "J77123-01",
+        "PONum": "PO-90210",
+        "Customer": {"Number": "MANUKA", "Name": "Mānuka Press"},
+    }
+    send(host, "CreateJobXml", job)
+    refused = send(host, "CreateQuote", b'{"QuoteNo": "Q66554v1", "Products": [')
+    page.goto(f"{host.url}/api/console")
+    box, offers = page.get_by_role("combobox", name="Search"), page.locator("#offers").get_by_role("option")
+    for text, offered in (
+        ("77123", "job J77123-01 Mānuka Press · PO-90210"),
+        ("90210", "job J77123-01 PO-90210 · Mānuka Press"),
+        ("manuka", "customer MANUKA Mānuka Press"),
+        ("66554", "quarantined CreateQuote Q66554v1"),
+    ):
+        box.fill(text)
+        expect(offers).to_have_text([offered])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"#/events/{refused}$"))
+
+
 def test_all_failures_of_an_event_are_found_by_its_name_kept_in_the_url_and_exported(
     start_host: StartHost, operator: Operator
 ) -> None:

@@ -18,7 +18,7 @@ from handlers.app import App
 from handlers.http import endpoints
 from handlers.http.health import health
 from handlers.ids import just_before, newest_first
-from handlers.ledger import stats
+from handlers.ledger import query, stats
 from handlers.ledger.query import quoted
 from handlers.ledger.rows import OPEN, day, timeline_partition
 from handlers.paths import problem_path
@@ -123,11 +123,18 @@ class _Requests:
         self._tables = {name: bare.tables.get_table_client(name) for name in TableName}
 
     def page(
-        self, table: TableName, condition: str, size: int = 50, columns: list[str] | None = None
+        self,
+        table: TableName,
+        condition: str,
+        size: int = 50,
+        columns: list[str] | None = None,
+        *,
+        pages: int = 1,
     ) -> Request:
         async def read() -> object:
             query = self._tables[table].query_entities(condition, results_per_page=size, select=columns)
-            return [row async for row in await anext(query.by_page())]
+            found = query.by_page()
+            return [[row async for row in await anext(found)] for _ in range(pages)]
 
         return read
 
@@ -240,7 +247,7 @@ async def _deliveries(
 
 
 def _subjects(app: App, requests: _Requests) -> Mapping[str, _Case]:
-    key, prefix = filled.subject(7), filled.subject(7)[:-1]
+    key, part = filled.subject(7), filled.subject(7)[1:-1]
     timelines = {
         kind: requests.page(
             TableName.TIMELINE, f"PartitionKey eq {quoted(timeline_partition(Subject(kind, key)))}"
@@ -249,13 +256,15 @@ def _subjects(app: App, requests: _Requests) -> Mapping[str, _Case]:
     }
     known = [
         requests.page(
-            TableName.RECORDS,
-            f"PartitionKey eq '{kind}' and RowKey ge '{prefix}' and RowKey lt '{prefix}\uffff'",
-            10,
-            ["subject", "event", "receivedAt"],
+            TableName.SEARCH,
+            f"PartitionKey eq '{kind}' and RowKey ge '{part}' and RowKey lt '{part}\uffff'",
+            100,
         )
         for kind in Kind
     ]
+    waiting = requests.page(
+        TableName.DELIVERIES, f"PartitionKey eq '{OPEN}'", 1000, query.COLUMNS_OF_WAITING, pages=2
+    )
     return {
         "of a subject of any kind": _Case(
             partial(endpoints.deliveries, {"subject": key}, app), [list(timelines.values())]
@@ -264,8 +273,8 @@ def _subjects(app: App, requests: _Requests) -> Mapping[str, _Case]:
             partial(endpoints.subject, Kind.QUOTE, key, {}, app),
             [[timelines[Kind.QUOTE]], [requests.row(TableName.RECORDS, Kind.QUOTE, key)]],
         ),
-        "subjects by their first characters": _Case(
-            partial(endpoints.subjects, {"prefix": prefix}, app), [known]
+        "search for part of a number": _Case(
+            partial(endpoints.search, {"q": part}, app), [[*known, waiting]]
         ),
     }
 

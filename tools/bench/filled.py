@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from typing import override
@@ -12,7 +12,7 @@ from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.data.tables import EdmType, EntityProperty
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from events import Channel, Delivery, Event, Payload, parse
+from events import Channel, Delivery, Event, Payload, numbers_in, parse
 from handlers.errors import NotFound
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
@@ -41,6 +41,11 @@ class _Collecting(Tables):
     @override
     async def put(self, table: TableName, row: Entity) -> None:
         self.rows[table, str(row["PartitionKey"])][str(row["RowKey"])] = row
+
+    @override
+    async def put_all(self, table: TableName, rows: Sequence[Entity]) -> None:
+        for row in rows:
+            await self.put(table, row)
 
     @override
     async def insert(self, table: TableName, row: Entity) -> None:
@@ -136,6 +141,7 @@ async def _record(tables: Tables, number: int, quote: str, name: str, moment: da
         await write.record(tables, work, outcome, event)
     else:
         raw = BlobRef(ContainerName.QUARANTINE, raw_path(name, delivery_id, "json"))
+        work = work.model_copy(update={"numbers": numbers_in(came.body)})
         await write.record(tables, work, Outcome(status=Status.QUARANTINED, error="It is cut off.", raw=raw))
 
 

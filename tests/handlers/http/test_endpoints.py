@@ -286,18 +286,6 @@ def test_a_subject_shows_its_history_and_its_latest_state(storage: str) -> None:
     run_story(storage, story)
 
 
-def test_subjects_are_found_by_their_first_characters(storage: str) -> None:
-    async def story(app: App) -> None:
-        for key in ("J29328-01", "J29328-02", "J3"):
-            await deliver(app, "UpdateJobStatus", json.dumps({"Products": [{"JobNo": key}]}).encode())
-        found = (await members(endpoints.subjects({"prefix": "J29"}, app)))["subjects"]
-        assert [each["key"] for each in found] == ["J29328-01", "J29328-02"]
-        assert found[0]["kind"] == "job"
-        assert (await members(endpoints.subjects({"prefix": "' or 1"}, app)))["subjects"] == []
-
-    run_story(storage, story)
-
-
 def test_statistics_count_by_hour_event_and_status_and_look_at_the_queues(storage: str) -> None:
     async def story(app: App) -> None:
         now = datetime.now(UTC)
