@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from events.fields import Part, field_map
+from events.formats import folded
 from events.subjects import key
 from events.values import write_number
 
@@ -81,7 +82,7 @@ def _at(part: Part, steps: list[str]) -> str | int | Decimal | None:
     if spec is not None:
         value = getattr(part, spec.attribute)
         return _at(value, steps[1:]) if isinstance(value, Part) and steps[1:] else _scalar(value)
-    unknown = {name.lower(): value for name, value in (part.model_extra or {}).items()}
+    unknown = {folded(name): value for name, value in (part.model_extra or {}).items()}
     return _scalar(unknown.get(steps[0].lower()))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from events.formats import folded
 from events.values import Leaf, Unknown, is_empty, keep_unread
 
 
@@ -110,7 +111,7 @@ class FieldMap:
         self._assignments: dict[tuple[str, ...], Assignment] = {}
 
     def find(self, name: str) -> FieldSpec | None:
-        return self._exact.get(name) or self._folded.get(name.lower())
+        return self._exact.get(name) or self._folded.get(folded(name))
 
     def assign(self, names: tuple[str, ...]) -> Assignment:
         """Assign an object's names to fields.
@@ -149,7 +150,7 @@ class FieldMap:
 
 
 def _rank(spec: FieldSpec, name: str) -> tuple[bool, bool, str]:
-    return name != spec.name, name.lower() != spec.name.lower(), name
+    return name != spec.name, folded(name) != spec.name.lower(), name
 
 
 def _specs(model: type[Part]) -> Iterator[FieldSpec]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from events.formats import folded
 from events.values import trimmed
 
 
@@ -75,8 +76,8 @@ def likely(part: BaseModel, *names: str) -> str | None:
     levels = [extra, *(value for value in extra.values() if isinstance(value, dict))]
     wanted = dict.fromkeys(name.lower() for name in names)
     for level in levels:
-        folded = {lower: level[name] for name in reversed(level) if (lower := name.lower()) in wanted}
-        if folded and (found := key(*map(folded.get, wanted))):
+        known = {lower: level[name] for name in reversed(level) if (lower := folded(name)) in wanted}
+        if known and (found := key(*map(known.get, wanted))):
             return found
     return None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from events.catalogue import EventType, payload_types
 from events.errors import Malformed, Problem, ReportedFailure, WrongObject, pointer
 from events.fields import field_map
-from events.formats import MAX_MEMBERS, Document, Format, Json, read_inner
+from events.formats import MAX_MEMBERS, Document, Format, Json, folded, read_inner
 from events.models import Payload
 from events.values import is_blank, is_empty, is_true
 
@@ -199,7 +199,7 @@ def _holds(name: str, value: Json, models: tuple[type[Payload], ...], levels: in
 def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) -> bool:
     """Whether an object has a business key of the model's, two of its fields, or a member of its name."""
     for model in models:
-        known = [name for name in known_names(members, model) if name.lower() not in _ENVELOPE]
+        known = [name for name in known_names(members, model) if folded(name) not in _ENVELOPE]
         keys = {key.lower() for key in model.KEYS}
         if len(known) > 1 or any(
             (spec := field_map(model).find(name))
@@ -208,7 +208,7 @@ def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) 
             for name in known
         ):
             return True
-        if any(_is_named(model, name) or name.lower() in keys for name in members):
+        if any(_is_named(model, name) or folded(name) in keys for name in members):
             return True
     return False
 
@@ -216,17 +216,17 @@ def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) 
 def _is_wcf(layer: _Layer) -> bool:
     """Whether this is what older printIQ wraps quotes and acceptances in."""
     return any(
-        name.lower() == "quoteaccepted" and _is_envelope(name, value) for name, value in layer.members.items()
+        folded(name) == "quoteaccepted" and _is_envelope(name, value) for name, value in layer.members.items()
     )
 
 
 def _is_envelope(name: str, value: Json) -> bool:
     """Whether a member is a response's own. An operation may have the same name: it holds an object."""
-    return name.lower() in _ENVELOPE and not isinstance(value, dict)
+    return folded(name) in _ENVELOPE and not isinstance(value, dict)
 
 
 def _knows_more(model: type[Payload], inner: dict[str, Json], outer: dict[str, Json]) -> bool:
-    beside = [name for name in known_names(outer, model) if name.lower() not in _ENVELOPE]
+    beside = [name for name in known_names(outer, model) if folded(name) not in _ENVELOPE]
     return len(known_names(inner, model)) >= len(beside)
 
 
@@ -254,12 +254,12 @@ def _without_envelope(members: dict[str, Json], model: type[Payload]) -> dict[st
     return {
         name: value
         for name, value in members.items()
-        if name.lower() not in left_out or not _is_envelope(name, value)
+        if folded(name) not in left_out or not _is_envelope(name, value)
     }
 
 
 def _is_named(model: type[Payload], name: str | None) -> bool:
-    return name is not None and len(name) == len(model.OBJECT) and name.lower() == model.OBJECT.lower()
+    return name is not None and len(name) == len(model.OBJECT) and folded(name) == model.OBJECT.lower()
 
 
 def known_names(members: Iterable[str], model: type[Payload]) -> tuple[str, ...]:
@@ -270,7 +270,7 @@ def known_names(members: Iterable[str], model: type[Payload]) -> tuple[str, ...]
 
 
 def _refuse_reported(layer: _Layer, models: tuple[type[Payload], ...]) -> None:
-    reported = {name.lower(): name for name in layer.members if name.lower() in _REPORT}
+    reported = {folded(name): name for name in layer.members if folded(name) in _REPORT}
     name = reported.get("iserror")
     is_own = any("iserror" in field_map(model).names for model in models)
     if name is not None and is_true(layer.members[name]) and not is_own:
@@ -301,7 +301,7 @@ def _reason(fault: Json) -> Json:
 def _reported_warnings(layer: _Layer) -> Iterator[Problem]:
     """Yield what a response reports beside its object: with IsError false, an ErrorMessage warns too."""
     for name, value in layer.members.items():
-        if name.lower() in {"warningmessage", "errormessage"} and not is_blank(value):
+        if folded(name) in {"warningmessage", "errormessage"} and not is_blank(value):
             yield Problem("", f"printIQ warned: {_quoted(value)}")
 
 
@@ -326,7 +326,7 @@ def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     own = event_type.payloads
     if any(_is_named(each, layer.name) for each in own):
         return
-    names = [name for name in layer.members if name.lower() not in _ENVELOPE]
+    names = [name for name in layer.members if folded(name) not in _ENVELOPE]
     own_names = {name for each in own for name in known_names(names, each)}
     is_documented = all(each.DOCUMENTED for each in own)
     for other in payload_types():

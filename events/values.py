@@ -17,7 +17,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from events.errors import Malformed
-from events.formats import MAX_MEMBERS, Element
+from events.formats import MAX_MEMBERS, Element, folded
 
 
 class DateOrder(StrEnum):
@@ -127,7 +127,7 @@ def is_empty(value: object) -> bool:
 
 def is_true(value: object) -> bool:
     """Whether this is one of the ways to write true."""
-    return trimmed(str(value)).lower() in {"true", "yes", "y", "1"}
+    return folded(trimmed(str(value))) in {"true", "yes", "y", "1"}
 
 
 def read_text(value: object, info: ValidationInfo) -> object:
@@ -154,7 +154,7 @@ _BOOLEANS = {
 def read_boolean(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
-    known = _BOOLEANS.get(trimmed(str(value)).lower())
+    known = _BOOLEANS.get(folded(trimmed(str(value))))
     return keep_unread(value, info) if known is None else known
 
 

@@ -29,6 +29,7 @@ from events.formats.document import (
     Element,
     Format,
     Json,
+    folded,
 )
 from events.formats.encoding import charset_of, to_utf8
 from events.formats.json_reader import read_json
@@ -49,6 +50,7 @@ __all__ = [
     "Json",
     "SoapRequest",
     "SoapVersion",
+    "folded",
     "read",
     "read_inner",
     "sniff",

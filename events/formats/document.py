@@ -72,6 +72,18 @@ class Document(NamedTuple):
         return self.value if isinstance(self.value, dict) else {}
 
 
+# No name that is known, and no word such as `true`, is as long.
+_LONGEST_KNOWN = 200
+
+
+def folded(text: str) -> str:
+    """Return a text in lower case, to be compared with what is known.
+
+    A long one stays as it is: Python takes twelve bytes a character to lower a text beyond ASCII.
+    """
+    return text.lower() if len(text) <= _LONGEST_KNOWN else text
+
+
 def with_line_feeds(value: Json) -> Json:
     """Write every line end as one line feed, as XML prescribes."""
     if isinstance(value, str):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from events.errors import Problem
 from events.formats import markup
-from events.formats.document import Element, Json
+from events.formats.document import Element, Json, folded
 from events.formats.lists import is_list_of
 from events.formats.namespaces import HINTS, JSON_NET, SCHEMA, SCHEMA_INSTANCE, XML, type_hints
 from events.formats.references import REF, resolved
@@ -120,7 +120,7 @@ class _Reader:
         return parts.assembled(name)
 
     def _read_attribute(self, namespace: str, name: str, text: Json, parts: "_Parts") -> None:
-        is_true = str(text).lower() in {"true", "1"}
+        is_true = folded(str(text)) in {"true", "1"}
         if namespace == JSON_NET:
             parts.is_item = parts.is_item or (name == "Array" and is_true)
         elif not namespace and name == "type" and text in self._types:

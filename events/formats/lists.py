@@ -1,6 +1,6 @@
 """Which members of an object make a list: repeated names, and containers named like their items."""
 
-from events.formats.document import Json
+from events.formats.document import Json, folded
 
 _NET_TYPES = {
     "string",
@@ -33,9 +33,9 @@ def add(members: dict[str, Json], name: str, value: Json) -> None:
 
 def is_list_of(container: str, item: str) -> bool:
     """Whether a container of this name is a list of items of that name: `Jobs` of `Job`."""
-    container, folded = container.lower(), item.lower()
+    container, single = folded(container), folded(item)
     return (
-        container in {f"{folded}s", f"{folded}es", f"{folded.removesuffix('y')}ies", f"{folded}list"}
-        or container == f"arrayof{folded}"
+        container in {f"{single}s", f"{single}es", f"{single.removesuffix('y')}ies", f"{single}list"}
+        or container == f"arrayof{single}"
         or item in _NET_TYPES
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
+from events.formats.document import folded
 from events.formats.xml_parser import local_name
 
 _BREAKS = frozenset(
@@ -55,7 +56,7 @@ _LINES = re.compile(r"[ \t]*\n\s*")
 
 def is_inline(names: Iterable[str]) -> bool:
     """Whether all these elements are HTML's: then what holds them is a text."""
-    return all(name.lower() in _INLINE for name in names)
+    return all(folded(name) in _INLINE for name in names)
 
 
 def words(element: etree._Element) -> str:
@@ -66,7 +67,7 @@ def words(element: etree._Element) -> str:
 def _pieces(element: etree._Element) -> Iterable[str]:
     yield element.text or ""
     for child in element:
-        is_break = local_name(child.tag).lower() in _BREAKS
+        is_break = folded(local_name(child.tag)) in _BREAKS
         if is_break:
             yield "\n"
         yield from _pieces(child)

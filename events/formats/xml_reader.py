@@ -16,6 +16,7 @@ from events.formats.document import (
     Element,
     Format,
     Json,
+    folded,
     too_deep,
     too_many_values,
     with_line_feeds,
@@ -63,12 +64,14 @@ def read_xml(utf8: bytes) -> Document:
 
 def _rooted(value: Json, root: etree._Element) -> Json:
     # A root named like a list of what it holds is an object that holds the list.
-    if isinstance(value, list) and len(root) and not local_name(root.tag).lower().startswith("arrayof"):
+    if isinstance(value, list) and len(root) and not folded(local_name(root.tag)).startswith("arrayof"):
         return {local_name(root[0].tag): value}
     return {} if value is None else value
 
 
 _ELEMENT = re.compile(rb"<(?!/)")
+# The start of an element whose first child follows.
+_PARENT = re.compile(rb"<[^\s<>/!?][^<>]*+(?<!/)>\s*+(?=<[^/!?])")
 _ATTRIBUTE = re.compile(rb"=\s*+[\"']")
 
 
@@ -77,8 +80,11 @@ def _max_values(utf8: bytes) -> int:
 
 
 def _marks(utf8: bytes) -> int:
-    """Count the elements; attributes count twice, for the memory they take."""
-    return sum(1 for _ in _ELEMENT.finditer(utf8)) + 2 * sum(1 for _ in _ATTRIBUTE.finditer(utf8))
+    """Count the elements; attributes and parents of elements count twice, for the memory they take."""
+    elements, parents, attributes = (
+        sum(1 for _ in expression.finditer(utf8)) for expression in (_ELEMENT, _PARENT, _ATTRIBUTE)
+    )
+    return elements + parents + 2 * attributes
 
 
 def _refuse_too_many(utf8: bytes) -> None:
@@ -177,13 +183,13 @@ class _Attributes:
 
     def _read(self, key: str, text: str, types: frozenset[str]) -> None:
         namespace, _, name = key.removeprefix("{").rpartition("}")
-        is_true = text.strip().lower() in {"true", "1"}
+        is_true = folded(text.strip()) in {"true", "1"}
         if name == "nil":
             self.is_nil = self.is_nil or is_true
         elif namespace == JSON_NET:
             self.is_item = name == "Array" and is_true
-        elif namespace in ADDRESSED and name.lower() in {"id", "ref"}:
-            if name.lower() == "id":
+        elif namespace in ADDRESSED and folded(name) in {"id", "ref"}:
+            if folded(name) == "id":
                 self.id = text
             else:
                 self.ref = text.removeprefix("#")
