@@ -277,10 +277,11 @@ def test_python_is_not_blocked_by_what_is_no_event_and_follows_a_dataref(
 # -- C# -----------------------------------------------------------------------------------------------------
 
 
-def test_csharp_compiles_where_dotnet_is_at_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("example", ["csharp", "csharp-ordered"])
+def test_csharp_compiles_where_dotnet_is_at_hand(tmp_path: Path, example: str) -> None:
     if (dotnet := shutil.which("dotnet")) is None:
-        pytest.skip("there is no .NET SDK here: examples/csharp was not compiled")
-    folder = tmp_path / "csharp"
-    shutil.copytree(EXAMPLES / "csharp", folder)
+        pytest.skip("there is no .NET SDK here: nothing was compiled")
+    folder = tmp_path / example
+    shutil.copytree(EXAMPLES / example, folder)
     done = subprocess.run([dotnet, "build", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -104,7 +104,7 @@ def _posted(alert: Json, message_format: str) -> Json:
         "tier": "prod",
         "console": CONSOLE,
     }
-    run = Workflow(DEFINITION, parameters, alert, {"address": {"value": ADDRESS}})
+    run = Workflow(DEFINITION, parameters, {"body": alert}, {"address": {"value": ADDRESS}})
     assert run.requests["address"]["authentication"]["audience"] == "https://vault.azure.net"
     assert run.requests["post"]["uri"] == ADDRESS
     return run.requests["post"]["body"]

@@ -1,4 +1,4 @@
-"""The part of Azure's workflow definition language that alert-message.json uses: enough to run its actions.
+"""The part of Azure's workflow definition language that our workflows use: enough to run their actions.
 
 https://learn.microsoft.com/azure/logic-apps/expression-functions-reference
 https://learn.microsoft.com/azure/logic-apps/logic-apps-workflow-definition-language#operators
@@ -35,33 +35,44 @@ TOKEN = re.compile(r"\s*('(?:[^']|'')*'|\d+|\w+|\?\[|[()\[\],])")
 
 
 class Workflow:
-    """A run of a workflow definition up to its calls over HTTP, whose responses are given."""
+    """A run of a workflow definition. `responses` are those to its own calls over HTTP."""
 
     def __init__(
         self, definition: Json, parameters: Mapping[str, str], trigger: Json, responses: Mapping[str, Json]
     ) -> None:
-        self._outputs: dict[str, Json] = dict(responses)
+        self.outputs: dict[str, Json] = dict(responses)
         self.requests: dict[str, Json] = {}
+        self.status = 202  # what a caller gets unless an action responds
         self._functions = FUNCTIONS | {
             "parameters": lambda name: parameters[name],
-            "outputs": lambda name: self._outputs[name],
-            "body": lambda name: self._outputs[name],
-            "triggerBody": lambda: trigger,
+            "outputs": lambda name: self.outputs[name],
+            "body": lambda name: self.outputs[name],
+            "triggerBody": lambda: trigger["body"],
+            "triggerOutputs": lambda: trigger,
         }
-        for name, action in _in_order(definition["actions"]):
-            self._run(name, action["type"], action["inputs"])
+        self._run_all(definition["actions"])
+
+    def _run_all(self, actions: dict[str, Json]) -> None:
+        for name, action in _in_order(actions):
+            if action["type"] == "If":
+                if self._filled_in(action["expression"]):
+                    self._run_all(action["actions"])
+            else:
+                self._run(name, action["type"], action["inputs"])
 
     def _run(self, name: str, type_: str, inputs: Json) -> None:
-        if type_ == "Http":
+        if type_ == "Response":
+            self.status = self._filled_in(inputs["statusCode"])
+        elif type_ == "Http":
             self.requests[name] = self._filled_in(inputs)
         elif type_ == "Compose":
-            self._outputs[name] = self._filled_in(inputs)
+            self.outputs[name] = self._filled_in(inputs)
         elif type_ == "Query":
             items = self._filled_in(inputs["from"])
-            self._outputs[name] = [item for item in items if self._filled_in(inputs["where"], item)]
+            self.outputs[name] = [item for item in items if self._filled_in(inputs["where"], item)]
         elif type_ == "Select":
             items = self._filled_in(inputs["from"])
-            self._outputs[name] = [self._filled_in(inputs["select"], item) for item in items]
+            self.outputs[name] = [self._filled_in(inputs["select"], item) for item in items]
         else:
             raise NotImplementedError(type_)
 
