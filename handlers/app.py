@@ -17,10 +17,11 @@ from handlers.timings import DEFAULTS, Timings
 # A webhook's cold start does not wait for what the inbox and the API need.
 if TYPE_CHECKING:
     from handlers import drift
-    from handlers.ledger import last_seen, stats
+    from handlers.ledger import last_seen, pauses, stats
 else:
-    drift, last_seen, stats = map(
-        later, ("handlers.drift", "handlers.ledger.last_seen", "handlers.ledger.stats")
+    drift, last_seen, pauses, stats = map(
+        later,
+        ("handlers.drift", "handlers.ledger.last_seen", "handlers.ledger.pauses", "handlers.ledger.stats"),
     )
 
 _log = logging.getLogger("printiq.app")
@@ -57,6 +58,10 @@ class App:
     @cached_property
     def last_seen(self) -> "last_seen.LastSeen":
         return last_seen.LastSeen(self.stores.tables)
+
+    @cached_property
+    def pauses(self) -> "pauses.Pauses":
+        return pauses.Pauses(self.stores.tables)
 
     @cached_property
     def subscriptions(self) -> Subscriptions:

@@ -149,8 +149,9 @@ class Work(BaseModel):
     # how many earlier attempts failed for a reason that time does not heal
     errors: int = Field(0, ge=0, le=_MAX_ATTEMPTS)
     settled: bool = False
-    # the subscriptions that an earlier attempt sent it to
+    # the subscriptions that an earlier attempt sent it to, and the paused ones that it withheld it from
     sent: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     replay: Replay | None = None
 
     @model_validator(mode="after")

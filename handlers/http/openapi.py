@@ -36,17 +36,20 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "event": ("printIQ's name of the event, in any case.", {"type": "string", "enum": list(EventType)}),
     "kind": ("The kind of object that has the key.", {"type": "string", "enum": list(Kind)}),
     "name": ("The last segment of a problem's `type`.", {"type": "string", "minLength": 1}),
+    "subscription": ("The name of a subscription.", {"type": "string", "minLength": 1}),
     "key": ("The business key, exactly as printIQ writes it.", {"type": "string", "minLength": 1}),
 }
 _PROBLEMS = {
     400: "The request is malformed.",
     404: "Not found; an accepted delivery may still be waiting.",
-    409: "Conflicts with the delivery's current state.",
+    409: "Conflicts with the delivery's current state, or the subscriptions are wrong.",
     411: "The app runs without HTTP streams, and the sender gave no Content-Length.",
     413: "The body is too large. It is kept.",
     415: "The body is neither JSON nor XML. It is kept.",
     422: "The body cannot be read as what the event carries. It is kept.",
-    503: "Storage does not respond. The request may be done in part; repeat it, and nothing is done twice.",
+    502: "A destination will never take this message.",
+    503: "Storage or a destination does not respond. The request may be done in part: repeat it, and nothing "
+    "is done twice.",
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         openapi,
         problem_types,
         schemas,
+        subscriptions,
     )
 else:
     asyncapi = later("handlers.http.asyncapi")
@@ -32,6 +33,7 @@ else:
     openapi = later("handlers.http.openapi")
     problem_types = later("handlers.http.problem_types")
     schemas = later("handlers.http.schemas")
+    subscriptions = later("handlers.http.subscriptions")
 
 _BYTES = Content(
     "The bytes, as an attachment.", {"application/octet-stream": {"type": "string", "format": "binary"}}
@@ -180,6 +182,74 @@ ROUTES: tuple[Route, ...] = (
             {202: schemas.ReplaysResult, 200: schemas.ReplaysResult},
             body=schemas.ReplaysRequest,
             problems=(400, 409),
+        ),
+    ),
+    Route(
+        "subscriptions",
+        "GET",
+        "subscriptions",
+        lambda _, app: subscriptions.subscriptions(app),
+        lambda: Operation(
+            "List the subscriptions, and how each fares.", {200: schemas.SubscriptionList}, problems=(409,)
+        ),
+    ),
+    Route(
+        "subscription",
+        "GET",
+        "subscriptions/{subscription}",
+        lambda request, app: subscriptions.subscription(request.path["subscription"], request.query, app),
+        lambda: Operation(
+            "Return a subscription, and what became of its deliveries.",
+            {200: schemas.SubscriptionDetail},
+            query=schemas.SubscriptionQuery,
+            problems=(400, 404, 409),
+        ),
+    ),
+    Route(
+        "pause_subscription",
+        "POST",
+        "subscriptions/{subscription}/pause",
+        lambda request, app: subscriptions.pause(request.path["subscription"], request.body, app),
+        lambda: Operation(
+            "Withhold a subscription's events from now on, with a reason.",
+            {200: schemas.Subscription},
+            body=schemas.PauseRequest,
+            problems=(400, 404, 409),
+        ),
+    ),
+    Route(
+        "resume_subscription",
+        "POST",
+        "subscriptions/{subscription}/resume",
+        lambda request, app: subscriptions.resume(request.path["subscription"], request.body, app),
+        lambda: Operation(
+            "Send a subscription's events again from now on.",
+            {200: schemas.Subscription},
+            body=schemas.ResumeRequest,
+            problems=(400, 404, 409),
+        ),
+    ),
+    Route(
+        "test_subscription",
+        "POST",
+        "subscriptions/{subscription}/test",
+        lambda request, app: subscriptions.test(request.path["subscription"], app),
+        lambda: Operation(
+            "Send a test event to a subscription alone.",
+            {202: schemas.TestSent},
+            problems=(404, 409, 502),
+        ),
+    ),
+    Route(
+        "replay_missed",
+        "POST",
+        "subscriptions/{subscription}/replay",
+        lambda request, app: subscriptions.replay(request.path["subscription"], request.body, app),
+        lambda: Operation(
+            "Replay all that a subscription missed, or count it.",
+            {202: schemas.MissedReplayed, 200: schemas.MissedReplayed},
+            body=schemas.MissedRequest,
+            problems=(400, 404, 409),
         ),
     ),
     Route(

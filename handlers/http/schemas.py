@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from events import Channel, EventError, EventType, Kind
 from handlers.ledger.query import CURSOR, Filter
-from handlers.ledger.rows import Status
+from handlers.ledger.rows import SendState, Status
 from handlers.paths import UNKNOWN_EVENT
 
 MAX_PAGE = 500
@@ -195,7 +195,10 @@ class DeliveryDetail(DeliverySummary):
     )
     file: Annotated[str | None, Field(description="The file that it arrived as, by its whole name.")] = None
     subjects: list[SubjectRef] = []
-    queues: Annotated[list[str], Field(description="The result queues to which it was sent.")] = []
+    queues: Annotated[list[str], Field(description="The subscriptions to which it was sent.")] = []
+    withheld: Annotated[
+        list[str], Field(description="The subscriptions that were paused, and did not get it.")
+    ] = []
     errors: Annotated[list[ProblemItem], Field(description="Why it was refused.")] = []
     warnings: list[ProblemItem] = []
     steps: Annotated[
@@ -355,10 +358,10 @@ class OpenCount(_Response):
 
 
 class QueueDepth(_Response):
-    """The depth and age of a queue."""
+    """The depth and age of a queue, or of what is to be pushed to an https subscription."""
 
     name: str
-    role: Literal["inbox", "notifications", "poison", "result"]
+    role: Literal["inbox", "notifications", "poison", "push", "result"]
     messages: Annotated[int, Field(description="Approximate; includes messages in work.")]
     oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
         None
@@ -388,6 +391,86 @@ class StatsReport(_Response):
     ] = None
     open: OpenCount
     queues: list[QueueDepth]
+
+
+class Pause(_Response):
+    """Why and since when a subscription is paused, and who paused it."""
+
+    reason: str
+    by: str | None = None
+    at: Timestamp
+
+
+class Subscription(_Response):
+    """A destination of results, and how it fares."""
+
+    name: str
+    kind: Literal["queue", "service-bus", "https"]
+    title: Annotated[str | None, Field(description="What people call it.")] = None
+    events: Annotated[list[str], Field(description="Names of events, or patterns.")]
+    duplicates: Literal["send", "drop"]
+    paused: bool
+    pause: Pause | None = None
+    this_hour: Annotated[int, Field(description="Its events since the hour began.")]
+    last_day: Annotated[int, Field(description="Its events of the last 24 hours, the present one included.")]
+    waiting: Annotated[
+        int | None,
+        Field(description="Messages in its queue, or not pushed yet. Unknown for Service Bus."),
+    ] = None
+    oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
+        None
+    )
+    failed: Annotated[int, Field(description="Deliveries that were given up.")]
+    missed: Annotated[int, Field(description="Deliveries that were withheld while it was paused.")]
+
+
+class SubscriptionList(_Response):
+    """All subscriptions, in the order of subscriptions.toml."""
+
+    subscriptions: list[Subscription]
+
+
+class Send(_Response):
+    """A delivery at a subscription to which it was pushed, or from which it was withheld."""
+
+    subscription: str
+    delivery: Id
+    event: str
+    kind: Kind | None = None
+    subject: str | None = None
+    state: SendState
+    attempts: Annotated[int, Field(description="How many requests were made.")]
+    status: Annotated[int | None, Field(description="The last response's HTTP status.")] = None
+    latency_ms: Annotated[int | None, Field(description="How long the last response took.")] = None
+    first_at: Timestamp
+    last_at: Timestamp
+    next_at: Timestamp | None = None
+    answer: Annotated[str | None, Field(description="The beginning of the last response's body.")] = None
+    error: Annotated[str | None, Field(description="Why it was not delivered.")] = None
+    replayed_by: Id | None = None
+
+
+class SubscriptionDetail(Subscription):
+    """A subscription with what became of its deliveries, newest first; those undelivered oldest first."""
+
+    sends: list[Send]
+    cursor: Annotated[
+        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
+    ] = None
+
+
+class TestSent(_Response):
+    """A test event that was sent to a subscription."""
+
+    id: Id
+
+
+class MissedReplayed(_Response):
+    """The outcome of replaying what a subscription missed."""
+
+    matched: Annotated[int, Field(description="Replayed in this call; in a dry run, those that can be.")]
+    skipped: Annotated[int, Field(description="Not replayable, or no longer kept.")]
+    more: Annotated[bool, Field(description="There is more: call again.")]
 
 
 class FieldSeen(_Response):
@@ -592,8 +675,8 @@ class TimelineQuery(_Request):
 
 
 _AS = Field(alias="as", description="The right event, where the sender named a wrong one.")
-_QUEUES = Field(min_length=1, description="Only these of the queues that subscribe to the event.")
-QueueNames = tuple[Annotated[str, Field(min_length=3, max_length=63)], ...]
+_QUEUES = Field(min_length=1, description="Only these of the subscriptions to the event, of any kind.")
+QueueNames = tuple[Annotated[str, Field(min_length=1, max_length=260)], ...]
 
 
 class ReplayRequest(_Request):
@@ -623,6 +706,39 @@ class DismissRequest(_Request):
         Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
         AfterValidator(_not_blank),
     ]
+    by: By = None
+
+
+class SubscriptionQuery(_Request):
+    """A request for a subscription and a page of its deliveries."""
+
+    state: Annotated[SendState | None, Field(description="Only deliveries in this state.")] = None
+    limit: Annotated[int, _LIMIT] = 50
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+
+
+class PauseRequest(_Request):
+    """The reason why a subscription is paused."""
+
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
+        AfterValidator(_not_blank),
+    ]
+    by: By = None
+
+
+class ResumeRequest(_Request):
+    """Who resumes a subscription."""
+
+    by: By = None
+
+
+class MissedRequest(_Request):
+    """How to replay what a subscription missed."""
+
+    dry_run: Annotated[bool, Field(description="Count only; replay nothing.")] = False
+    limit: Annotated[Limit, Field(description="The most to replay in this call; 50 a second.")] = 500
     by: By = None
 
 

@@ -1,6 +1,5 @@
 """The rows of the ledger: the one owner of its columns and keys, and of how each is written and read.
 
-========== ============ ================================= ================
 table      row          partition                         row key
 ========== ============ ================================= ================
 deliveries DeliveryRow  the day of receipt in UTC; OPEN   newest first
@@ -11,6 +10,19 @@ erasures   ErasureRow   a year                            newest first
 sends      SendRow      a subscription                    newest first
 sends      SendRow      what a subscription has not got   oldest first
 ========== ============ ================================= ================
+=======
+============= ============ ================================= ================
+table         row          partition                         row key
+============= ============ ================================= ================
+deliveries    DeliveryRow  the day of receipt in UTC; OPEN   newest first
+timeline      TimelineRow  a subject                         newest first
+records       RecordRow    a kind                            a business key
+search        SearchRow    a kind                            words.keys_of
+erasures      ErasureRow   a year                            newest first
+sends         SendRow      a subscription                    newest first
+sends         SendRow      what a subscription has not got   oldest first
+subscriptions PauseRow     PauseRow.PARTITION                a subscription
+============= ============ ================================= ================
 
 A column is named like its field, in camelCase. What is None has no column.
 """
@@ -22,7 +34,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import accumulate
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -69,6 +81,7 @@ class Outcome:
     error: str = ""
     duplicate_of: str | None = None
     queues: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     raw: BlobRef | None = None
     data_ref: str | None = None
     # the time at which each step ended
@@ -179,6 +192,8 @@ class DeliveryRow(_LedgerRow):
     replay_of: str | None = None
     origin: str | None = None
     queues: _Json[tuple[str, ...]] = ()
+    # the paused subscriptions that did not get it
+    withheld: _Json[tuple[str, ...]] = ()
     raw: Annotated[BlobRef | None, BeforeValidator(_place), PlainSerializer(lambda raw: raw and str(raw))] = (
         None
     )
@@ -231,6 +246,7 @@ class DeliveryRow(_LedgerRow):
             replay_of=work.replay.of if work.replay else None,
             origin=work.replay.origin if work.replay else None,
             queues=outcome.queues,
+            withheld=outcome.withheld,
             raw=outcome.raw,
             data_ref=outcome.data_ref,
             steps=outcome.steps,
@@ -510,3 +526,22 @@ def undelivered(subscription: str) -> str:
 def copy_keys(subscription: str, delivery_id: str) -> tuple[str, str]:
     """Return the partition and the row key of a row's copy: a UUIDv7 sorts by time."""
     return undelivered(subscription), UUID(delivery_id).hex
+
+
+class PauseRow(_LedgerRow):
+    """A subscription that is paused: why, since when, and who paused it."""
+
+    PARTITION: ClassVar = "subscription"
+
+    subscription: str
+    reason: str
+    by: str | None = None
+    at: str
+
+    @classmethod
+    def keys(cls, subscription: str) -> tuple[str, str]:
+        return cls.PARTITION, table_key(subscription)
+
+    def entity(self) -> Entity:
+        partition, row_key = self.keys(self.subscription)
+        return {**self.columns(), "PartitionKey": partition, "RowKey": row_key}

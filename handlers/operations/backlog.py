@@ -6,13 +6,23 @@ from typing import Literal, NamedTuple
 
 from handlers.app import App
 from handlers.errors import SubscriptionsError
-from handlers.stores import DROPS_POISON_QUEUE, INBOX_POISON_QUEUE, INBOX_QUEUE, NOTIFICATION_QUEUES, Queues
+from handlers.ledger import sends
+from handlers.stores import (
+    DROPS_POISON_QUEUE,
+    INBOX_POISON_QUEUE,
+    INBOX_QUEUE,
+    NOTIFICATION_QUEUES,
+    PUSH_POISON_QUEUE,
+    PUSH_QUEUE,
+    Queues,
+)
+from handlers.subscriptions import Subscription
 
-type Role = Literal["inbox", "notifications", "poison", "result"]
+type Role = Literal["inbox", "notifications", "poison", "push", "result"]
 
 
 class Backlog(NamedTuple):
-    """A queue's depth; `oldest_seconds` is None if no message is visible."""
+    """The depth of a queue, or of an https subscription; `oldest_seconds` is None if nothing is visible."""
 
     queue: str
     role: Role
@@ -21,29 +31,49 @@ class Backlog(NamedTuple):
 
 
 async def backlogs(app: App) -> list[Backlog]:
-    """Measure every queue that the app writes to or is responsible for. Raises StorageFault.
+    """Measure every queue that the app writes to or is responsible for, and what waits to be pushed.
 
-    If the subscriptions are wrong, the result queues are unknown, and only the others are measured.
+    If the subscriptions are wrong, they are unknown, and only the others are measured. Raises StorageFault.
     """
     queues = app.stores.queues
     try:
-        names = [each.name for each in app.subscriptions.all.values() if each.kind == "queue"]
+        subscriptions = list(app.subscriptions.all.values())
     except SubscriptionsError:
-        names = []
+        subscriptions = []
     notifications = [
         _measure(queues, name, "notifications") for name in await queues.starting_with(NOTIFICATION_QUEUES)
     ]
-    results = [_measure(queues, name, "result") for name in names]
-    return await asyncio.gather(
-        _measure(queues, INBOX_QUEUE, "inbox"),
-        _measure(queues, INBOX_POISON_QUEUE, "poison"),
+    own: list[tuple[str, Role]] = [(INBOX_QUEUE, "inbox"), (INBOX_POISON_QUEUE, "poison")]
+    if any(each.kind == "https" for each in subscriptions):
+        own += [(PUSH_QUEUE, "push"), (PUSH_POISON_QUEUE, "poison")]
+    found = await asyncio.gather(
+        *(_measure(queues, name, role) for name, role in own),
         _measure(app.stores.drop_queues, DROPS_POISON_QUEUE, "poison"),
         *notifications,
-        *results,
+        *(measure(each, app) for each in subscriptions),
     )
+    return [each for each in found if each is not None]
+
+
+async def measure(subscription: Subscription, app: App) -> Backlog | None:
+    """Measure what waits for a subscription. None for Service Bus, of which the app knows nothing."""
+    name = subscription.name
+    match subscription.kind:
+        case "queue":
+            return await _measure(app.stores.queues, name, "result")
+        case "https":
+            kept = await sends.backlog(app.stores.tables, name)
+            oldest = datetime.fromisoformat(kept.oldest) if kept.oldest else None
+            return _backlog(name, "result", kept.waiting, oldest)
+        case "service-bus":
+            return None
 
 
 async def _measure(queues: Queues, name: str, role: Role) -> Backlog:
     messages, oldest = await asyncio.gather(queues.depth(name), queues.oldest(name))
+    return _backlog(name, role, messages, oldest)
+
+
+def _backlog(name: str, role: Role, messages: int, oldest: datetime | None) -> Backlog:
     age = max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else None
     return Backlog(name, role, messages, age)

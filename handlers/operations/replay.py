@@ -27,11 +27,11 @@ from handlers.work import Replay, Work
 _log = logging.getLogger("printiq.replay")
 
 # A replay of thousands must not crowd out what printIQ sends meanwhile.
-_PER_SECOND = 50
+PER_SECOND = 50
 _MOST_AT_ONCE = 500
 _PAGE = 100
 # Well before the platform ends a request, after 230 seconds.
-_SECONDS = 150
+SECONDS = 150
 
 
 class Wish(NamedTuple):
@@ -186,13 +186,13 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
     """Replay what a filter selects and was not replayed yet, at most `limit`, newest first.
 
     Can be interrupted and repeated: deliveries that were replayed, or vanish meanwhile, are skipped. A
-    dry run counts what could be replayed. After _SECONDS the call ends with a cursor to resume from. Raises
+    dry run counts what could be replayed. After SECONDS the call ends with a cursor to resume from. Raises
     NotReplayable where no subscription has one of the queues.
     """
     _check_spelling(wish.queues, app)
     matched = skipped = 0
     done: list[Replayed] = []
-    deadline = monotonic() + _SECONDS
+    deadline = monotonic() + SECONDS
     while matched < limit and monotonic() < deadline:
         found = await page(app.stores.tables, selection, size=min(_PAGE, limit - matched), cursor=cursor)
         cursor = found.cursor
@@ -208,7 +208,7 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
                     await _check(row, app, wish)
                 else:
                     done.append(await _replay(row, app, wish))
-                    await asyncio.sleep(1 / _PER_SECOND)
+                    await asyncio.sleep(1 / PER_SECOND)
                 matched += 1
             except (NotReplayable, UnknownDelivery) as error:
                 skipped += 1

@@ -31,7 +31,8 @@ async def process(message: Message, app: App) -> None:
     except Erased:
         await recording.drop(work, app)
     except results.UnsentError as error:
-        await retry.try_again(work.model_copy(update={"sent": error.sent}), error.cause, app)
+        dealt_with = {"sent": error.sent.queues, "withheld": error.sent.withheld}
+        await retry.try_again(work.model_copy(update=dealt_with), error.cause, app)
     except Exception as error:  # noqa: BLE001 - whatever failed, the message must be retried
         await retry.try_again(work, error, app)
 
@@ -73,12 +74,13 @@ async def _send(work: Work, delivery: Delivery, app: App) -> None:
     data_ref = None
     if not (in_row and results.fit_whole(event, app)):
         data_ref = await archive.store_data(work, event, app.stores)
-    queues = await results.send(work, event, verdict.duplicate_of, data_ref, app)
+    sent = await results.send(work, event, verdict.duplicate_of, data_ref, app)
     steps["sent"] = _now(app)
     outcome = Outcome(
         status=Status.DUPLICATE if verdict.duplicate_of else Status.SENT,
         duplicate_of=verdict.duplicate_of,
-        queues=queues,
+        queues=sent.queues,
+        withheld=sent.withheld,
         raw=raw,
         data_ref=data_ref,
         steps=steps,

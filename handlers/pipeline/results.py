@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from typing import NamedTuple
 
 from events import Envelope, Event, Payload, cloud_event
 from handlers.app import App
 from handlers.errors import HEALED_BY_TIME
 from handlers.ids import time_of
-from handlers.pipeline.sinks import Context, sinks_of
+from handlers.ledger import sends
+from handlers.pipeline.sinks import Context, Sink, sinks_of
 from handlers.work import Work
 
 # The attributes around the data take less than this, apart from printIQ's texts, which may be escaped.
@@ -26,10 +28,17 @@ def _most_bytes(event: Event[Payload]) -> int:
     return len(event.data) + _ATTRIBUTES + sum(map(len, texts)) * _ESCAPED
 
 
-class UnsentError(Exception):
-    """A subscription that did not get its message: `sent` are those that did, `cause` is what kept it."""
+class Sent(NamedTuple):
+    """The subscriptions that got an event, and the paused ones from which it was withheld."""
 
-    def __init__(self, sent: tuple[str, ...], cause: Exception) -> None:
+    queues: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+
+
+class UnsentError(Exception):
+    """A subscription that did not get its message, by its `cause`; `sent` is what the others got."""
+
+    def __init__(self, sent: Sent, cause: Exception) -> None:
         super().__init__(str(cause))
         self.sent = sent
         self.cause = cause
@@ -37,52 +46,77 @@ class UnsentError(Exception):
 
 async def send(
     work: Work, event: Event[Payload], duplicate_of: str | None, data_ref: str | None, app: App
-) -> tuple[str, ...]:
-    """Send the event to each sink that subscribes to it and has not got it, and return all their names.
+) -> Sent:
+    """Send the event to each sink that subscribes to it, but for those that an earlier attempt dealt with.
 
-    Raises UnsentError once every sink was tried.
+    What is withheld from a paused subscription is noted, so that it can be replayed. Raises UnsentError once
+    every sink was tried, and StorageFault.
     """
-    origin = work.replay.origin if work.replay else work.id
-    envelope = Envelope(
-        id=origin,
-        time=time_of(origin),
-        source=f"/printiq/{app.settings.printiq_site}",
-        data_schema=f"{app.settings.url}/api/schemas/{event.type}",
-        duplicate_of=duplicate_of,
-        replay_of=work.replay.of if work.replay else None,
-    )
     chosen = work.replay.queues if work.replay else None
     targets = [
         sink
         for sink in sinks_of(event.type, app)
         if (chosen is None or sink.name in chosen) and (not duplicate_of or sink.takes_duplicates)
     ]
+    if not targets:
+        return Sent()
+    envelope = _envelope(work, event, duplicate_of, app)
     whole = cloud_event(event, envelope)
     referring = cloud_event(event, replace(envelope, data_ref=data_ref)) if data_ref else whole
-    context = Context(
-        id=origin,
-        type=event.type.message_type,
-        delivery=work.id,
-        kind=event.subject.kind if event.subject else event.type.kind,
-        key=event.subject.key if event.subject else None,
-        is_duplicate=duplicate_of is not None,
-        is_replay=work.replay is not None,
-    )
-    size = _most_bytes(event)
-    missing = [sink for sink in targets if sink.name not in work.sent]
-    outcomes = await asyncio.gather(
-        *(sink.send(whole if sink.fits(size) else referring, context) for sink in missing),
-        return_exceptions=True,
-    )
+    context, size = _context(work, event, envelope), _most_bytes(event)
+    pauses = await app.pauses.all()
+
+    async def deliver(sink: Sink) -> None:
+        message = whole if sink.fits(size) else referring
+        if pause := pauses.get(sink.name):
+            await sends.withhold(app.stores.tables, sink.name, message, pause.reason, app.timings.now())
+        else:
+            await sink.send(message, context)
+
+    missing = [sink for sink in targets if sink.name not in {*work.sent, *work.withheld}]
+    outcomes = await asyncio.gather(*map(deliver, missing), return_exceptions=True)
     failed: dict[str, Exception] = {}
     for sink, error in zip(missing, outcomes, strict=True):
         if isinstance(error, Exception):
             failed[sink.name] = error
         elif error is not None:  # the process is about to end
             raise error
-    names = tuple(sink.name for sink in targets)
+    withheld = {*work.withheld, *(sink.name for sink in missing if sink.name in pauses)}
+    done = [sink.name for sink in targets if sink.name not in failed]
+    sent = Sent(
+        tuple(name for name in done if name not in withheld), tuple(name for name in done if name in withheld)
+    )
     if failed:
         # first one that waiting heals: until then, the delivery must not be given up
         cause = min(failed.values(), key=lambda error: not isinstance(error, HEALED_BY_TIME))
-        raise UnsentError(tuple(name for name in names if name not in failed), cause)
-    return names
+        raise UnsentError(sent, cause)
+    return sent
+
+
+def _envelope(work: Work, event: Event[Payload], duplicate_of: str | None, app: App) -> Envelope:
+    origin = work.replay.origin if work.replay else work.id
+    return Envelope(
+        id=origin,
+        time=time_of(origin),
+        source=source(app),
+        data_schema=f"{app.settings.url}/api/schemas/{event.type}",
+        duplicate_of=duplicate_of,
+        replay_of=work.replay.of if work.replay else None,
+    )
+
+
+def source(app: App) -> str:
+    """Return the CloudEvents source of this app's messages."""
+    return f"/printiq/{app.settings.printiq_site}"
+
+
+def _context(work: Work, event: Event[Payload], envelope: Envelope) -> Context:
+    return Context(
+        id=envelope.id,
+        type=event.type.message_type,
+        delivery=work.id,
+        kind=event.subject.kind if event.subject else event.type.kind,
+        key=event.subject.key if event.subject else None,
+        is_duplicate=envelope.duplicate_of is not None,
+        is_replay=envelope.replay_of is not None,
+    )

@@ -55,7 +55,7 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
             await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
             return
         event = None if isinstance(error, CrashedError) else await _event(work, app)
-        outcome = Outcome(status=Status.FAILING, error=description, queues=work.sent)
+        outcome = Outcome(status=Status.FAILING, error=description, queues=work.sent, withheld=work.withheld)
         await write.record(app.stores.tables, work, outcome, event)
     except Erased:
         await recording.drop(work, app)
@@ -69,7 +69,7 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
         delay = int(delay * random.uniform(1, _SPREAD))
     again = work.model_copy(update={"attempt": work.attempt + 1, "errors": errors})
     if not fits(len(again.encode()), "none"):  # then every subscription gets it again
-        again = again.model_copy(update={"sent": ()})
+        again = again.model_copy(update={"sent": (), "withheld": ()})
     await _requeue(again, delay, app)
 
 
@@ -95,7 +95,9 @@ async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> No
         raw = await archive.set_aside(work, app.stores)
     except NotFound:
         raw = work.blob  # it is gone: the error names it
-    outcome = Outcome(status=Status.FAILED, error=description, queues=work.sent, raw=raw)
+    outcome = Outcome(
+        status=Status.FAILED, error=description, queues=work.sent, withheld=work.withheld, raw=raw
+    )
     await recording.record(work, outcome, app, event)
 
 

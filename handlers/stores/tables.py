@@ -41,6 +41,7 @@ class TableName(StrEnum):
     DRIFT = "drift"
     SENDS = "sends"
     SEARCH = "search"
+    SUBSCRIPTIONS = "subscriptions"
 
 
 class Int64(int):

@@ -83,6 +83,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource lastSeen 'tables' = { name: 'lastseen' }
     resource drift 'tables' = { name: 'drift' }
     resource sends 'tables' = { name: 'sends' }
+    resource subscriptions 'tables' = { name: 'subscriptions' }
   }
 
   // Quarantine is not named here: its blobs, and those of failed deliveries, are the app's to remove.

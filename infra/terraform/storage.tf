@@ -108,7 +108,7 @@ resource "azurerm_storage_queue" "results" {
 # Through Resource Manager, as Bicep does: azurerm's own resource speaks to the tables themselves, which would need a data
 # role for the deployer (https://github.com/hashicorp/terraform-provider-azurerm/issues/30815).
 resource "azapi_resource" "tables" {
-  for_each = toset(["deliveries", "timeline", "records", "search", "erasures", "duplicates", "lastseen", "drift", "sends"])
+  for_each = toset(["deliveries", "timeline", "records", "search", "erasures", "duplicates", "lastseen", "drift", "sends", "subscriptions"])
 
   type      = "Microsoft.Storage/storageAccounts/tableServices/tables@2025-06-01"
   name      = each.key

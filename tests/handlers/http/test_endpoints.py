@@ -482,7 +482,12 @@ def test_the_webhooks_own_key_opens_nothing_else(start_host: StartHost) -> None:
         assert client.post("/api/webhooks/CreateQuote", content=quote, headers=printiq).status_code == 202
         for path in ("deliveries/01a20c5b-d87b-7fc6-beab-10d18cdc4ed9/replay", "replays"):
             assert client.post(f"/api/{path}", content=b"{}", headers=printiq).status_code == 401
-        values = {"id": "01a20c5b-d87b-7fc6-beab-10d18cdc4ed9", "kind": "job", "*key": "J1"}
+        values = {
+            "id": "01a20c5b-d87b-7fc6-beab-10d18cdc4ed9",
+            "kind": "job",
+            "*key": "J1",
+            "subscription": "printiq-events",
+        }
         closed = [route for route in ROUTES if route.method == "GET" and not route.anonymous]
         assert len(closed) > 8
         for path in (f"/api/{route.path.format_map(values)}" for route in closed):
