@@ -70,6 +70,8 @@ def test_a_shell_completes_commands_and_their_options() -> None:
     assert dev(settings=settings).stdout.split() == ["send"]
     settings |= {"COMP_WORDS": "dev.py send --hot", "COMP_CWORD": "2"}
     assert dev(settings=settings).stdout.split() == ["--hot-folder"]
+    settings |= {"COMP_WORDS": "dev.py send CreateQ", "COMP_CWORD": "2"}
+    assert dev(settings=settings).stdout.split() == ["CreateQuote"]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,10 @@ class Sent:
 
 def main(
     event: Annotated[
-        str | None, typer.Argument(help="printIQ's name of the event, such as CreateQuote.")
+        str | None,
+        typer.Argument(
+            help="printIQ's name of the event, such as CreateQuote.", autocompletion=lambda: list(EventType)
+        ),
     ] = None,
     *,
     file: Annotated[
