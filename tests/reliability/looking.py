@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from handlers.app import App
 from handlers.pipeline.process import process
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, TableName
+from handlers.pushes import Push
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, PUSH_QUEUE, TableName
 from handlers.work import Message
 
 # Differ from run to run, and say nothing of what came of a delivery.
 _VOLATILE = {"processedAt", "steps", "attempts", "dismissedAt", "erased", "erasedAt", "etag"}
+_VOLATILE |= {"firstAt", "lastAt", "nextAt", "latencyMs", "at"}
 
 
 class Seen(NamedTuple):
@@ -55,8 +57,18 @@ async def look(app: App) -> Seen:
     async for queue in queues.list_queues():
         if queue.name not in {INBOX_QUEUE, INBOX_POISON_QUEUE}:
             peeked = await queues.get_queue_client(queue.name).peek_messages(32)
-            messages[queue.name] = [json.loads(base64.b64decode(message.content)) for message in peeked]
+            read = _pushed if queue.name == PUSH_QUEUE else _sent
+            messages[queue.name] = [read(message.content) for message in peeked]
     return Seen(rows, bytes_of, messages)
+
+
+def _sent(text: str) -> dict[str, Any]:
+    return dict(json.loads(base64.b64decode(text)))
+
+
+def _pushed(text: str) -> dict[str, Any]:
+    push, _ = Push.read(text)
+    return {"subscription": push.subscription, "message": json.loads(push.message)}
 
 
 async def work_off(app: App) -> None:

@@ -40,7 +40,9 @@ def main(
         str | None,
         typer.Option("--as", help="Read the bytes as this event instead.", callback=_selectors.event),
     ] = None,
-    queue: Annotated[list[str] | None, typer.Option(help="Only to this queue; may be repeated.")] = None,
+    queue: Annotated[
+        list[str] | None, typer.Option(help="Only to this subscription; may be repeated.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be replayed.")] = False,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,

@@ -427,9 +427,11 @@ class _Details(_Printer):
         for name, message in sent.messages.items():
             self._line(
                 "  queue",
-                f"{name}: {_described(message, row, sent.waiting.get(name, 0), peeked=sent.peeked)}",
+                f"{name}: {_described(message, row, sent.waiting.get(name), peeked=sent.peeked)}",
             )
-        if row["status"] in {"sent", "duplicate"} and not sent.messages:
+        if row.get("withheld"):
+            self._line("  paused", f"{', '.join(row['withheld'])}: withheld until it is replayed", "yellow")
+        if row["status"] in {"sent", "duplicate"} and not sent.messages and not row.get("withheld"):
             self._line("  queue", "none: no subscription wants it (subscriptions.toml)")
         if row.get("raw"):
             self._line("  bytes", row["raw"])
@@ -452,10 +454,12 @@ class _Details(_Printer):
 _STYLES = {"sent": "green", "duplicate": "yellow"}
 
 
-def _described(message: Json | None, row: Json, waiting: int, *, peeked: bool) -> str:
-    """Describe a message; one that is out of sight by the ledger, which names the queues it was sent to."""
+def _described(message: Json | None, row: Json, waiting: int | None, *, peeked: bool) -> str:
+    """Describe a message; one that is out of sight by the ledger, which names where it was sent to."""
     if not peeked:
         return "sent; messages are peeked at only where the app is on this machine"
+    if waiting is None:
+        return "sent; no queue of the storage account"
     if message is None:
         where = (
             f"behind the first {PEEK} of {waiting} that wait, or taken by its consumer"
