@@ -69,6 +69,11 @@ def delivery(delivery_id: str, name: str, channel: Channel, status: "Status", *,
     _log.info("printiq.delivery %s", _json(**members, seconds=round(seconds, 3)))
 
 
+def send(subscription: str, state: str) -> None:
+    """Log that a push was given up (`failed`), or that its endpoint wants no more (`stopped`)."""
+    _log.info("printiq.send %s", _json(subscription=subscription, state=state))
+
+
 def ftp(source: str, *, reachable: bool) -> None:
     """Log whether an FTP source can be used, each time it is polled."""
     _log.info("printiq.ftp %s", _json(source=source, reachable=reachable))

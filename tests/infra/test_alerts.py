@@ -111,6 +111,7 @@ def test_the_app_writes_the_traces_that_the_alerts_read(caplog: pytest.LogCaptur
         telemetry.queue("printiq-inbox", "inbox", depth=3, oldest_seconds=12)
         telemetry.event("CreateJob", silent_hours=2.5)
         telemetry.delivery("id", "CreateJob", Channel.FTP, Status.SENT, seconds=0.2)
+        telemetry.send("accounting", "failed")
         telemetry.ftp("shop", reachable=True)
     written = dict(message.split(" ", 1) for message in caplog.messages)
     asked = _asked()
