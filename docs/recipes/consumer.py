@@ -1,10 +1,10 @@
 """Read events from a result queue: what every consumer has to get right, in one place.
 
-- A message whose `delivery` was handled is dropped. A replay has one of its own, and so is handled again.
-- A queue has no order: what is older than the latest that was handled of its subject changes nothing.
-- What can never be handled goes to the poison queue at once, with the reason in the log; what fails, after
-  five tries. Neither stops what lies behind it.
-- A message is deleted after the work is done. A crash in between repeats the work: let it be an upsert by
+- A message whose `delivery` was handled is skipped. A replay has a new `delivery`, so it is handled.
+- A queue has no order: an event older than the latest handled one of its subject changes nothing.
+- A message that can never be handled goes to the poison queue at once, with the reason in the log; one that
+  fails, after five tries. Neither holds up the others.
+- A message is deleted after the work is done. A crash in between repeats the work, so make it an upsert by
   subject.
 
 Copy it beside your consumer. Needs `pip install azure-storage-queue azure-storage-blob azure-identity`.
@@ -37,14 +37,14 @@ LOCAL = (
     "FsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
-# A message is hidden from others for this long, then handed out again.
+# A message that was received is invisible for this long.
 _LEASE_SECONDS = 300
 _MAX_TRIES = 5
 _log = logging.getLogger("printiq.consumer")
 
 
 class SetAsideError(Exception):
-    """Why a message can never be handled, however often it is tried."""
+    """The reason why a message can never be handled."""
 
 
 class Storage:
@@ -63,9 +63,9 @@ class Storage:
         return self._queues.get_queue_client(name)
 
     def blob(self, address: str) -> bytes:
-        """Read the blob of that container and name in this account, whichever host the address has.
+        """Read the blob with the address's container and name, always from this account.
 
-        So that our token goes nowhere but to the account that we know.
+        A message can name any host; our token goes to none of them.
         """
         own = urlsplit(self._blobs.url).path.lstrip("/")  # Azurite has the account's name there
         path = urlsplit(address).path.lstrip("/").removeprefix(own)
@@ -103,7 +103,7 @@ class State:
 
 
 def key(event: Event) -> str:
-    """Return what the event is about; of one without a business key, the event itself."""
+    """Return the event's subject, or its id if it has none."""
     return str(event.get("subject", event["id"]))
 
 
@@ -123,7 +123,7 @@ def arguments(about: str | None, folder_help: str) -> Arguments:
     parser.add_argument("--queue", default="printiq-events")
     parser.add_argument("--once", action="store_true", help="end when the queue is empty")
     given = parser.parse_args()
-    # beside the folder, not in it: whatever watches that takes all that lies there
+    # beside the folder, not in it: what watches the folder takes every file there
     state = given.folder.absolute().with_name(f"{given.folder.name}.state")
     for folder in (given.folder, state):
         folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def arguments(about: str | None, folder_help: str) -> Arguments:
 
 
 def write_whole(path: Path, content: bytes, *, by_way_of: Path) -> None:
-    """Write a file that appears under its name once all of it is on the disk, replacing one of that name."""
+    """Write a file that appears under its name only when it is complete, replacing one of that name."""
     part = by_way_of / f"{path.name}.part"
     with part.open("wb") as file:
         file.write(content)
@@ -172,7 +172,7 @@ def consume(queue: str, wanted: str, handle: Callable[[Event], None], state: Pat
                     continue
                 _log.exception("Set aside in %s: it failed %d times", poison.queue_name, _MAX_TRIES)
                 _send(poison, message)
-            with contextlib.suppress(ResourceNotFoundError):  # the lease ended: it comes again, and is known
+            with contextlib.suppress(ResourceNotFoundError):  # its lease ended: it comes back, and is known
                 source.delete_message(message)
         if not messages and once:
             return handled
@@ -181,7 +181,7 @@ def consume(queue: str, wanted: str, handle: Callable[[Event], None], state: Pat
 
 
 def _is_news(event: Event, known: State) -> bool:
-    # what a duplicate repeats was, or will be, handled itself
+    # the original was, or will be, handled
     if "duplicateof" in event or known.is_handled(event):
         return False
     if known.is_outdated(event):
@@ -209,7 +209,7 @@ def _read(text: str) -> Event:
 
 
 def _data(event: Event, storage: Storage) -> Any:
-    """Return the payload; a large one lies in a blob that `dataref` names."""
+    """Return the payload; a large one is in the blob that `dataref` names."""
     if "data" in event:
         return event["data"]
     if "dataref" not in event:
@@ -218,7 +218,7 @@ def _data(event: Event, storage: Storage) -> Any:
 
 
 def _send(poison: QueueClient, message: QueueMessage) -> None:
-    """Put a message aside as it came. It stays until it is taken: the default is seven days."""
+    """Add a message to the poison queue as it came, for ever: by default it would expire after seven days."""
     try:
         poison.send_message(message.content, time_to_live=-1)
     except ResourceNotFoundError:

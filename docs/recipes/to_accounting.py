@@ -1,10 +1,10 @@
 """Exported invoices into CSV files that accounting systems import: `python to_accounting.py /path/to/folder`.
 
-The columns are Xero's, which many others take: a row per line, of quantity 1 and the line's amount (a price
-per piece would be a division, which is not exact). Amounts and their sign are printIQ's, never rounded; tax
-is shared out among the lines so that it comes to printIQ's own. What does not add up is set aside.
+The columns are Xero's, which many others take. A row is a line, with quantity 1 and the line's amount, since
+a unit price would need a division, which is not exact. Amounts and their sign are printIQ's, never rounded;
+tax is split among the lines so that they add up to printIQ's. What does not add up is set aside.
 
-What this assumes of printIQ, and how to check it: docs/recipes.md.
+What this assumes about printIQ, and how to check it: docs/recipes.md.
 """
 
 import csv
@@ -19,7 +19,7 @@ from consumer import Event, SetAsideError, arguments, consume, file_name, key, w
 
 type Row = dict[str, Any]
 
-# The accounting program's own form of a date: Xero's is that of the organisation's region.
+# As the accounting program reads a date: Xero by the organisation's region.
 DATE_FORM = "%d/%m/%Y"
 INVOICE_COLUMNS = {
     "ContactName": "BillingCusName",
@@ -39,7 +39,7 @@ AMOUNT_COLUMNS = ("Quantity", "UnitAmount", "TaxAmount", "Total")
 OPTIONAL = {"EmailAddress", "Reference", "InventoryItemCode"}
 COLUMNS = [*INVOICE_COLUMNS, *DATE_COLUMNS, *LINE_COLUMNS, *AMOUNT_COLUMNS]
 CENT = Decimal("0.01")
-# More than any sum or product here has: nothing is rounded on the way.
+# Enough digits for every sum and product here: nothing is rounded.
 getcontext().prec = 100
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-        # with a mark, so that Excel reads it as UTF-8
+        # with a byte order mark, so that Excel reads it as UTF-8
         content = file.getvalue().encode("utf-8-sig")
         write_whole(folder / f"{file_name(key(event))}.csv", content, by_way_of=state)
         print(f"{key(event)}: {invoice['INVInvoiceTotal']} {invoice['CurCode']}")
@@ -95,9 +95,9 @@ def booked(invoice: Row) -> Iterator[Row]:
 
 
 def tax_by_line(lines: list[Row], amounts: list[Decimal], tax: Decimal) -> list[Decimal]:
-    """Share out printIQ's tax by the lines' rates, to the cent; the last taxed line takes what is left.
+    """Split printIQ's tax by the lines' rates, to the cent; the last taxed line takes the remainder.
 
-    A rate may be a fraction or in percent: whichever comes to the tax, with a cent's rounding for each line.
+    A rate may be a fraction or a percentage: the one that yields the tax, within a cent per line, is taken.
     """
     rates = [amount(line, "IDTGSTRate") if line["IDTGSTRate"] else Decimal(0) for line in lines]
     for exponent in (0, -2):
@@ -113,7 +113,7 @@ def tax_by_line(lines: list[Row], amounts: list[Decimal], tax: Decimal) -> list[
 
 
 def amount(fields: Row, name: str) -> Decimal:
-    """Read an exact amount: plain digits, whatever the machine's own language."""
+    """Read an exact amount: plain digits, whatever the machine's locale."""
     text = fields[name]
     if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
         raise SetAsideError(f"{name} is no amount: {text}")
@@ -121,7 +121,7 @@ def amount(fields: Row, name: str) -> Decimal:
 
 
 def day(invoice: Row, name: str) -> str:
-    """Return the calendar day as printIQ wrote it, moved to no other zone."""
+    """Return the calendar day as printIQ wrote it, without converting its time zone."""
     text = str(invoice[name])
     try:
         return date.fromisoformat(text[:10]).strftime(DATE_FORM)

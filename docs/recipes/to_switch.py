@@ -9,7 +9,7 @@ def main() -> None:
     folder, state, queue, once = arguments(__doc__, "the folder that Switch watches")
 
     def drop(event: Event) -> None:
-        # Switch takes a file as soon as it sees it: so it appears under its name when it is whole
+        # Switch takes a file as soon as it sees it, so it must be complete when it appears
         content = json.dumps(event["data"], ensure_ascii=False, indent=1).encode()
         write_whole(folder / f"{file_name(key(event))}.json", content, by_way_of=state)
         print(f"{key(event)}: {event['data'].get('Title') or ''}")
