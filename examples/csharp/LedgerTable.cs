@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace PrintIQ;
 
-/// <summary>Invoices, their lines, and the messages that were handled: one database, so that one commit covers all.</summary>
+/// <summary>Invoices, their lines, and the deliveries that were handled, in one database: one commit covers all.</summary>
 public sealed class LedgerTable : IDisposable
 {
     private readonly SqliteConnection _database;
@@ -29,7 +29,7 @@ public sealed class LedgerTable : IDisposable
         return command.ExecuteScalar() is not null;
     }
 
-    /// <summary>Book an invoice, or correct it if it was booked before. What is older than the booking changes nothing.</summary>
+    /// <summary>Book an invoice, or correct its booking, unless that is newer.</summary>
     public bool Book(string delivery, string key, DateTimeOffset time, Invoice invoice)
     {
         var day = Booking.Day(invoice.INVInvoiceDate, nameof(invoice.INVInvoiceDate));

@@ -14,8 +14,8 @@ var storage = Environment.GetEnvironmentVariable("PRINTIQ_STORAGE") ?? "UseDevel
 var name = Environment.GetEnvironmentVariable("PRINTIQ_QUEUE") ?? "printiq-events";
 var once = args.Contains("--once");
 
-// Messages are base64, decoded below: with QueueMessageEncoding.Base64 a single message that is not would make
-// ReceiveMessages throw, each time, and everything behind it would wait for ever.
+// Messages are base64, decoded below: with QueueMessageEncoding.Base64, a single message that is not would make
+// ReceiveMessages throw every time, and hold up all others.
 var queue = Queue(name);
 var aside = Queue($"{name}-poison");
 var blobs = storage.Contains('=')
@@ -72,8 +72,8 @@ async Task Handle(QueueMessage message)
     {
         throw new NotBookable("not base64 of a CloudEvent", error);
     }
-    if (e.Type != "com.printiq.ExportInvoice") return;          // another event: not ours, and no error
-    if (e.ExtensionAttributes.ContainsKey("duplicateof")) return; // what it duplicates was, or will be, handled itself
+    if (e.Type != "com.printiq.ExportInvoice") return;          // another event: skipped, no error
+    if (e.ExtensionAttributes.ContainsKey("duplicateof")) return; // its original was, or will be, handled
     // A replay keeps the id and the time of what it replays, and has a delivery of its own: so it is handled again.
     if (!e.ExtensionAttributes.TryGetValue("delivery", out var given) || given is not string delivery)
         throw new NotBookable("no delivery: not an event of printIQ");
@@ -90,7 +90,7 @@ async Task<JsonElement> Data(CloudEvent e)
     var address = e.ExtensionAttributes.TryGetValue("dataref", out var given) && given is string text
         ? new BlobUriBuilder(new Uri(text))
         : throw new NotBookable("neither data nor dataref");
-    // By container and name, in the account that we know: our token goes to no host that a message names.
+    // By container and name, from the account that we know: a message can name any host; our token goes to none.
     var blob = blobs.GetBlobContainerClient(address.BlobContainerName).GetBlobClient(address.BlobName);
     return JsonDocument.Parse((await blob.DownloadContentAsync()).Value.Content).RootElement;
 }
@@ -114,6 +114,6 @@ async Task Delete(QueueMessage message)
     }
     catch (RequestFailedException error) when (error.Status == 404)
     {
-        // the lease ended: it comes again, and is known
+        // its lease ended: it comes back, and is known
     }
 }

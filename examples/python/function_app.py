@@ -15,7 +15,7 @@ from azure.storage.blob import BlobServiceClient
 
 app = func.FunctionApp()
 
-# What each event means for a quote. Skip other events without an error: new ones may appear.
+# What each event means for a quote. Other events are skipped, not an error: new ones may appear.
 STATES = {
     "com.printiq.CreateQuote": "open",
     "com.printiq.RequestQuoteApproval": "awaiting approval",
@@ -36,7 +36,7 @@ def blobs() -> BlobServiceClient:
 
 @cache
 def table(name: str) -> TableClient:
-    """Connect to a table in this app's own account, and make it where it is missing."""
+    """Connect to a table in this app's own account, and create it if it is missing."""
     if local := os.environ.get("AzureWebJobsStorage"):
         service = TableServiceClient.from_connection_string(local)
     else:
@@ -47,9 +47,9 @@ def table(name: str) -> TableClient:
 
 @app.queue_trigger(arg_name="message", queue_name="%PRINTIQ_QUEUE%", connection="PRINTIQ_STORAGE")
 def on_event(message: func.QueueMessage) -> None:
-    """Handle one message. Where it raises, the host tries it again; after five tries it is in `…-poison`."""
+    """Handle one message. If it raises, the host tries again; after five tries it moves it to `…-poison`."""
     event = json.loads(message.get_body())
-    # what a duplicate repeats was, or will be, handled itself
+    # a duplicate's original was, or will be, handled
     if event["type"] not in STATES or "duplicateof" in event or "subject" not in event:
         return
     handled = table("handled")
@@ -69,10 +69,10 @@ def on_event(message: func.QueueMessage) -> None:
 
 
 def data(event: dict[str, Any]) -> Any:
-    """Return the payload; a large one lies in a blob that `dataref` names.
+    """Return the payload; a large one is in the blob that `dataref` names.
 
-    It is read by container and name in the account that we know: our token goes to no host that a message
-    names.
+    The blob is read by container and name, from the account that we know: a message can name any host, and
+    our token goes to none of them.
     """
     if "data" in event:
         return event["data"]
@@ -83,11 +83,11 @@ def data(event: dict[str, Any]) -> Any:
 
 
 def write_unless_newer(rows: TableClient, row: dict[str, Any]) -> None:
-    """Insert a row or replace an older one. Messages come in no order, and several at once."""
+    """Insert a row or replace an older one. Messages come in any order, and several at once."""
     while True:
         try:
             found = rows.get_entity(row["PartitionKey"], row["RowKey"])
-            if found["time"] > row["time"]:  # UTC in one form: they compare as texts
+            if found["time"] > row["time"]:  # UTC in one form, so they compare as text
                 return
             etag = found.metadata["etag"]
             unchanged = MatchConditions.IfNotModified
@@ -95,7 +95,7 @@ def write_unless_newer(rows: TableClient, row: dict[str, Any]) -> None:
         except ResourceNotFoundError:
             try:
                 rows.create_entity(row)
-            except ResourceExistsError:  # another message of this quote was first: look again
+            except ResourceExistsError:  # another message of this quote was faster: read again
                 continue
         except ResourceModifiedError:
             continue

@@ -56,11 +56,11 @@ function handle(event: Whole): void {
   const what = describe(event);
   state.exec("BEGIN IMMEDIATE");
   try {
-    // A queue has no order: what is older than what is known changes nothing. A replay is as old as its original.
+    // A queue has no order: an older event changes nothing. A replay is as old as its original.
     const { changes } = state
       .prepare(
         "INSERT INTO latest VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET time = excluded.time, what = excluded.what" +
-          " WHERE time <= excluded.time", // UTC in one form: times compare as texts
+          " WHERE time <= excluded.time", // UTC in one form, so times compare as text
       )
       .run(event.kind, event.subject ?? event.id, event.time, what);
     state.prepare("INSERT INTO handled VALUES (?)").run(event.delivery);
@@ -74,7 +74,7 @@ function handle(event: Whole): void {
 
 async function take(message: DequeuedMessageItem): Promise<void> {
   const event = read(message.messageText);
-  // what a duplicate repeats was, or will be, handled itself
+  // a duplicate's original was, or will be, handled
   if (event === undefined || event.duplicateof !== undefined) return;
   if (state.prepare("SELECT 1 FROM handled WHERE delivery = ?").get(event.delivery) !== undefined) return;
   handle(await withData(event));
@@ -83,7 +83,7 @@ async function take(message: DequeuedMessageItem): Promise<void> {
 async function withData(event: Known): Promise<Whole> {
   if (event.data !== undefined) return event as Whole;
   if (event.dataref === undefined) throw new Unreadable("neither data nor dataref");
-  // By container and name, in the account that we know: our token goes to no host that a message names.
+  // By container and name, from the account that we know: a message can name any host; our token goes to none.
   const parts = new URL(event.dataref).pathname.split("/").slice(1).map(decodeURIComponent);
   const [container = "", ...path] = new URL(blobs.url).pathname.length > 1 ? parts.slice(1) : parts; // Azurite's
   const bytes = await blobs.getContainerClient(container).getBlobClient(path.join("/")).downloadToBuffer();
@@ -125,7 +125,7 @@ for (;;) {
     try {
       await queue.deleteMessage(message.messageId, message.popReceipt);
     } catch (error) {
-      if (!isNotFound(error)) throw error; // the lease ended: it comes again, and is known
+      if (!isNotFound(error)) throw error; // its lease ended: it comes back, and is known
     }
   }
   if (messages.length === 0 && once) break;

@@ -1,4 +1,4 @@
-// A result message: which event it is decides `type`, and with it what `data` holds. Amounts are decimal strings.
+// A result message: `type` names the event, and so decides what `data` holds. Amounts are decimal strings.
 
 export interface InvoiceLine {
   IDTDescription: string | null;
@@ -22,7 +22,7 @@ export interface Quote {
 interface Message<Type extends string, Data> {
   specversion: "1.0";
   id: string;
-  /** This delivery's own id: a replay keeps `id` and `time`, and has another one. */
+  /** This delivery's own id: a replay keeps `id` and `time`, but has its own `delivery`. */
   delivery: string;
   type: `com.printiq.${Type}`;
   time: string;
@@ -31,7 +31,7 @@ interface Message<Type extends string, Data> {
   duplicateof?: string;
   replayof?: string;
   dataref?: string;
-  /** Missing where `dataref` names it. */
+  /** Missing if `dataref` names it. */
   data?: Data;
 }
 
@@ -43,10 +43,10 @@ export type Whole = WithData<Known>;
 
 const known: readonly string[] = ["com.printiq.ExportInvoice", "com.printiq.CreateQuote"] satisfies Known["type"][];
 
-/** What can never be handled, however often it is tried. */
+/** The reason why a message can never be handled. */
 export class Unreadable extends Error {}
 
-/** Returns undefined for an event that this consumer does not know, which is no error: new ones may come. */
+/** Return undefined for an event that this consumer does not know, which is no error: new ones may appear. */
 export function read(base64: string): Known | undefined {
   let message: unknown;
   try {
@@ -67,7 +67,7 @@ function isMessage(value: unknown): value is Record<"id" | "type" | "time" | "de
   );
 }
 
-/** Ten-thousandths of an amount such as "1284.5", exact: a number would not be. */
+/** Return an amount such as "1284.5" in ten-thousandths, exactly, which a number could not hold. */
 export function exact(amount: string | null): bigint {
   const found = /^(-?)([0-9]+)(?:\.([0-9]{1,4}))?$/.exec(amount ?? "");
   if (!found) throw new Unreadable(`${amount} is no amount of at most four decimals`);
