@@ -23,7 +23,7 @@ from handlers.problems import in_plain_words
 from handlers.settings import LOOPBACK, SERVICE_BUS_NAMESPACE
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, PUSH_POISON_QUEUE, PUSH_QUEUE
 
-type Kind = Literal["queue", "service-bus", "https"]
+type SubscriptionKind = Literal["queue", "service-bus", "https"]
 type Place = tuple[int | str, ...]
 
 
@@ -54,7 +54,7 @@ class _Subscription(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[SubscriptionKind]
 
     # the key of its table
     name: str = ""

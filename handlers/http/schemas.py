@@ -20,6 +20,7 @@ from events import Channel, EventError, EventType, Kind
 from handlers.ledger.query import CURSOR, Filter
 from handlers.ledger.rows import SendState, Status
 from handlers.paths import UNKNOWN_EVENT
+from handlers.subscriptions import SubscriptionKind
 
 MAX_PAGE = 500
 MAX_EXPORT = 5000
@@ -405,7 +406,7 @@ class Subscription(_Response):
     """A destination of results, and how it fares."""
 
     name: str
-    kind: Literal["queue", "service-bus", "https"]
+    kind: SubscriptionKind
     title: Annotated[str | None, Field(description="What people call it.")] = None
     events: Annotated[list[str], Field(description="Names of events, or patterns.")]
     duplicates: Literal["send", "drop"]
