@@ -2,6 +2,7 @@
 
 import { exact, json, query } from "./api.js";
 import { badge, fill, h, moment, refill, subjectLink } from "./dom.js";
+import { exporter } from "./export.js";
 import { breakable, olderButton, sentTo } from "./list.js";
 import { laidOut } from "./payload.js";
 
@@ -17,9 +18,14 @@ const MILESTONES = {
   DiscardQuote: "discarded",
 };
 
+// Events that say that a subject of a kind is finished.
+const FINISHED = { job: ["CompleteJob"], order: ["CompleteOrder"] };
+
 export async function subject(main, { parts: [kind, key], signal, report }) {
   const path = `subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
   const found = await exact(path, { signal });
+  const newest = (events) => newestOf(events, kind, key, found, signal);
+  const [milestone, finished] = await Promise.all([found.latest?.status ? null : newest(milestones(kind)), newest(FINISHED[kind] ?? [])]);
   const line = h("ol", { class: "timeline" });
   const end = h("p", { class: "end" });
   const further = olderButton(more, report);
@@ -47,26 +53,29 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
     add(page.deliveries);
   }
 
-  const state = stateOf(kind, found);
+  const state = found.latest?.status ?? MILESTONES[milestone?.event];
   fill(
     main,
-    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), state && h("span", { class: "badge state" }, state)),
-    head(kind, found),
+    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), state && h("span", { class: "badge state" }, state), h("div", { class: "actions" }, exporter(() => ({ kind, subject: key, related: kind === "customer" }), report))),
+    head(found, finished),
     h("section", { class: "card history" }, h("div", { class: "card-head" }, h("h2", {}, "History")), line, end),
     found.latest && latest(found.latest),
   );
   add(found.deliveries);
 }
 
-/** Return a subject's state: the status in its record, else what its newest milestone means. */
-function stateOf(kind, { latest: record, deliveries }) {
-  return record?.status ?? MILESTONES[milestone(kind, deliveries, Object.keys(MILESTONES))?.event];
+/** Return the events whose names give the state of a subject of this kind. */
+function milestones(kind) {
+  const own = { job: /Job|Order/, order: /Order/, quote: /Quote/ }[kind];
+  return own ? Object.keys(MILESTONES).filter((name) => own.test(name)) : [];
 }
 
-/** Find the newest delivery about the subject itself that is one of these events. */
-function milestone(kind, deliveries, names) {
-  const own = { job: /Job|Order/, order: /Order/, quote: /Quote/ }[kind];
-  return own && deliveries.find(({ event }) => own.test(event) && names.includes(event));
+/** Find the newest delivery about the subject that is one of these events, in its whole history. */
+async function newestOf(events, kind, key, { deliveries, cursor }, signal) {
+  const shown = deliveries.find(({ event }) => events.includes(event));
+  if (shown || !cursor || !events.length) return shown;
+  const older = await json(`deliveries${query({ kind, subject: key, event: events.join(","), limit: 1 })}`, { signal });
+  return older.deliveries[0];
 }
 
 function money(total, currency) {
@@ -78,9 +87,8 @@ function day(date) {
   return new Date(`${date}T00:00`).toLocaleDateString(undefined, { dateStyle: "medium" });
 }
 
-/** The head line: the subject's latest state, and who got its events. */
-function head(kind, { latest: record, deliveries }) {
-  const finished = milestone(kind, deliveries, kind === "job" ? ["CompleteJob"] : ["CompleteOrder"]);
+/** The head line: the subject's latest state, and who got its newest events. */
+function head({ latest: record, deliveries }, finished) {
   const to = [...new Set(deliveries.flatMap((row) => row.sentTo ?? []))];
   const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return h(

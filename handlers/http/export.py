@@ -38,6 +38,10 @@ async def export_deliveries(params: Mapping[str, str], app: App) -> Response:
     asked = from_query(schemas.ExportQuery, params)
     if asked.ids:
         selected = await export.named(asked.ids, app, cursor=asked.cursor)
+    elif asked.related and asked.about:
+        selected = await export.related(
+            asked.filter(), asked.about, app, limit=asked.limit, cursor=asked.cursor
+        )
     else:
         selected = await export.select(asked.filter(), app, limit=asked.limit, cursor=asked.cursor)
     if asked.format == "zip":

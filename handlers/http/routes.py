@@ -115,7 +115,7 @@ ROUTES: tuple[Route, ...] = (
             "Return the deliveries that a filter selects as a file.",
             {200: _EXPORT},
             query=schemas.ExportQuery,
-            problems=(400,),
+            problems=(400, 409),
         ),
     ),
     Route(

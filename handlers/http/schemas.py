@@ -13,10 +13,11 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from events import Channel, EventError, EventType, Kind
+from events import Channel, EventError, EventType, Kind, Subject
 from handlers.ledger.query import CURSOR, Filter
 from handlers.ledger.rows import SendState, Status
 from handlers.paths import UNKNOWN_EVENT
@@ -658,6 +659,23 @@ class ExportQuery(DeliveryFilter):
         Several[Id],
         Field(max_length=MAX_IDS, description="These deliveries, whatever the filter selects."),
     ] = ()
+    related: Annotated[
+        bool,
+        Field(
+            description="With `kind` and `subject`: also all about the quotes, jobs, invoices, … that its "
+            "deliveries name."
+        ),
+    ] = False
+
+    @property
+    def about(self) -> Subject | None:
+        return Subject(self.kind, self.subject) if self.kind and self.subject else None
+
+    @model_validator(mode="after")
+    def _has_subject(self) -> Self:
+        if self.related and self.about is None:
+            raise ValueError("`related` needs `kind` and `subject`")
+        return self
 
 
 class DetailQuery(_Request):

@@ -1,12 +1,14 @@
 """Deliveries that a filter selects, with their bytes, to take out of the app."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import NamedTuple
 
+from events import Kind, Subject
 from handlers.app import App
-from handlers.errors import NotFound, NothingKept, UnknownDelivery
+from handlers.errors import NotFound, NothingKept, NotPossible, UnknownDelivery
 from handlers.ids import newest_first
 from handlers.ledger.query import Filter, find, kept, page
 from handlers.ledger.rows import DeliveryRow, TimelineRow
@@ -15,6 +17,8 @@ from handlers.ledger.rows import DeliveryRow, TimelineRow
 _SECONDS = 100
 _PAGE = 500
 _AT_ONCE = 16
+# The newest deliveries of a subject, in which what is related to it is looked for.
+_MOST_OF_SUBJECT = 5000
 # The bodies of one export are in memory at once.
 _MAX_BODIES = 50 * 1024 * 1024
 
@@ -46,6 +50,54 @@ async def select(selection: Filter, app: App, *, limit: int, cursor: str | None)
         if cursor is None:
             break
     return Selected(rows, cursor)
+
+
+async def related(selection: Filter, about: Subject, app: App, *, limit: int, cursor: str | None) -> Selected:
+    """Return what a filter selects about a subject, and about all that its deliveries name.
+
+    A customer's are the quotes, jobs and invoices whose deliveries name it, with every later event of theirs;
+    the other way round, a job's do not lead to all jobs of its customer. Raises BadCursor, StorageFault, and
+    NotPossible if it takes too long.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def select_about(subject: Subject) -> list[DeliveryRow | TimelineRow]:
+        async with gate:
+            one = replace(selection, kind=subject.kind, subject=subject.key)
+            return [row async for row in _pages(one, app, limit=limit + 1, cursor=cursor)]
+
+    try:
+        async with asyncio.timeout(_SECONDS):
+            whole = Filter(kind=about.kind, subject=about.key)
+            own = await _whole([row async for row in _pages(whole, app, limit=_MOST_OF_SUBJECT)], app)
+            subjects = dict.fromkeys(each for row in own for each in row.subjects)
+            subjects[about] = None
+            found = await asyncio.gather(
+                *(select_about(each) for each in subjects if each == about or each.kind is not Kind.CUSTOMER)
+            )
+            by_id = {row.id: row for rows in found for row in rows}
+            newest = sorted(by_id.values(), key=lambda row: newest_first(row.id))
+            rows = await _whole(newest[:limit], app)
+    except TimeoutError as error:
+        raise NotPossible(
+            f"Too much is related to {about.kind} {about.key!r} to gather it in one request. "
+            "Export without `related`, or its quotes, jobs and invoices one by one."
+        ) from error
+    return Selected(rows, newest_first(newest[limit - 1].id) if len(newest) > limit else None)
+
+
+async def _pages(
+    selection: Filter, app: App, *, limit: int, cursor: str | None = None
+) -> AsyncIterator[DeliveryRow | TimelineRow]:
+    left = limit
+    while left:
+        found = await page(app.stores.tables, selection, size=min(_PAGE, left), cursor=cursor)
+        for row in found.rows:
+            yield row
+        left -= len(found.rows)
+        cursor = found.cursor
+        if cursor is None:
+            return
 
 
 async def named(ids: Iterable[str], app: App, *, cursor: str | None) -> Selected:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -473,6 +474,16 @@ def test_what_is_older_about_a_job_is_shown_once_however_often_it_is_asked_for(
     expect(page.locator(".timeline li")).to_have_count(70)
 
 
+def test_a_subjects_state_is_told_by_its_whole_history(host: HostProcess, page: Page) -> None:
+    send(host, "CompleteJob", {"JobNo": "J77002-01"})
+    changes: Iterable[dict[str, object]] = ({"JobNo": "J77002-01", "JobReference": f"{n}"} for n in range(51))
+    send_all(host, "UpdateJobStatus", changes)
+    page.goto(f"{host.url}/api/console#/subjects/job/J77002-01")
+    expect(page.locator(".timeline li")).to_have_count(50)
+    expect(page.locator(".badge.state")).to_have_text("complete")
+    expect(page.locator(".head").get_by_role("link", name="CompleteJob")).to_be_visible()
+
+
 @pytest.fixture
 def page_in_california(browser: Browser) -> Iterator[Page]:
     with session(browser, locale="en-GB", timezone_id="America/Los_Angeles") as page:
@@ -830,6 +841,42 @@ def test_all_failures_of_an_event_are_found_by_its_name_kept_in_the_url_and_expo
         page.get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(saved.value.path().open(encoding="utf-8-sig")))
     assert [(row["event"], row["status"]) for row in rows] == [("ExportInvoice", "quarantined")] * 2
+
+
+def test_everything_about_a_customer_is_exported_as_a_file(start_host: StartHost, operator: Operator) -> None:
+    host = start_host(ROOT)
+    ours = {"Number": "KOWSEED", "Name": "Kōwhai Seed Company"}
+    send(host, "CreateCustomer", {"Code": "KOWSEED", "Name": "Kōwhai Seed Company"})
+    send(host, "CreateJobXml", {"JobNumber": "J29328-01", "Customer": ours})
+    done: dict[str, object] = {"Products": [{"JobNo": "J29328-01"}]}
+    send(host, "CompleteJob", done)
+    invoice = (CORPUS / "ExportInvoice" / "typical.json").read_bytes()
+    send(host, "ExportInvoice", invoice)
+    send(host, "CreateJobXml", {"JobNumber": "J7-01", "Customer": {"Number": "RIMU", "Name": "Rimu Press"}})
+    page = operator.page
+    page.goto(f"{host.url}/api/console")
+    operator.search("kowhai seed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("KOWSEED")
+    history = page.locator(".timeline li")
+    expect(history).to_have_count(3)
+    expect(history.nth(0)).to_contain_text("ExportInvoice invoice INV-0041877")
+    expect(history.nth(1)).to_contain_text("CreateJobXml job J29328-01")
+    operator.click(page.get_by_text("Export", exact=True))
+    with page.expect_download() as saved:
+        operator.click(page.get_by_role("button", name="Zip"))
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        rows = [json.loads(line) for line in archive.read("deliveries.ndjson").splitlines()]
+        bodies = {name.split("/")[1]: archive.read(name) for name in archive.namelist() if "/" in name}
+    assert [row["event"] for row in rows] == [
+        "ExportInvoice",
+        "CompleteJob",
+        "CreateJobXml",
+        "CreateCustomer",
+    ]
+    assert bodies["ExportInvoice"] == invoice
+    assert json.loads(bodies["CompleteJob"]) == done
+    assert operator.clicks <= 2
 
 
 def test_several_statuses_are_chosen_from_a_menu_that_stays_open(host: HostProcess, page: Page) -> None:

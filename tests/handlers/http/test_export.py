@@ -44,6 +44,73 @@ def test_a_table_has_a_row_for_each_delivery_that_the_filter_selects(storage: st
     run_story(storage, story)
 
 
+async def deliver_a_customers(app: App) -> list[str]:
+    """Deliver a customer, its job and that job's end, and an invoice; then what is another customer's."""
+    ours = {"Customer": {"Number": "KOWSEED", "Name": "Kowhai Seeds"}}
+    bodies: list[tuple[str, dict[str, object]]] = [
+        ("CreateCustomer", {"Code": "KOWSEED"}),
+        ("CreateJobXml", {"JobNumber": "J1-01", **ours}),
+        ("CompleteJob", {"Products": [{"JobNo": "J1-01"}]}),
+        (
+            "ExportInvoice",
+            {"INVInvoiceNumber": "I1", "BillingCusCode": "KOWSEED", "InvoiceSummaryDetails": []},
+        ),
+        ("CreateJobXml", {"JobNumber": "J2-01", "Customer": {"Number": "RIMU"}}),
+        ("CompleteJob", {"Products": [{"JobNo": "J2-01"}]}),
+    ]
+    return [await deliver(app, event, json.dumps(body).encode()) for event, body in bodies]
+
+
+def test_all_about_a_customer_has_the_later_events_of_its_jobs_too(storage: str) -> None:
+    async def story(app: App) -> None:
+        sent = await deliver_a_customers(app)
+        about = {"kind": "customer", "subject": "KOWSEED"}
+        assert [row["id"] for row in await table(about, app)] == [sent[3], sent[1], sent[0]]
+        assert [row["id"] for row in await table({**about, "related": "true"}, app)] == sent[3::-1]
+        job = {"kind": "job", "subject": "J1-01", "related": "true"}
+        assert [row["id"] for row in await table(job, app)] == [sent[2], sent[1]], "not all of its customer's"
+        completed = {**about, "related": "true", "event": "CompleteJob"}
+        assert [row["id"] for row in await table(completed, app)] == [sent[2]]
+
+    run_story(storage, story)
+
+
+def test_all_about_a_customer_comes_in_parts_too(storage: str) -> None:
+    async def story(app: App) -> None:
+        sent = await deliver_a_customers(app)
+        asked: Mapping[str, str] = {"kind": "customer", "subject": "KOWSEED", "related": "true", "limit": "3"}
+        first = await export_deliveries(asked, app)
+        rest = await export_deliveries(next_part(first), app)
+        rows = [csv.DictReader(io.StringIO(each.body.decode("utf-8-sig"))) for each in (first, rest)]
+        assert [[row["id"] for row in part] for part in rows] == [sent[3:0:-1], [sent[0]]]
+        assert "Link" not in rest.headers
+
+    run_story(storage, story)
+
+
+def test_what_is_related_is_related_to_a_subject(storage: str) -> None:
+    async def story(app: App) -> None:
+        for asked in ({"related": "true"}, {"related": "true", "subject": "KOWSEED"}):
+            response = await respond(export_deliveries(asked, app))
+            assert response.status == 400
+            assert json.loads(response.body)["detail"] == "`related` needs `kind` and `subject`."
+
+    run_story(storage, story)
+
+
+def test_more_than_can_be_gathered_is_a_problem_that_says_what_to_do(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(app: App) -> None:
+        await deliver_a_customers(app)
+        monkeypatch.setattr(export, "_SECONDS", 0)
+        asked = {"kind": "customer", "subject": "KOWSEED", "related": "true"}
+        response = await respond(export_deliveries(asked, app))
+        assert (response.status, b"one by one" in response.body) == (409, True)
+
+    run_story(storage, story)
+
+
 def test_deliveries_are_exported_by_their_ids_in_parts_too(
     storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
