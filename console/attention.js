@@ -36,7 +36,7 @@ export async function attention(main, { search: asked, signal, report, before, r
   const table = list({ caption: "Needs attention, newest first", select: choose, columns: ["when", "what", "about", "status"] });
   const end = h("p", { class: "end" });
   const further = olderButton(() => more(), report);
-  const everything = h("button", { type: "button", class: "quiet", onclick: selectAll }, "Select all");
+  const everything = h("button", { type: "button", class: "quiet", hidden: true, onclick: selectAll }, "Select all");
   const exportChosen = exporter(parts, report, "Export these");
   let rows = [];
   let chosen = [];

@@ -169,8 +169,9 @@ export async function events(main, { search: asked, signal, report, before, reme
     const old = Date.now() - state.updatedAt;
     if (!state.updatedAt) return;
     updated.textContent = `updated ${duration(Math.max(1, Math.round(old / 1000)))} ago`;
-    updated.classList.toggle("stale", old > STALE_AFTER);
-    live.classList.toggle("stale", old > STALE_AFTER);
+    const stale = old > STALE_AFTER || !document.getElementById("trouble").hidden;
+    updated.classList.toggle("stale", stale);
+    live.classList.toggle("stale", stale);
   }
 
   const clock = setInterval(age, 1000);

@@ -307,6 +307,11 @@ def test_a_page_that_could_not_be_loaded_is_loaded_once_the_app_answers(
     page.unroute("**/api/deliveries?*")
     expect(page.get_by_role("link", name="AGAIN")).to_be_visible()
     expect(trouble).to_be_hidden()
+    live = page.get_by_role("button", name="Live")
+    page.context.set_offline(offline=True)
+    expect(live).to_contain_class("stale")
+    page.context.set_offline(offline=False)
+    expect(live).not_to_contain_class("stale")
     for place, title in (
         ("attention", "Needs attention"),
         ("changes", "Schema changes"),
