@@ -76,13 +76,13 @@ export function replayDialog(rows, schemas, done) {
   const boxes = queues.map((queue) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "queue", value: queue, checked: true }), " ", queue));
   dialog({
     title: rows.length === 1 ? "Replay" : `Replay ${number(rows.length)} deliveries`,
-    text: "Each goes through again from the bytes that were kept, as a new delivery that names the old one.",
-    fields: [h("label", { for: "replay-as" }, "As event"), event, queues.length > 1 && [h("p", {}, "To the queues"), boxes]],
+    text: "Each is processed again from its kept bytes, as a new delivery that refers to the old one.",
+    fields: [h("label", { for: "replay-as" }, "As event"), event, queues.length > 1 && [h("p", {}, "To the subscriptions"), boxes]],
     button: "Replay",
     async act(form, run) {
       const to = [...form.querySelectorAll("[name=queue]:checked")].map((box) => box.value);
       if (!event.value) throw new Error("Choose the event.");
-      if (queues.length > 1 && !to.length) throw new Error("Choose at least one queue.");
+      if (queues.length > 1 && !to.length) throw new Error("Choose at least one subscription.");
       const some = to.length < queues.length ? { queues: to } : {};
       const replays = await each(rows, run, async (row) => {
         const as = event.value === "*" || event.value === row.event ? {} : { as: event.value };
@@ -159,12 +159,12 @@ export function summary(verb, results, wanted) {
 }
 
 /** The name that the ledger records for what is done here; asked for once. */
-function operator() {
+export function operator() {
   return localStorage.getItem(NAME) ?? "";
 }
 
 /** Ask before something is done; the dialog stays open until it is done. */
-function dialog({ title, text, fields, button, act }) {
+export function dialog({ title, text, fields, button, act }) {
   const problem = h("p", { class: "field-trouble", role: "alert" });
   const meter = h("progress", { hidden: true, "aria-label": "Progress" });
   const confirm = h("button", { type: "submit", class: "primary" }, button);

@@ -6,6 +6,7 @@ import { fill, h, moment, number } from "./dom.js";
 import { breakable } from "./list.js";
 
 const DAY_MS = 86_400_000;
+const NEWS = ["Field", "Example", "Since", "How often", "Adopt"];
 const COMMAND = "python3 dev.py adopt";
 
 /** Whether a field came later than the event itself: the first deliveries show what printIQ always sent. */
@@ -45,8 +46,8 @@ function news(found, status) {
     h("div", { class: "card-head" }, h("h2", {}, "New or unreadable"), status),
     h(
       "table",
-      { class: "list small" },
-      h("thead", {}, h("tr", {}, ["Field", "Example", "Since", "How often", "Adopt"].map((name) => h("th", { scope: "col" }, name)))),
+      { class: "list small stacked" },
+      h("thead", {}, h("tr", {}, NEWS.map((name) => h("th", { scope: "col" }, name)))),
       h(
         "tbody",
         {},
@@ -60,10 +61,10 @@ function news(found, status) {
               h("code", {}, each.field),
               h("div", { class: "hint" }, breakable(each.event.event), " ", h("span", { class: `badge ${each.what === "new" ? "state" : "failing"}` }, each.what)),
             ),
-            h("td", {}, h("code", {}, each.example)),
-            h("td", {}, moment(each.first), h("div", { class: "hint" }, "last ", moment(each.last))),
-            h("td", { class: "value" }, `${number(each.count)} of ${number(each.event.deliveries)}`),
-            h("td", {}, each.delivery && adopting(each, status)),
+            h("td", { "data-name": NEWS[1] }, h("code", {}, each.example)),
+            h("td", { "data-name": NEWS[2] }, moment(each.first), h("div", { class: "hint" }, "last ", moment(each.last))),
+            h("td", { "data-name": NEWS[3] }, `${number(each.count)} of ${number(each.event.deliveries)}`),
+            h("td", { "data-name": NEWS[4] }, each.delivery && adopting(each, status)),
           ),
         ),
       ),

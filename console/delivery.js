@@ -6,6 +6,7 @@ import { nextAfter } from "./attention.js";
 import { badge, bytes, duration, fill, h, moment, refill, save, subjectLink } from "./dom.js";
 import { eventName } from "./list.js";
 import { laidOut, marked, places, tools } from "./payload.js";
+import { sendsOf, subscriptionLink } from "./subscriptions.js";
 
 const WAIT_EVERY = 1_500;
 // Large ones are offered as a file; a browser would be slow with them.
@@ -14,8 +15,8 @@ const LARGEST_SHOWN = 2 * 1024 * 1024;
 const STEPS = [
   ["begun", "processing started"],
   ["archived", "bytes archived"],
-  ["decided", "checked for a duplicate"],
-  ["sent", "sent to the queues"],
+  ["decided", "checked for duplicates"],
+  ["sent", "sent to its subscriptions"],
 ];
 
 /** Show a delivery; while it waits, poll it and draw it again when it differs from the `known` state. */
@@ -49,6 +50,7 @@ export async function delivery(main, page, known) {
     ),
     remarks(row),
     h("div", { class: "columns" }, facts(row), steps(row)),
+    row.sends?.length > 0 && sendsOf(row.sends),
     h(
       "div",
       { class: "columns payloads" },
@@ -147,7 +149,8 @@ function facts(row) {
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
       fact("Customer", row.customer),
       fact("Reference", row.reference),
-      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue, index) => h("li", {}, row.sentTo[index] !== queue && [row.sentTo[index], " "], h("code", {}, queue)))) : "nobody"),
+      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue, index) => h("li", {}, subscriptionLink(queue, row.sentTo[index]), row.sentTo[index] !== queue && [" ", h("code", {}, queue)]))) : "nobody"),
+      fact("Withheld from", row.withheld.length > 0 && h("ul", { class: "plain" }, row.withheld.map((name) => h("li", {}, subscriptionLink(name))))),
       fact("Id", h("code", { class: "id" }, row.id)),
       fact("Stored at", row.raw && h("code", { class: "id" }, row.raw)),
     ),

@@ -85,8 +85,8 @@ export function duration(seconds) {
   return `${number(Math.round(seconds / 86400))} days`;
 }
 
-export function badge(status) {
-  return h("span", { class: `badge ${status}` }, status);
+export function badge(status, text = status) {
+  return h("span", { class: `badge ${status}` }, text);
 }
 
 export function subjectLink(kind, key) {

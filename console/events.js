@@ -6,6 +6,7 @@ import { exporter } from "./export.js";
 import { duration, fill, h, number, refill, ZONE } from "./dom.js";
 import * as filters from "./filters.js";
 import { list, olderButton } from "./list.js";
+import { repeat } from "./repeat.js";
 import { having, search } from "./search.js";
 import { start } from "./start.js";
 
@@ -179,31 +180,10 @@ export async function events(main, { search: asked, signal, report, before, reme
   addEventListener("resize", () => state.draw?.(), { signal });
   // subjects and channels are not counted by the API: the charts would not follow these filters
   overview.classList.toggle("gone", Boolean(filter.subject || filter.kind || filter.channel));
-  await Promise.all([repeat(refresh, LIST_EVERY, live, signal, report), repeat(count, STATS_EVERY, live, signal, report)]);
+  const following = { signal, report, wanted: () => live.getAttribute("aria-pressed") === "true" };
+  await Promise.all([repeat(refresh, LIST_EVERY, following), repeat(count, STATS_EVERY, following)]);
   age();
   state.draw?.();
-}
-
-/** Call now, and after the first response again and again while the page is seen and Live is on. */
-async function repeat(work, every, live, signal, report) {
-  const turn = async () => {
-    try {
-      await work();
-      document.getElementById("trouble").hidden = true;
-    } catch (error) {
-      if (!signal.aborted) report(error, { again: true });
-    }
-  };
-  await turn();
-  if (signal.aborted) return;
-  let busy = false;
-  const timer = setInterval(async () => {
-    if (busy || document.hidden || live.getAttribute("aria-pressed") !== "true") return;
-    busy = true;
-    await turn();
-    busy = false;
-  }, every);
-  signal.addEventListener("abort", () => clearInterval(timer));
 }
 
 function follow(live) {
@@ -228,9 +208,9 @@ function shown(stats, buckets, filter) {
       note && h("span", { class: "note" }, note),
     );
   const waits = (queue) => (queue.oldestSeconds === undefined ? "" : `oldest ${duration(queue.oldestSeconds)}`);
-  const title = filters.isEmpty(filter) ? "events in 24 hours" : "events that match";
+  const title = filters.isEmpty(filter) ? "events in the last 24 hours" : "events that match";
   return [
-    figure(title, number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: there are too many older ones`),
+    figure(title, number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: the older ones are too many`),
     figure("need attention", stats.open.more ? `${number(stats.open.count)}+` : number(stats.open.count), "refused or failed", "#/attention", stats.open.count),
     ...stats.queues
       .filter((queue) => !["notifications", "poison"].includes(queue.role) || queue.messages)

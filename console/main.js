@@ -8,6 +8,7 @@ import { delivery } from "./delivery.js";
 import { fill, h } from "./dom.js";
 import { events } from "./events.js";
 import { subject } from "./subject.js";
+import { subscription, subscriptions } from "./subscriptions.js";
 
 const main = document.getElementById("main");
 const trouble = document.getElementById("trouble");
@@ -19,6 +20,8 @@ const PAGES = [
   [/^\/attention$/, "attention", attention, () => "Needs attention"],
   [/^\/events\/([^/]+)$/, "events", delivery, (id) => `Delivery ${id}`],
   [/^\/subjects\/([^/]+)\/([^/]+)$/, "events", subject, (kind, subjectKey) => `${subjectKey} (${kind})`],
+  [/^\/subscriptions$/, "subscriptions", subscriptions, () => "Subscriptions"],
+  [/^\/subscriptions\/([^/]+)$/, "subscriptions", subscription, (name) => name],
   [/^\/changes$/, "changes", changes, () => "Schema changes"],
   [/^\/connect$/, "connect", connect, () => "Connect"],
 ];
@@ -208,7 +211,7 @@ async function countOpen() {
 setInterval(countOpen, 15_000);
 document.addEventListener("printiq:changed", countOpen);
 
-const GOES = { e: "#/", a: "#/attention", s: "#/changes", c: "#/connect" };
+const GOES = { e: "#/", a: "#/attention", b: "#/subscriptions", s: "#/changes", c: "#/connect" };
 let going = false;
 
 document.addEventListener("keydown", (event) => {

@@ -11,7 +11,7 @@ export function start() {
     "div",
     { class: "start" },
     h("h2", {}, "No events yet"),
-    h("p", {}, "The app is ready. Send it a first event; it appears here by itself."),
+    h("p", {}, "The app is ready. Send it a first event: it appears here by itself."),
     h(
       "ol",
       {},
@@ -34,7 +34,7 @@ export function start() {
         "li",
         {},
         h("h3", {}, "Read the results"),
-        h("p", {}, "Each event goes on as a CloudEvents message to the queues that subscribe to it: ", h("code", {}, "printiq-events"), " gets them all."),
+        h("p", {}, "Each event goes on as a CloudEvents message to its ", h("a", { href: "#/subscriptions" }, "subscriptions"), ". The queue ", h("code", {}, "printiq-events"), " gets them all."),
       ),
     ),
   );

@@ -114,7 +114,7 @@ function latest(record) {
       "div",
       { class: "pane" },
       record.data === undefined
-        ? h("p", { class: "hint" }, "It is too large for the table. See ", h("a", { href: `#/events/${record.delivery}` }, "its delivery"), ".")
+        ? h("p", { class: "hint" }, "It is too large to show here. See ", h("a", { href: `#/events/${record.delivery}` }, "its delivery"), ".")
         : laidOut(record.data),
     ),
   );

@@ -647,7 +647,8 @@ def test_every_page_fits_a_phone_in_light_and_dark(host: HostProcess, phone: Pag
     file = f"members_{'august' * 12}.csv"
     failed = send(host, "FailXMPieJob", {"FileName": file, "ErrorMessage": "Row 214: PostCode is empty."})
     received = ("", f"#/?subject={file}", f"#/events/{sent}", f"#/events/{failed}")
-    for place in (*received, "#/attention", "#/changes", "#/connect", "#/subjects/job/J29528-01"):
+    pages = ("#/attention", "#/subscriptions", "#/subscriptions/printiq-events", "#/changes", "#/connect")
+    for place in (*received, *pages, "#/subjects/job/J29528-01"):
         phone.goto(f"{host.url}/api/console{place}")
         phone.wait_for_load_state("networkidle")
         expect(phone.locator("main > *").first).to_be_attached()
@@ -1029,6 +1030,52 @@ def test_what_printiq_always_sent_is_no_change_and_a_new_field_can_be_adopted(
     )
 
 
+def test_a_subscription_is_paused_and_what_it_missed_is_replayed(start_host: StartHost, page: Page) -> None:
+    queues = (
+        '[queues.all-events]\nevents = ["*"]\n[queues.quotes]\ntitle = "Estimating"\nevents = ["*Quote"]\n'
+    )
+    host = start_host(ROOT, settings={"SUBSCRIPTIONS": queues})
+    page.goto(f"{host.url}/api/console")
+    page.get_by_role("link", name="Subscriptions").click()
+    row = page.get_by_role("row", name="Estimating")
+    expect(row).to_contain_text("*Quote")
+    expect(row).to_contain_text("sending")
+    row.get_by_role("link", name="Estimating").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Estimating")
+    page.get_by_role("button", name="Pause …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Your name").fill("Ana")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(dialog).to_contain_text("Give a reason")
+    dialog.get_by_label("Reason").fill("Moves to another server")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("by Ana: Moves to another server")).to_be_visible()
+    expect(page.locator(".title .badge")).to_have_text("paused")
+    send(host, "CreateQuote", {"QuoteNo": "Q005218v2"})
+    history = page.locator(".history tbody tr")
+    expect(history).to_contain_text("withheld")
+    history.get_by_role("link", name="CreateQuote").click()
+    expect(page.locator(".facts")).to_contain_text("Withheld fromquotes")
+    page.go_back()
+    page.get_by_role("button", name="Resume …").click()
+    dialog.get_by_role("button", name="Resume").click()
+    expect(page.locator(".title .badge")).to_have_text("sending")
+    page.get_by_role("button", name="Replay missed …").click()
+    expect(dialog).to_contain_text("1 can be replayed, to this subscription alone.")
+    dialog.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("1 replayed.")).to_be_visible()
+    expect(history).to_contain_text("replayed")
+    history.get_by_role("link", name="replay", exact=True).click()
+    expect(page.get_by_text("A replay of")).to_be_visible()
+    expect(page.locator(".facts")).to_contain_text("Estimating quotes")
+    expect(page.locator(".facts")).not_to_contain_text("all-events")
+    page.get_by_role("link", name="Estimating").click()
+    page.get_by_role("button", name="Send test event").click()
+    expect(page.get_by_text("The test event was sent.")).to_be_visible()
+    page.goto(f"{host.url}/api/console#/subscriptions/misspelt")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such subscription")
+
+
 def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page: Page) -> None:
     send_all(host, "CreateCustomer", ({"Code": f"BACK{number:03}"} for number in range(60)))
     page.goto(f"{host.url}/api/console")
@@ -1057,7 +1104,14 @@ def test_axe_finds_nothing_on_any_page(host: HostProcess, browser: Browser, sche
     size = {"width": width, "height": 900}
     options = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce", "bypass_csp": True}
     with session(browser, **options) as page:
-        for place in (*places, "#/attention", "#/changes", "#/connect"):
+        places += [
+            "#/attention",
+            "#/subscriptions",
+            "#/subscriptions/printiq-events",
+            "#/changes",
+            "#/connect",
+        ]
+        for place in places:
             page.goto("about:blank")
             page.goto(f"{host.url}/api/console{place}")
             expect(page.locator(".skeleton")).to_have_count(0)
