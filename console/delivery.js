@@ -59,6 +59,7 @@ export async function delivery(main, page, known) {
         h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Normalised"), h("span", { class: "pane-tools" }, tools(data, copied), saving(`deliveries/${id}/data`, row, report))), data),
     ),
   );
+  if (row.queues.length || row.withheld.length) main.append(message(row, page));
   await shown(raw, row, signal, async () => {
     received = decoded(await (await ask(`deliveries/${id}/raw`, { signal })).arrayBuffer());
     return marked(received, places(received, row.errors));
@@ -66,6 +67,23 @@ export async function delivery(main, page, known) {
   if (row.status !== "quarantined") {
     await shown(data, row, signal, async () => laidOut(await exact(`deliveries/${id}/data`, { signal }), row.warnings, received));
   }
+}
+
+/** The message that its subscriptions get, loaded when it is unfolded. */
+function message(row, { signal, report }) {
+  const path = `deliveries/${row.id}/message`;
+  const pane = h("div", { class: "pane" });
+  const copied = h("span", { class: "hint", role: "status" });
+  const load = async ({ target }) => {
+    if (target.open && !pane.firstChild) await shown(pane, row, signal, async () => laidOut(await exact(path, { signal })));
+  };
+  return h(
+    "details",
+    { class: "card payload", ontoggle: load },
+    h("summary", { class: "card-head" }, h("h2", {}, "Message"), h("span", { class: "note" }, "CloudEvents, as its subscriptions get it")),
+    h("div", { class: "pane-tools" }, copied, tools(pane, copied), saving(path, row, report)),
+    pane,
+  );
 }
 
 /** Poll: an accepted delivery may still be waiting in the inbox. */

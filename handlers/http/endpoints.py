@@ -9,10 +9,11 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from events import Delivery, EventError, Kind, Subject, timestamp
+from events import Delivery, Event, EventError, Kind, Payload, Subject, cloud_event, timestamp
 from handlers import paths
 from handlers.app import App
 from handlers.errors import Missing, NotFound, NotPossible, SubscriptionsError, UnknownDelivery
@@ -24,6 +25,7 @@ from handlers.ledger.query import Filter
 from handlers.ledger.rows import DeliveryRow, Status
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
+from handlers.pipeline import results
 from handlers.pipeline.parsing import parse_delivery
 from handlers.responses import Response, attachment, document
 from handlers.stores import ContainerName
@@ -88,6 +90,24 @@ async def raw(delivery_id: str, app: App) -> Response:
 async def data(delivery_id: str, app: App) -> Response:
     """Return a delivery's payload, normalised by the current models."""
     row = await query.find(app.stores.tables, delivery_id)
+    event = await _parsed(row, app)
+    return attachment(event.data, "application/json", f"{row.event}-{row.id}.data.json")
+
+
+async def message(delivery_id: str, app: App) -> Response:
+    """Return the message that a delivery's subscriptions get, as the current models write it."""
+    row = await query.find(app.stores.tables, delivery_id)
+    if not row.queues and not row.withheld:
+        raise Missing("There is no message: the delivery was not sent to any subscription.")
+    event = await _parsed(row, app)
+    envelope = results.envelope_of(
+        event, app, origin=row.order, duplicate_of=row.duplicate_of, replay_of=row.replay_of
+    )
+    written = cloud_event(event, replace(envelope, data_ref=row.data_ref))
+    return attachment(written, "application/cloudevents+json", f"{row.event}-{row.id}.message.json")
+
+
+async def _parsed(row: DeliveryRow, app: App) -> Event[Payload]:
     if row.status is Status.QUARANTINED:
         raise Missing(f"There is no data: the delivery could not be read. {row.error or ''}".rstrip())
     received = Delivery(
@@ -98,10 +118,9 @@ async def data(delivery_id: str, app: App) -> Response:
         received_at=time_of(row.id),
     )
     try:
-        event = await parse_delivery(received, app.settings)
+        return await parse_delivery(received, app.settings)
     except EventError as error:
         raise Missing(f"There is no data: the delivery cannot be read. {error.message}") from error
-    return attachment(event.data, "application/json", f"{row.event}-{row.id}.data.json")
 
 
 async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> Response:

@@ -39,6 +39,10 @@ _BYTES = Content(
     "The bytes, as an attachment.", {"application/octet-stream": {"type": "string", "format": "binary"}}
 )
 _DATA = Content("The normalised payload, as its event's schema describes it.", {"application/json": {}})
+_MESSAGE = Content(
+    "The CloudEvents message; for data too large for a queue, with `dataref` instead of `data`.",
+    {"application/cloudevents+json": {"type": "object"}},
+)
 _EVENT = Content(
     "The object as printIQ writes it; `GET /schemas/{event}` describes what it becomes.",
     # an XML document has one root, with anything in it
@@ -145,6 +149,17 @@ ROUTES: tuple[Route, ...] = (
         lambda: Operation(
             "Return a delivery's payload, normalised by the current models.",
             {200: _DATA},
+            problems=(404, 409),
+        ),
+    ),
+    Route(
+        "message",
+        "GET",
+        "deliveries/{id}/message",
+        lambda request, app: endpoints.message(request.path["id"], app),
+        lambda: Operation(
+            "Return the message that a delivery's subscriptions get, as the current models write it.",
+            {200: _MESSAGE},
             problems=(404, 409),
         ),
     ),

@@ -60,7 +60,13 @@ async def send(
     ]
     if not targets:
         return Sent()
-    envelope = _envelope(work, event, duplicate_of, app)
+    envelope = envelope_of(
+        event,
+        app,
+        origin=work.replay.origin if work.replay else work.id,
+        duplicate_of=duplicate_of,
+        replay_of=work.replay.of if work.replay else None,
+    )
     whole = cloud_event(event, envelope)
     referring = cloud_event(event, replace(envelope, data_ref=data_ref)) if data_ref else whole
     context, size = _context(work, event, envelope), _most_bytes(event)
@@ -93,15 +99,17 @@ async def send(
     return sent
 
 
-def _envelope(work: Work, event: Event[Payload], duplicate_of: str | None, app: App) -> Envelope:
-    origin = work.replay.origin if work.replay else work.id
+def envelope_of(
+    event: Event[Payload], app: App, *, origin: str, duplicate_of: str | None, replay_of: str | None
+) -> Envelope:
+    """Return the envelope of a delivery's message; `origin` is the id of its first delivery."""
     return Envelope(
         id=origin,
         time=time_of(origin),
         source=source(app),
         data_schema=f"{app.settings.url}/api/schemas/{event.type}",
         duplicate_of=duplicate_of,
-        replay_of=work.replay.of if work.replay else None,
+        replay_of=replay_of,
     )
 
 

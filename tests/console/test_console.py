@@ -393,6 +393,10 @@ def test_what_was_sent_shows_its_steps_its_queues_and_both_forms(host: HostProce
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download").first.click()
     assert saved.value.suggested_filename == f"CreateCustomer-{delivery_id}.json"
+    page.get_by_role("heading", name="Message").click()
+    message = json.loads(page.locator("details pre").inner_text())
+    assert message["delivery"] == delivery_id
+    assert message["data"] == normalised
 
 
 def test_what_was_refused_is_read_replayed_as_what_it_is_or_dismissed(

@@ -1,6 +1,7 @@
 """The JSON API: what it answers to whom, on real storage."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from azure.storage.queue.aio import QueueServiceClient
 from bench import Bench
 from stories import deliver, run_story, sample
 
@@ -92,8 +94,29 @@ def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> N
     run_story(storage, story)
 
 
+def test_the_message_of_a_delivery_is_the_one_that_was_sent(storage: str) -> None:
+    async def story(app: App) -> None:
+        large = b'{"QuoteNo": "Q000001v1", "Title": "%s"}' % (b"x" * 60_000)
+        bodies = (sample("CreateQuote"), sample("CreateQuote"), large)
+        ids = [await deliver(app, "CreateQuote", body) for body in bodies]
+        async with QueueServiceClient.from_connection_string(storage) as service:
+            queue = service.get_queue_client("printiq-events")
+            sent = [base64.b64decode(each.content) for each in await queue.peek_messages(max_messages=32)]
+        assert [(await endpoints.message(each, app)).body for each in ids] == sent
+        assert "duplicateof" in json.loads(sent[1])
+        assert "data" not in json.loads(sent[2])
+
+    run_story(storage, story)
+
+
 @pytest.mark.parametrize(
-    "ask", [lambda unknown, app: endpoints.delivery(unknown, NOTHING, app), endpoints.raw, endpoints.data]
+    "ask",
+    [
+        lambda unknown, app: endpoints.delivery(unknown, NOTHING, app),
+        endpoints.raw,
+        endpoints.data,
+        endpoints.message,
+    ],
 )
 @pytest.mark.parametrize(
     ("unknown", "said"),
