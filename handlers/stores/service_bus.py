@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -19,7 +20,6 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from handlers.errors import DestinationFault, DestinationRefusal
 from handlers.later import later
 from handlers.settings import LOOPBACK, SERVICE_BUS_NAMESPACE
-from handlers.stores.faults import CALL_SECONDS
 from handlers.stores.wire import Wire, transport
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ else:
 # https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
 MAX_SESSION_ID: Final = 128
 
+# All tries of one send. It holds a place in the inbox meanwhile.
+_SEND_SECONDS: Final = 15
+# A namespace that did not respond is left alone this long, so that the inbox goes on for the others.
+_REST_SECONDS: Final = 30
 _SCOPE: Final = "https://servicebus.azure.net/.default"
 _SHOWN = 300
 _DETAIL = re.compile(r"<Detail>(.*?)</Detail>", re.DOTALL)
@@ -65,6 +69,8 @@ class ServiceBus:
         self._namespace, self._client_id = namespace, client_id
         # Only on a developer's machine, and only on that machine: in Azure every request is https.
         self._is_stand_in = is_local and namespace.partition(":")[0] in LOOPBACK
+        self._is_failing = False
+        self._rests_until = 0.0
 
     @cached_property
     def _credential(self) -> AsyncTokenCredential:
@@ -88,15 +94,29 @@ class ServiceBus:
             "BrokerProperties": properties.header(),
             "Content-Type": "application/cloudevents+json; charset=utf-8",
         }
+        if monotonic() < self._rests_until:
+            raise DestinationFault(f"Service Bus: could not send to {where}: it did not respond a moment ago")
+        if self._is_failing:
+            self._rest()  # one tries for all
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(_SEND_SECONDS):
                 await self._wire.call("POST", f"/{entity}/messages", headers=headers, body=message)
         except HttpResponseError as error:
-            raise _fault(where, error) from error
+            if error.status_code is not None:
+                self._wake()
+                raise _answered(where, error.status_code, error) from error
+            self._rest()  # there was no token
+            raise _unsent(where, error) from error
         except (AzureError, OSError) as error:  # a time-out is an OSError
-            raise DestinationFault(
-                f"Service Bus: could not send to {where}: {type(error).__name__}"
-            ) from error
+            self._rest()
+            raise _unsent(where, error) from error
+        self._wake()
+
+    def _rest(self) -> None:
+        self._is_failing, self._rests_until = True, monotonic() + _REST_SECONDS
+
+    def _wake(self) -> None:
+        self._is_failing, self._rests_until = False, 0.0
 
     async def close(self) -> None:
         if "_transport" in self.__dict__:
@@ -105,10 +125,11 @@ class ServiceBus:
             await self._credential.close()
 
 
-def _fault(where: str, error: HttpResponseError) -> DestinationFault | DestinationRefusal:
-    status = error.status_code
-    if status is None:  # it was not even sent: there was no token
-        return DestinationFault(f"Service Bus: could not send to {where}: {type(error).__name__}")
+def _unsent(where: str, error: Exception) -> DestinationFault:
+    return DestinationFault(f"Service Bus: could not send to {where}: {type(error).__name__}")
+
+
+def _answered(where: str, status: int, error: HttpResponseError) -> DestinationFault | DestinationRefusal:
     said = [f"it answered {status}.", _REMEDIES.get(status, ""), _detail(error)]
     text = f"Service Bus: could not send to {where}: {' '.join(filter(None, said))}"
     return DestinationRefusal(text) if status in _REFUSED else DestinationFault(text)

@@ -105,7 +105,7 @@ async def test_a_retry_is_dropped_by_the_broker_and_a_replay_is_not(
     app = start()
     sent = delivery(quote("Q1"))
     for _ in range(2):  # as after a crash
-        await process(Message("m", sent.received_at, Work.of(sent).encode().decode()), app)
+        await process(_message(sent), app)
     assert [each.message_id for each in service_bus.held] == [sent.id]
     done = await replay(sent.id, app)
     await work_off(bench, app)
@@ -243,6 +243,32 @@ async def test_an_unknown_namespace_is_waited_out(bench: Bench) -> None:
     await bench.work_off(app)
     assert "could not send to job-status of 127.0.0.1:" in (await bench.row(sent.id))["error"]
     assert await bench.depth(INBOX_QUEUE) == 1
+
+
+async def test_a_namespace_that_does_not_respond_is_left_alone_for_a_while_and_then_tried_once(
+    bench: Bench,
+) -> None:
+    with ServiceBus([ENTITY], free_port()) as service_bus:
+        namespace = service_bus.namespace
+    app = bench.start(SUBSCRIPTIONS=SUBSCRIPTIONS, SERVICE_BUS__fullyQualifiedNamespace=namespace)
+    first, second, third = (delivery(quote(f"Q{number}")) for number in range(3))
+    await arrive(bench, app, first)
+    with ServiceBus([ENTITY], service_bus.port) as service_bus:
+        await arrive(bench, app, second)
+        assert service_bus.sends == 0
+        assert "it did not respond a moment ago" in (await bench.row(second.id))["error"]
+        assert {each["id"] for each in await bench.sent()} == {first.id, second.id}
+        app.stores.service_bus._rests_until = 0
+        service_bus.answer = lambda _: 404
+        await asyncio.gather(*(process(_message(each), app) for each in (first, second)))
+        assert service_bus.sends == 1
+        service_bus.answer = None
+        await arrive(bench, app, third)
+        assert [held.message_id for held in service_bus.held] == [third.id]
+
+
+def _message(each: Delivery) -> Message:
+    return Message("m", each.received_at, Work.of(each).encode().decode())
 
 
 async def test_the_later_of_two_has_the_greater_sequence_whatever_order_they_arrive_in(
