@@ -1,5 +1,5 @@
 // The notification of new files: from the hot folder's topic to the app's Blob trigger. It is deployed after the code, since
-// the key in its address is made when the code first runs. scripts/postdeploy.py deploys it; again is harmless.
+// the key in its address is created when the code first runs. scripts/postdeploy.py deploys it; repeating that is harmless.
 param functionAppName string
 param systemTopicName string
 param storageAccountName string

@@ -1,4 +1,5 @@
-// The vault for the credentials of FTP sources: the secret ftp-sources holds the whole setting FTP_SOURCES.
+// The vault for secrets: ftp-sources is the whole setting FTP_SOURCES, alert-webhook the address for alerts, and the
+// profile's `secrets` name those of subscriptions. People write them; the deployment reads none.
 import { Tags } from '../types.bicep'
 
 param name string

@@ -1,7 +1,7 @@
-// Who hears of an alert: a mailbox, and on request a channel of Teams or Slack, or any webhook.
+// Where alerts go: to a mailbox, and optionally to a channel of Teams or Slack, or to any webhook.
 //
-// What Azure Monitor posts to a webhook is its own schema, which neither Teams nor Slack shows. So a workflow stands
-// between: it writes the message (alert-message.json) and posts it to the address in the vault's secret alert-webhook.
+// Azure Monitor posts its own schema, which neither Teams nor Slack shows. So a workflow writes the message
+// (alert-message.json) and posts it to the address in the vault's secret alert-webhook.
 import { AlertWebhook, Tags } from '../types.bicep'
 
 param name string

@@ -1,4 +1,4 @@
-# What a person must hear of. Each row of alerts.json is a rule over the app's own traces and requests, each row of
+# The alerts that a person gets. Each row of alerts.json is a rule over the app's own traces and requests, each row of
 # metric-alerts.json one over the metrics of Event Grid or Service Bus.
 
 locals {
