@@ -112,7 +112,25 @@ function byPointer(text, pointer) {
 /** Lay out a JSON value. Fields that `findings` point at are marked, and values not written so in `received`. */
 export function laidOut(value, findings = [], received = "") {
   const messages = new Map(findings.map(({ pointer, message }) => [pointer, message]));
-  return numbered(part(value, "", "", { messages, received }));
+  return numbered(part(value, "", "", { messages, has: textsOf(received) }));
+}
+
+/** Return a test of whether a received document has a text as a value; of XML, whether it has it anywhere. */
+function textsOf(received) {
+  if (!received) return () => true;
+  let root;
+  try {
+    root = JSON.parse(received);
+  } catch {
+    return (text) => received.includes(text);
+  }
+  const texts = new Set();
+  const collect = (value) => {
+    if (typeof value === "string") texts.add(value);
+    else if (value && typeof value === "object") Object.values(value).forEach(collect);
+  };
+  collect(root);
+  return (text) => texts.has(text);
 }
 
 // a number that is kept as it is written is an object, for JavaScript
@@ -138,10 +156,10 @@ function part(value, pointer, indent, marks) {
   ];
 }
 
-function scalar(value, { messages, received }, pointer) {
+function scalar(value, { messages, has }, pointer) {
   const message = messages.get(pointer);
   let text = JSON.stringify(value);
-  const changed = received && typeof value === "string" && !received.includes(value) && !received.includes(text.slice(1, -1));
+  const changed = typeof value === "string" && !has(value);
   if (text.length > LONGEST_VALUE) text = `${text.slice(0, 80)}… ${text.length - 2} characters"`;
   if (message) return h("mark", { title: message, tabindex: "0" }, text);
   if (changed) return h("span", { class: "string changed", title: "Normalised: the received payload writes it differently." }, text);

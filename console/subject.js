@@ -23,7 +23,18 @@ const FINISHED = { job: ["CompleteJob"], order: ["CompleteOrder"] };
 
 export async function subject(main, { parts: [kind, key], signal, report }) {
   const path = `subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
-  const found = await exact(path, { signal });
+  let found;
+  try {
+    found = await exact(path, { signal });
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    fill(
+      main,
+      h("h1", {}, key),
+      h("p", { class: "lead" }, `No events found for ${kind} ${key}. `, h("a", { href: `#/${query({ subject: key })}` }, "Search for it"), ", or see what ", h("a", { href: "#/attention" }, "needs attention"), "."),
+    );
+    return;
+  }
   const newest = (events) => newestOf(events, kind, key, found, signal);
   const [milestone, finished] = await Promise.all([found.latest?.status ? null : newest(milestones(kind)), newest(FINISHED[kind] ?? [])]);
   const line = h("ol", { class: "timeline" });

@@ -95,6 +95,7 @@ export async function subscription(main, page) {
   const head = h("div", {});
   const result = h("p", { class: "remark", role: "status" });
   const rows = h("tbody", {});
+  const list = h("table", { class: "list small stacked" }, h("thead", {}, h("tr", {}, SENDS.map((text) => h("th", { scope: "col" }, text)))), rows);
   const end = h("p", { class: "end" });
   let asked = PAGE;
   let known;
@@ -103,6 +104,7 @@ export async function subscription(main, page) {
     known = await json(`${path}${query({ state: wanted, limit: asked })}`, { signal });
     refill(head, title(known), actions(known), figures(known));
     refill(rows, known.sends.map(line));
+    list.hidden = !known.sends.length;
     const none = wanted ? "None in this state." : known.kind === "https" ? "Nothing was sent here yet." : "It missed nothing. Who got a delivery is on the delivery’s page.";
     if (known.cursor && asked < LARGEST_PAGE) refill(end, further);
     else refill(end, known.sends.length ? "End of the list." : none);
@@ -240,7 +242,7 @@ export async function subscription(main, page) {
         h("h2", {}, "History"),
         h("select", { "aria-label": "State", onchange: choose }, Object.entries(STATES).map(([value, text]) => h("option", { value, selected: value === wanted }, text))),
       ),
-      h("table", { class: "list small stacked" }, h("thead", {}, h("tr", {}, SENDS.map((text) => h("th", { scope: "col" }, text)))), rows),
+      list,
       end,
     ),
   );

@@ -351,6 +351,9 @@ def test_an_address_that_leads_nowhere_says_so(host: HostProcess, page: Page) ->
     expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
     page.goto(f"{host.url}/api/console#/events/J29328-01")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not a delivery id")
+    page.goto(f"{host.url}/api/console#/subjects/job/J99999-99")
+    expect(page.get_by_text("No events found for job J99999-99.")).to_be_visible()
+    expect(page.locator(".skeleton")).to_have_count(0)
     page.goto(f"{host.url}/api/console#/events/01989765-1d49-7000-8000-000000000001")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not found, so far")
 
@@ -528,6 +531,13 @@ def test_fields_that_the_models_do_not_know_are_shown_without_values(host: HostP
 
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+def test_what_normalising_changed_is_marked(host: HostProcess, page: Page) -> None:
+    sent = send(host, "CreateCustomer", b'{"Code": 4711, "Name": "Gr\\u00fcn", "Active": "true"}')
+    page.goto(f"{host.url}/api/console#/events/{sent}")
+    expect(page.locator(".payloads pre").nth(1)).to_contain_text("Grün")
+    expect(page.locator(".payloads .changed")).to_have_text(['"4711"'])
 
 
 def test_a_payload_that_contains_script_and_markup_is_text_everywhere(host: HostProcess, page: Page) -> None:
