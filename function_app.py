@@ -23,7 +23,7 @@ from handlers.http.routing import Route, respond
 from handlers.later import later
 from handlers.responses import Handle, Request, Response
 from handlers.settings import settings
-from handlers.stores import INBOX_QUEUE
+from handlers.stores import INBOX_QUEUE, PUSH_QUEUE
 from handlers.work import Message
 
 # A webhook's cold start does not wait for what the inbox, files and timers need.
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from handlers.channels.ftp import poll
     from handlers.operations import maintenance, retention
     from handlers.pipeline import process as inbox_work
+    from handlers.pipeline import push as push_work
 else:
     drops = later("handlers.channels.hot_folder")
     poll = later("handlers.channels.ftp.poll")
     maintenance = later("handlers.operations.maintenance")
     retention = later("handlers.operations.retention")
     inbox_work = later("handlers.pipeline.process")
+    push_work = later("handlers.pipeline.push")
 
 # the SDK logs every request at INFO
 logging.getLogger("azure").setLevel(logging.WARNING)
@@ -110,6 +112,12 @@ async def poll_ftp(timer: func.TimerRequest) -> None:
 @app.queue_trigger(arg_name="message", queue_name=INBOX_QUEUE, connection="AzureWebJobsStorage")
 async def inbox(message: func.QueueMessage) -> None:
     await inbox_work.process(_message(message), services())
+
+
+@app.function_name("push")
+@app.queue_trigger(arg_name="message", queue_name=PUSH_QUEUE, connection="AzureWebJobsStorage")
+async def push(message: func.QueueMessage) -> None:
+    await push_work.push(_message(message), services())
 
 
 @app.function_name("heartbeat")

@@ -18,10 +18,17 @@ from handlers.timings import DEFAULTS, Timings
 if TYPE_CHECKING:
     from handlers import drift
     from handlers.ledger import last_seen, pauses, stats
+    from handlers.push import lanes
 else:
-    drift, last_seen, pauses, stats = map(
+    drift, last_seen, pauses, stats, lanes = map(
         later,
-        ("handlers.drift", "handlers.ledger.last_seen", "handlers.ledger.pauses", "handlers.ledger.stats"),
+        (
+            "handlers.drift",
+            "handlers.ledger.last_seen",
+            "handlers.ledger.pauses",
+            "handlers.ledger.stats",
+            "handlers.push.lanes",
+        ),
     )
 
 _log = logging.getLogger("printiq.app")
@@ -64,6 +71,11 @@ class App:
         return pauses.Pauses(self.stores.tables)
 
     @cached_property
+    def pushes(self) -> "lanes.Pushes":
+        """The pushes in progress in this process."""
+        return lanes.Pushes(self.settings, self.timings)
+
+    @cached_property
     def subscriptions(self) -> Subscriptions:
         """The subscriptions in force. Raises SubscriptionsError."""
         found = Subscriptions.read(self.settings.subscriptions_text())
@@ -78,4 +90,6 @@ class App:
     async def close(self) -> None:
         if "drift" in self.__dict__:
             await self.drift.close()
+        if "pushes" in self.__dict__:
+            await self.pushes.close()
         await self.stores.close()

@@ -25,6 +25,13 @@ class Timings:
     # Give up after this many errors that time does not heal.
     max_errors: int = 5
 
+    # A push as a whole, from the name's lookup to the end of the response.
+    push: float = 15
+    # How long a push may keep one of the platform's few places; a slower one goes on outside of them.
+    push_place: float = 0.5
+    # A push is given up this long after its first attempt: three days.
+    push_gives_up: float = 3 * 24 * 3600
+
     # A dropped file that is incomplete this long after its last change stays so.
     patience: float = 300
     # A writer may pause this long between two writes to a file.

@@ -189,21 +189,22 @@ class Work(BaseModel):
     def read(cls, message: Message) -> Self:
         """Read a message; a foreign one becomes a refused delivery of its text."""
         if not message.text.startswith(_VERSION.decode()):
-            return cls._foreign(message, f"Its first line is not {_VERSION.decode().strip()!r}.")
+            return cls.foreign(message, INBOX_QUEUE, f"Its first line is not {_VERSION.decode().strip()!r}.")
         try:
             work = cls.model_validate_json(message.text[len(_VERSION) :])
         except ValidationError as error:
-            return cls._foreign(message, in_words(error))
+            return cls.foreign(message, INBOX_QUEUE, in_words(error))
         latest = message.inserted_at + _AHEAD
         if not all(_BEGINNING <= each <= latest for each in (time_of(work.id), work.received_at)):
-            return cls._foreign(message, "Its time of receipt is impossible.")
+            return cls.foreign(message, INBOX_QUEUE, "Its time of receipt is impossible.")
         return work
 
     @classmethod
-    def _foreign(cls, message: Message, why: str) -> Self:
-        problem = Problem("", f"This message in {INBOX_QUEUE} is not from this app. {why}")
+    def foreign(cls, message: Message, queue: str, why: str) -> Self:
+        """Return the refused delivery of a message that another program put into one of the app's queues."""
+        problem = Problem("", f"This message in {queue} is not from this app. {why}")
         delivery = Delivery(
-            id=derived_id(message.inserted_at, INBOX_QUEUE, message.id),
+            id=derived_id(message.inserted_at, queue, message.id),
             event=paths.UNKNOWN_EVENT,
             body=message.text.encode("utf-8", "replace"),
             channel=Channel.INBOX,

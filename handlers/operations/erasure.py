@@ -119,6 +119,7 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
     while True:
         await removal.remove_bytes(stores, row.event, row.id, row.raw)
         await removal.forget(stores, row, but=person.subject)
+        await removal.forget_sends(app, row)
         for subject in row.subjects[:1]:
             if subject != person.subject:
                 await removal.restore_record(app, subject, row.id)
@@ -128,6 +129,7 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
             row = await find(stores.tables, row.id)  # it was processed meanwhile
         except UnknownDelivery:
             break  # or removed by retention
+    await removal.forget_sends(app, row)  # an attempt that did not know of the erasure may have ended since
     if person.subject is not None:
         named = row.model_copy(update={"subjects": (person.subject,), "terms": ()})
         await removal.forget(stores, named)

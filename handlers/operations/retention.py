@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from handlers.app import App
-from handlers.ledger import query, write
+from handlers.ledger import query, sends, write
 from handlers.ledger.rows import DeliveryRow
 from handlers.pipeline import removal
 from handlers.stores import ContainerName, Row
@@ -33,6 +33,7 @@ async def retain(app: App) -> int:
             break
         await asyncio.gather(*(remove(app, row) for row in rows))
         removed += len(rows)
+    await sends.retain(app.stores.tables, until)
     _log.info("Retention removed %d deliveries from before %s.", removed, f"{until:%Y-%m-%d}")
     return removed
 

@@ -1,9 +1,11 @@
 """Removes what is held of a delivery: for retention, for erasure, and when a message comes after it."""
 
+from contextlib import suppress
+
 from events import EventError, Subject
 from handlers.app import App
-from handlers.errors import NotFound, UnknownDelivery
-from handlers.ledger import query, write
+from handlers.errors import NotFound, SubscriptionsError, UnknownDelivery
+from handlers.ledger import query, sends, write
 from handlers.ledger.query import Filter
 from handlers.ledger.rows import UNSENT, DeliveryRow, Status, TimelineRow
 from handlers.paths import data_path, problem_path, raw_paths
@@ -19,6 +21,14 @@ async def forget(stores: Stores, row: DeliveryRow, *, but: Subject | None = None
     for subject in row.subjects:
         await duplicates.forget(stores.tables, subject, row.event, row.id)
     await stores.blobs.delete(ContainerName.QUARANTINE, problem_path(row.event, row.id))
+
+
+async def forget_sends(app: App, row: DeliveryRow) -> None:
+    """Remove what became of a delivery at its subscriptions; a push of an erased delivery is dropped."""
+    names = {*row.queues, *row.withheld}
+    with suppress(SubscriptionsError):
+        names |= app.subscriptions.all.keys()  # the row of a delivery that is being retried names none
+    await sends.forget(app.stores.tables, names, row.id)
 
 
 async def restore_record(app: App, subject: Subject, gone: str) -> None:

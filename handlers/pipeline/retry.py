@@ -17,7 +17,7 @@ from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline import archive, inbox, recording
 from handlers.pipeline.parsing import memory_of, parse_delivery
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, fits
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, PUSH_POISON_QUEUE, PUSH_QUEUE, fits
 from handlers.work import Work
 
 _log = logging.getLogger("printiq.retry")
@@ -115,12 +115,13 @@ async def _event(work: Work, app: App) -> Event[Payload] | None:
 
 
 async def recover_poison(app: App) -> None:
-    """Move messages from the inbox's poison queue back to the inbox. Raises StorageFault.
+    """Move messages from the poison queues back to their queues. Raises StorageFault.
 
     There are none unless a setting overrides `maxDequeueCount`: they would expire after seven days.
     """
     queues = app.stores.queues
-    async for batch in queues.receive(INBOX_POISON_QUEUE):
-        for received in batch:
-            await queues.send(INBOX_QUEUE, received.text.encode())
-            await queues.delete(INBOX_POISON_QUEUE, received)
+    for poison, queue in (INBOX_POISON_QUEUE, INBOX_QUEUE), (PUSH_POISON_QUEUE, PUSH_QUEUE):
+        async for batch in queues.receive(poison):
+            for received in batch:
+                await queues.send(queue, received.text.encode())
+                await queues.delete(poison, received)

@@ -13,6 +13,7 @@ from handlers.stores.queues import (
     Encoding,
     Queues,
     Received,
+    Sent,
     fits,
 )
 from handlers.stores.service_bus import MAX_SESSION_ID, BrokerProperties, ServiceBus
@@ -45,6 +46,7 @@ __all__ = [
     "Queues",
     "Received",
     "Row",
+    "Sent",
     "ServiceBus",
     "Stores",
     "TableName",

@@ -2,10 +2,12 @@
 
 import base64
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -54,6 +56,28 @@ class Received(NamedTuple):
     receipt: str
 
 
+class Sent:
+    """A message that was sent."""
+
+    def __init__(self, response: bytes) -> None:
+        self._response = response
+
+    @property
+    def id(self) -> str:
+        return self._member("MessageId")
+
+    @property
+    def receipt(self) -> str:
+        """What deletes it until it is visible."""
+        return self._member("PopReceipt")
+
+    def _member(self, name: str) -> str:
+        found = re.search(f"<{name}>([^<]+)</{name}>".encode(), self._response)
+        if found is None:
+            raise ValueError(f"the response has no {name}")
+        return found[1].decode()
+
+
 def _received(message: "QueueMessage") -> Received:
     assert message.inserted_on is not None
     assert message.pop_receipt is not None
@@ -78,7 +102,7 @@ class Queues:
             client = self._clients[queue] = self._service.get_queue_client(queue)
         return client
 
-    async def send(self, queue: str, body: bytes, *, encoding: Encoding = "none", delay: int = 0) -> None:
+    async def send(self, queue: str, body: bytes, *, encoding: Encoding = "none", delay: int = 0) -> Sent:
         """Send a message, visible after `delay` seconds."""
         # https://learn.microsoft.com/rest/api/storageservices/put-message
         text = escape(body.decode()) if encoding == "none" else base64.b64encode(body).decode()
@@ -86,10 +110,19 @@ class Queues:
         path = f"/{queue}/messages?messagettl=-1&visibilitytimeout={delay}"
         async with storage_write(f"send to queue {queue}"):
             try:
-                await self._wire.call("POST", path, headers=_XML, body=message)
+                response = await self._wire.call("POST", path, headers=_XML, body=message)
             except ResourceNotFoundError:
                 await self._create(self._client(queue))
-                await self._wire.call("POST", path, headers=_XML, body=message)
+                response = await self._wire.call("POST", path, headers=_XML, body=message)
+        return Sent(response.content)
+
+    async def take_back(self, queue: str, sent: Sent) -> None:
+        """Delete a message that was sent with a delay and is not visible yet; a visible one may stay."""
+        # https://learn.microsoft.com/rest/api/storageservices/delete-message2
+        with contextlib.suppress(NotFound):
+            async with storage_call(f"delete a message of {queue}"):
+                path = f"/{queue}/messages/{quote(sent.id)}?popreceipt={quote(sent.receipt, safe='')}"
+                await self._wire.call("DELETE", path, headers={})
 
     async def _create(self, client: "QueueClient") -> None:
         with contextlib.suppress(ResourceExistsError):  # another instance was first

@@ -5,13 +5,15 @@ import contextlib
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 from crashing import AT_ONCE, Crash, Step, calls_of, crash, crashes_of
+from endpoints import Endpoint, endpoint, https, trusted
 from looking import Seen, look, work_off
 
 from events import Channel, Delivery, EventError, Kind, Subject
@@ -22,9 +24,10 @@ from handlers.operations import erasure, reconcile, retention
 from handlers.operations.replay import dismiss, replay
 from handlers.paths import raw_path
 from handlers.pipeline.process import process
+from handlers.pipeline.push import push
 from handlers.pipeline.receive import receive
 from handlers.settings import Settings
-from handlers.stores import BlobRef, ContainerName
+from handlers.stores import PUSH_QUEUE, BlobRef, ContainerName
 from handlers.work import Message, Replay, Work
 
 # The forks run one step and end: a lock that a thread of the parent holds does not matter to them.
@@ -317,3 +320,44 @@ def test_an_erasure_has_one_outcome_wherever_it_ends(new_settings: NewSettings) 
             await erasure.erase(row, "asked for", person, app)
 
     interrupted_everywhere(erasing, new_settings, after=processing(Work.of(INVOICE)))
+
+
+@pytest.fixture
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    authority = trustme.CA()
+    for name, value in trusted(authority, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    with endpoint(authority) as serving:
+        yield serving
+
+
+@pytest.mark.parametrize("path", ["/ok", "/status/500", "/status/410"])
+@pytest.mark.parametrize("place", [5, 0], ids=["in its place", "outside of its place"])
+def test_a_push_has_one_outcome_wherever_it_ends(
+    path: str, place: int, serving: Endpoint, new_settings: NewSettings
+) -> None:
+    def pushing_settings(**more: str) -> Settings:
+        return new_settings(SUBSCRIPTIONS=https("crm", serving.url(path)), **more)
+
+    async def taken(app: App) -> list[str]:
+        """Let the event come as far as the push queue, and take it from there, as the platform does."""
+        await processing(Work.of(INVOICE))(app)
+        texts = []
+        async for batch in app.stores.queues.receive(PUSH_QUEUE):
+            for received in batch:
+                texts.append(received.text)
+                await app.stores.queues.delete(PUSH_QUEUE, received)
+        return texts
+
+    (text,) = run(taken, pushing_settings())
+
+    async def pushing(app: App) -> None:
+        app = replace(app, timings=replace(app.timings, push_place=place))
+        before = len(asyncio.all_tasks())
+        await push(Message("message", MORNING, text), app)
+        while len(asyncio.all_tasks()) > before:  # it went on outside of its place
+            await asyncio.sleep(0.01)
+
+    interrupted_everywhere(pushing, pushing_settings, after=taken)
+    # each attempt was the same to the letter, for a receiver that drops what it knows
+    assert len({each.body for each in serving.received}) == 1
