@@ -41,10 +41,11 @@ def _compare(part: Part, before: str, found: Differences) -> None:
         if spec.attribute in came:
             place = before + spec.name
             found.arrived.add(place)
-            value = getattr(part, spec.attribute)
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Part):
-                    _compare(item, f"{place}/*/" if spec.many else f"{place}/", found)
+            if spec.part is not None:
+                value = getattr(part, spec.attribute)
+                for item in value if isinstance(value, tuple) else (value,):
+                    if isinstance(item, Part):
+                        _compare(item, f"{place}/*/" if spec.many else f"{place}/", found)
 
 
 def fields(model: type[Part]) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Event[P: Payload]:
         """The status that the event reports, None where it reports none."""
         return self.payload.status
 
-    @property
+    @cached_property
     def facts(self) -> Facts:
         """What most consumers need of the event, without knowing printIQ's fields."""
         return self.payload.facts

@@ -124,16 +124,17 @@ class Drift:
     def _observe(self, event: Event[Payload], moment: str) -> None:
         carried = Carried(event.type, event.payload.OBJECT)
         found = differences(event.payload)
+        waiting = self._waiting.setdefault(carried, Findings())
         findings = Findings(
             deliveries=1,
             first=moment,
             last=moment,
-            unknown=_sightings(found.unknown, moment, event.delivery.id),
-            unread=_sightings(found.unread, moment, event.delivery.id),
+            unknown=_sightings(found.unknown, waiting.unknown, moment, event.delivery.id),
+            unread=_sightings(found.unread, waiting.unread, moment, event.delivery.id),
             arrived=found.arrived & _fields_of(carried).keys(),
             more=max(len(found.unknown), len(found.unread)) > MAX_FIELDS,
         )
-        self._waiting.setdefault(carried, Findings()).add(findings)
+        waiting.add(findings)
         known = self._known.setdefault(carried, set())
         room = _MAX_KNOWN - len(known)
         new = set(islice((findings.arrived | findings.unknown.keys() | findings.unread.keys()) - known, room))
@@ -193,10 +194,14 @@ class Drift:
                 await self._flushing
 
 
-def _sightings(values: Mapping[str, object], moment: str, delivery_id: str) -> dict[str, Sighting]:
+def _sightings(
+    values: Mapping[str, object], seen: Mapping[str, Sighting], moment: str, delivery_id: str
+) -> dict[str, Sighting]:
+    """Return a delivery's sightings; those of places that were `seen` have their example there."""
+    bounded = ((place[:_MAX_PLACE], value) for place, value in islice(values.items(), MAX_FIELDS))
     return {
-        place[:_MAX_PLACE]: Sighting(1, moment, moment, masked(value), delivery_id)
-        for place, value in list(values.items())[:MAX_FIELDS]
+        place: Sighting(1, moment, moment, "" if place in seen else masked(value), delivery_id)
+        for place, value in bounded
     }
 
 

@@ -128,7 +128,7 @@ async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is
             written = before.with_more((*before.more_terms, *record.terms))
         return None if written == before else written.columns()
 
-    found = await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), changed)
+    found = await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), changed, unread=True)
     before = RecordRow.read_ours(found) if found is not None else None
     # an earlier try may have ended between the two writes
     is_again = is_retry or (before is not None and before.delivery == record.delivery)

@@ -101,7 +101,7 @@ async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict |
         return None if longer == history else _written(longer)
 
     partition = timeline_partition(event.subject)
-    await app.stores.tables.update(TableName.DUPLICATES, partition, event.type, decided)
+    await app.stores.tables.update(TableName.DUPLICATES, partition, event.type, decided, unread=True)
     return verdict
 
 

@@ -127,12 +127,18 @@ def _decode(members: Mapping[str, Any], etag: str) -> Row:
     return Row(values, etag)
 
 
+type _Place = tuple[TableName, str, str]
+# Rows that a process remembers as it left them: of the subjects that have several events at a time.
+_REMEMBERED = 500
+
+
 class Tables:
     """The app's tables; a write that finds its table missing creates it."""
 
     def __init__(self, account: Account) -> None:
         self._wire = account.wire("table")
-        self._turns: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[_Place, asyncio.Lock] = WeakValueDictionary()
+        self._left: dict[_Place, Row] = {}
 
     async def put(self, table: TableName, row: Entity) -> None:
         """Write a row, in place of the one with its keys, if there is one."""
@@ -172,73 +178,106 @@ class Tables:
             )
             transaction.check(response, len(operations))
 
-    async def insert(self, table: TableName, row: Entity) -> None:
-        """Write a new row. Raises Conflict if it is there."""
+    async def insert(self, table: TableName, row: Entity) -> str:
+        """Write a new row, and return its ETag. Raises Conflict if it is there."""
         # https://learn.microsoft.com/rest/api/storageservices/insert-entity
-        await self._write(table, "POST", f"/{table}", _encode(row))
+        return await self._write(table, "POST", f"/{table}", _encode(row))
 
-    async def replace(self, table: TableName, row: Entity, *, etag: str) -> None:
-        """Replace a row in the state that `etag` names. Raises Conflict if it changed, NotFound if gone."""
+    async def replace(self, table: TableName, row: Entity, *, etag: str) -> str:
+        """Replace a row in the state that `etag` names, and return its new ETag.
+
+        Raises Conflict if it changed, NotFound if it is gone.
+        """
         # https://learn.microsoft.com/rest/api/storageservices/update-entity2
         path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
         async with storage_call(f"write to table {table}"):
-            await self._wire.call("PUT", path, headers={**_WRITE, "If-Match": etag}, body=_encode(row))
+            headers = {**_WRITE, "If-Match": etag}
+            return (await self._wire.call("PUT", path, headers=headers, body=_encode(row))).headers["ETag"]
 
     async def update(
-        self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
+        self,
+        table: TableName,
+        partition: str,
+        row: str,
+        change: Callable[[Row | None], Entity | None],
+        *,
+        unread: bool = False,
     ) -> Row | None:
         """Replace a row with what `change` makes of it, unless another writer was first: then try again.
 
         `change` gets the row, None if there is none, and returns its new columns without the keys, None to
         leave it as it is; it runs once for each try. Returns the row that was there at the last try, before
         the change. Raises what `change` raises, and StorageFault after a minute of competing.
+
+        With `unread` the first try takes the row to be as this process left it, else not to be there: that
+        saves a read. Only a write can prove it, so a row is never left as it is without having been read.
         """
         # writers in one process take turns: two dozen on one row would mostly make each other retry
         async with self._turns.setdefault((table, partition, row), asyncio.Lock()):
-            return await self._compete(table, partition, row, change)
+            return await self._compete((table, partition, row), change, unread=unread)
 
     async def _compete(
-        self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
+        self, place: _Place, change: Callable[[Row | None], Entity | None], *, unread: bool
     ) -> Row | None:
-        keys = {"PartitionKey": partition, "RowKey": row}
         deadline, pause = time.monotonic() + _CONTENTION_SECONDS, _FIRST_PAUSE
+        found = self._left.pop(place, None) if unread else await self._find(*place)
+        is_read = not unread
         while True:
-            try:
-                found = await self.get(table, partition, row)
-            except NotFound:
-                found = None
             columns = change(found)
-            if columns is None:
-                return found
-            try:
-                if found is None:
-                    await self.insert(table, {**columns, **keys})
+            if columns is not None:
+                try:
+                    written = await self._change(place, found, columns)
+                except (Conflict, NotFound) as error:
+                    if time.monotonic() > deadline:
+                        raise StorageFault(
+                            f"could not write to table {place[0]}: too many writers of one row"
+                        ) from error
                 else:
-                    await self.replace(table, {**columns, **keys}, etag=found.etag)
-            except (Conflict, NotFound) as error:
-                if time.monotonic() > deadline:
-                    raise StorageFault(
-                        f"could not write to table {table}: too many writers of one row"
-                    ) from error
-            else:
+                    if unread:
+                        self._remember(place, written)
+                    return found
+            elif is_read:
                 return found
-            await asyncio.sleep(random.uniform(0, pause))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            if is_read:
+                await asyncio.sleep(random.uniform(0, pause))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            found, is_read = await self._find(*place), True
 
-    async def _write(self, table: TableName, method: str, path: str, body: bytes) -> None:
-        async def write() -> None:
-            async with storage_call(f"write to table {table}"):
-                await self._wire.call(method, path, headers=_WRITE, body=body)
-
-        await self._creating(table, write)
-
-    async def _creating(self, table: TableName, write: Callable[[], Awaitable[None]]) -> None:
+    async def _find(self, table: TableName, partition: str, row: str) -> Row | None:
         try:
-            await write()
+            return await self.get(table, partition, row)
+        except NotFound:
+            return None
+
+    async def _change(self, place: _Place, found: Row | None, columns: Entity) -> Row:
+        """Write a row in place of the one that was found. Raises Conflict and NotFound."""
+        table, partition, row = place
+        entity = {**columns, "PartitionKey": partition, "RowKey": row}
+        if found is None:
+            return Row(entity, await self.insert(table, entity))
+        return Row(entity, await self.replace(table, entity, etag=found.etag))
+
+    def _remember(self, place: _Place, row: Row) -> None:
+        self._left[place] = row
+        if len(self._left) > _REMEMBERED:
+            del self._left[next(iter(self._left))]  # the one that was left first
+
+    async def _write(self, table: TableName, method: str, path: str, body: bytes) -> str:
+        """Write a row and return its ETag."""
+
+        async def write() -> str:
+            async with storage_call(f"write to table {table}"):
+                return (await self._wire.call(method, path, headers=_WRITE, body=body)).headers["ETag"]
+
+        return await self._creating(table, write)
+
+    async def _creating[T](self, table: TableName, write: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await write()
         except NotFound:
             await self.ensure(table)
             try:
-                await write()
+                return await write()
             except NotFound as error:
                 raise StorageFault(str(error)) from error
 
@@ -262,11 +301,7 @@ class Tables:
 
     async def exists(self, table: TableName, partition: str, row: str) -> bool:
         """Return whether there is such a row."""
-        try:
-            await self.get(table, partition, row)
-        except NotFound:
-            return False
-        return True
+        return await self._find(table, partition, row) is not None
 
     async def delete_if(
         self, table: TableName, partition: str, row: str, condition: Callable[[Row], bool]

@@ -194,8 +194,9 @@ def response_error(
     status: int, content: bytes, response: AsyncHttpResponse | None = None, code: str | None = None
 ) -> HttpResponseError:
     """Return azure-core's exception for a status; without a response, that of a part of a transaction."""
-    error = _ERRORS.get(status, HttpResponseError)(response=response)
-    error.status_code = status
+    # not made of the response: it would look for the error's model in the body, which nobody reads
+    error = _ERRORS.get(status, HttpResponseError)(message=response.reason if response else None)
+    error.status_code, error.response = status, response
     # where the SDKs put the service's short code, such as QueueBeingDeleted
     error.error_code = code or _odata_code(content)  # type: ignore[attr-defined]
     return error

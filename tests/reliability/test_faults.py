@@ -106,7 +106,7 @@ SERVICES = {
     "tables": answering(503, "ServerBusy", only="("),
     "the archive": answering(503, "ServerBusy", only="/archive/"),
     "the result queue": answering(503, "ServerBusy", only="/printiq-events/"),
-    "the record alone": answering(500, "InternalError", only="/records("),
+    "the record alone": answering(500, "InternalError", only="/records"),
 }
 
 

@@ -13,8 +13,7 @@ from azure.storage.queue import QueueClient
 
 from tools.bench.measure import Comparison, Figure, Series
 from tools.bench.parsing import sample
-from tools.bench.running import ROOT, host, storage
-from tools.bench.webhook import post_to
+from tools.bench.running import ROOT, host, post_to, storage
 
 _PORT = 19160
 _EVENTS = 30

@@ -17,8 +17,7 @@ from azure.storage.queue import QueueClient
 
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import OURS, sample
-from tools.bench.running import ROOT, cpu_seconds, host, storage
-from tools.bench.webhook import post_to
+from tools.bench.running import ROOT, cpu_seconds, host, post_to, storage
 
 _PORT = 19150
 _ROUNDS = 2

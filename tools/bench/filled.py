@@ -48,8 +48,9 @@ class _Collecting(Tables):
             await self.put(table, row)
 
     @override
-    async def insert(self, table: TableName, row: Entity) -> None:
+    async def insert(self, table: TableName, row: Entity) -> str:
         await self.put(table, row)
+        return ""
 
     @override
     async def get(self, table: TableName, partition: str, row: str) -> Row:
@@ -57,7 +58,13 @@ class _Collecting(Tables):
 
     @override
     async def update(
-        self, table: TableName, partition: str, row: str, change: Callable[[Row | None], Entity | None]
+        self,
+        table: TableName,
+        partition: str,
+        row: str,
+        change: Callable[[Row | None], Entity | None],
+        *,
+        unread: bool = False,
     ) -> Row | None:
         if (columns := change(None)) is not None:
             await self.put(table, {**columns, "PartitionKey": partition, "RowKey": row})

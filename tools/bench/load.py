@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
@@ -26,12 +26,22 @@ class Load:
         return quantiles(self.latencies, n=100, method="inclusive")[percent - 1] * 1000
 
 
-def post(url: str, bodies: Sequence[bytes], concurrency: int) -> Load:
-    """Post every body once. Raises aiohttp.ClientResponseError for a response other than 2xx."""
-    return asyncio.run(_post(url, bodies, concurrency))
+def post(
+    url: str,
+    bodies: Sequence[bytes],
+    concurrency: int,
+    announced: Callable[[], Mapping[str, str]] = dict,
+) -> Load:
+    """Post every body once, each with the headers that `announced` returns for it.
+
+    Raises aiohttp.ClientResponseError for a response other than 2xx.
+    """
+    return asyncio.run(_post(url, bodies, concurrency, announced))
 
 
-async def _post(url: str, bodies: Sequence[bytes], concurrency: int) -> Load:
+async def _post(
+    url: str, bodies: Sequence[bytes], concurrency: int, announced: Callable[[], Mapping[str, str]]
+) -> Load:
     latencies: list[float] = []
     waiting = iter(bodies)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as session:
@@ -39,7 +49,7 @@ async def _post(url: str, bodies: Sequence[bytes], concurrency: int) -> Load:
         async def send() -> None:
             for body in waiting:
                 started = time.perf_counter()
-                async with session.post(url, data=body) as answer:
+                async with session.post(url, data=body, headers=announced()) as answer:
                     answer.raise_for_status()
                     await answer.read()
                 latencies.append(time.perf_counter() - started)

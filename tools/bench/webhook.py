@@ -1,21 +1,20 @@
-"""Measures what a webhook costs, beside the least apps that take a body into a queue on the same host."""
+"""Measures what a webhook costs, beside the least apps that take a body into a queue on the same runtime."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import aiohttp
-
-from tools.bench.load import Load, post
+from handlers.stores import INBOX_QUEUE
+from tools.bench.load import Load
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import OURS, sample
-from tools.bench.running import APPS, ROOT, cpu_seconds, host, make_queue, storage
-from tools.host.testing import HostProcess
+from tools.bench.running import APPS, ROOT, BareWorker, make_queue, storage
 
 _PORT = 19100
 _ROUNDS = 5
-_REQUESTS = {1: 80, 32: 400}
+_WARM_UP = 100
+_REQUESTS = {1: 100, 32: 400}
 
 DOCUMENTED = "least app, SDK as documented"
 TUNED = "least app, SDK's best options"
@@ -29,23 +28,23 @@ _APPS: dict[str, Path] = {
 
 
 def webhook_figures() -> Iterator[Figure]:
-    """Send a JSON body of 10 KB at several concurrencies, every round on an empty storage."""
+    """Send a JSON body of 10 KB at several concurrencies to bare workers, every round on an empty storage."""
     body = sample("CreateJob/ten-kilobytes.json")
     cpu: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     loads: dict[int, dict[str, list[Load]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(_ROUNDS):
         with storage(_PORT) as azurite, ExitStack() as stack:
             connection = azurite.connection_string
-            for queue in ("documented", "tuned", "signed"):
+            for queue in (INBOX_QUEUE, "documented", "tuned", "signed"):
                 make_queue(connection, queue)
-            hosts = {name: stack.enter_context(host(app, connection)) for name, app in _APPS.items()}
-            for running in hosts.values():  # to warm up
-                post_to(running, [body] * 20, 4)
+            workers = {name: stack.enter_context(BareWorker(app, connection)) for name, app in _APPS.items()}
+            for worker in workers.values():
+                worker.post([body] * _WARM_UP, 4)
             for concurrency, requests in _REQUESTS.items():
-                for name, running in hosts.items():
-                    before = cpu_seconds(running)
-                    load = post_to(running, [body] * requests, concurrency)
-                    cpu[concurrency][name].append((cpu_seconds(running) - before) / requests * 1000)
+                for name, worker in workers.items():
+                    before = worker.cpu()
+                    load = worker.post([body] * requests, concurrency)
+                    cpu[concurrency][name].append((worker.cpu() - before) / requests)
                     loads[concurrency][name].append(load)
     for concurrency in _REQUESTS:
         series = {name: Series(name, "ms of CPU", values) for name, values in cpu[concurrency].items()}
@@ -54,7 +53,7 @@ def webhook_figures() -> Iterator[Figure]:
             for name, each in loads[concurrency].items()
         }
         yield Figure(
-            f"Webhook of 10 KB, {concurrency} at once: processor time of the app",
+            f"Webhook of 10 KB, {concurrency} at once, bare worker: processor time",
             series[OURS],
             [
                 Comparison(series[DOCUMENTED], Aim(0.85)),
@@ -63,7 +62,7 @@ def webhook_figures() -> Iterator[Figure]:
             ],
         )
         yield Figure(
-            f"Webhook of 10 KB, {concurrency} at once: requests a second",
+            f"Webhook of 10 KB, {concurrency} at once, bare worker: requests a second",
             rates[OURS],
             [
                 Comparison(rates[DOCUMENTED], Aim(1.5, at_least=True) if concurrency > 1 else None),
@@ -75,14 +74,6 @@ def webhook_figures() -> Iterator[Figure]:
                 for name, each in loads[concurrency].items()
             ),
         )
-
-
-def post_to(running: HostProcess, bodies: list[bytes], concurrency: int) -> Load:
-    """Post to a host; if that fails, show the end of the host's log."""
-    try:
-        return post(f"{running.url}/api/webhooks/CreateJob", bodies, concurrency)
-    except aiohttp.ClientError as error:
-        raise RuntimeError(f"The app did not take an event.\n{running.log()[-3000:]}") from error
 
 
 def _percentile(each: list[Load], percent: int) -> float:

@@ -1,8 +1,9 @@
-"""A bare worker process: Microsoft's runtime, one function app, and one event posted to it.
+"""A bare worker process: Microsoft's runtime and one function app on uvloop, as Azure's worker runs them.
 
-`python -m tools.bench.worker APP BODY` prints, after the 202, the milliseconds of processor time that the
-process has used. It imports nothing of the local host but what drives the runtime, so that the figure is
-the app's and the runtime's own.
+`python -m tools.bench.worker APP` prints the address of the app's web server. Each line that it then reads is
+the id of a request that was sent there, for which it runs the function `webhook`, as the host would have it
+do; `cpu` has it print the milliseconds of processor time that the process has used. It imports nothing of the
+local host but what drives the runtime, so that its cost is the app's and the runtime's own.
 """
 
 import asyncio
@@ -12,48 +13,48 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import uvloop
+
 from tools.host.runtime import TypedData, Worker
 
-_INVOCATION = "8d7dd1b3-26bc-4dca-9b53-0c7ac0ac8ba1"
 _TRY_AGAIN = 0.005
 
 
-async def _answer(app: Path, body: bytes) -> bytes:
-    """Start the worker, post an event as the host forwards it, and return the status line."""
+async def _serve(app: Path) -> None:
     worker = await Worker.start(app, None)
     webhook = next(each for each in worker.functions if each.name == "webhook")
-    reader, writer = await _connect(str(worker.http_uri))
-    writer.write(
-        b"POST /api/webhooks/CreateJob HTTP/1.1\r\nHost: worker\r\nContent-Type: application/json\r\n"
-        b"x-ms-invocation-id: %b\r\nContent-Length: %d\r\n\r\n%b" % (_INVOCATION.encode(), len(body), body)
-    )
-    message = SimpleNamespace(
-        method="", url="", headers={}, query={}, params={"event": "CreateJob"}, body=TypedData()
-    )
-    _, status = await asyncio.gather(
-        worker.run(webhook, TypedData(http=message), {}, reason="bench", invocation_id=_INVOCATION),
-        reader.readline(),
-    )
-    writer.close()
-    return status
+    await _listening(str(worker.http_uri))
+    print(worker.http_uri, flush=True)
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    running: set[asyncio.Task[object]] = set()
+    async for line in lines:
+        if line == b"cpu\n":
+            print(time.process_time() * 1000, flush=True)
+            continue
+        message = SimpleNamespace(
+            method="", url="", headers={}, query={}, params={"event": "CreateJob"}, body=TypedData()
+        )
+        invocation = worker.run(
+            webhook, TypedData(http=message), {}, reason="bench", invocation_id=line.decode().strip()
+        )
+        task = asyncio.create_task(invocation)
+        running.add(task)
+        task.add_done_callback(running.discard)
 
 
-async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the web server in the worker, whose address is known before it listens."""
+async def _listening(address: str) -> None:
+    """Wait for the web server in the worker, whose address is known before it listens."""
     url = urlsplit(address)
     while True:
         try:
-            return await asyncio.open_connection(url.hostname, url.port)
+            _, writer = await asyncio.open_connection(url.hostname, url.port)
         except ConnectionRefusedError:
             await asyncio.sleep(_TRY_AGAIN)
-
-
-def _main(app: str, body: str) -> None:
-    status = asyncio.run(_answer(Path(app), Path(body).read_bytes()))
-    if b" 202 " not in status:
-        sys.exit(f"The app did not accept the event: {status.decode()}")
-    print(time.process_time() * 1000, flush=True)
+        else:
+            writer.close()
+            return
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    uvloop.run(_serve(Path(sys.argv[1])))

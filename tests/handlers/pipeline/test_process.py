@@ -98,6 +98,29 @@ async def test_a_subject_of_any_text_is_sent_and_accounted_for(bench: Bench, num
     assert len(await bench.rows("timeline")) == len(await bench.rows("records")) == 1
 
 
+async def test_an_event_takes_one_storage_call_for_each_place_it_goes_to(
+    bench: Bench, calls: list[Call]
+) -> None:
+    await process(message(work_of(delivery(quote("Q0")))), bench.app)  # makes the tables
+    for price, method, of_new in ((1, "POST", ["POST $batch"]), (2, "PUT", [])):
+        calls.clear()
+        await process(message(work_of(delivery(quote("Q1", price)))), bench.app)
+        made = [f"{call.method} {call.path.partition('(')[0].partition('/')[0]}" for call in calls]
+        in_background = ("POST Tables", "lastseen", "drift")
+        assert sorted(each for each in made if not each.endswith(in_background)) == sorted(
+            [
+                "GET deliveries",  # was it erased?
+                "PUT archive",
+                f"{method} duplicates",
+                "POST printiq-events",
+                "PUT timeline",
+                f"{method} records",
+                *of_new,  # what a new subject is found by
+                "POST deliveries",
+            ]
+        )
+
+
 async def test_delays_grow_to_an_hour() -> None:
     assert [DEFAULTS.delay_after(attempt) for attempt in (1, 2, 3, 9, 10, 1025)] == [
         10,
