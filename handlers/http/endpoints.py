@@ -20,7 +20,7 @@ from handlers.errors import Missing, NotFound, NotPossible, SubscriptionsError, 
 from handlers.http import schemas
 from handlers.http.reading import from_body, from_query
 from handlers.ids import time_of
-from handlers.ledger import query, stats
+from handlers.ledger import query, sends, stats
 from handlers.ledger.query import Filter
 from handlers.ledger.rows import DeliveryRow, Status
 from handlers.operations import replay
@@ -72,10 +72,23 @@ def _may_be_waiting(delivery_id: str) -> bool:
 
 async def _details(row: DeliveryRow, app: App) -> Response:
     titles = _titles(app)
-    detail = schemas.DeliveryDetail.of(row, sent_to=titles(row.queues))
+    found = [
+        schemas.Send.of(each)
+        for each in await sends.of_delivery(app.stores.tables, _pushed(row, app), row.id)
+    ]
+    detail = schemas.DeliveryHistory.of(row, sent_to=titles(row.queues), sends=found)
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
     return document(200, detail.document())
+
+
+def _pushed(row: DeliveryRow, app: App) -> list[str]:
+    """Return the subscriptions that may have a history of a delivery: no queue, unless it was paused."""
+    try:
+        kinds = {each.name: each.kind for each in app.subscriptions.all.values()}
+    except SubscriptionsError:
+        kinds = {}
+    return [*row.withheld, *(name for name in row.queues if kinds.get(name, "https") == "https")]
 
 
 async def raw(delivery_id: str, app: App) -> Response:

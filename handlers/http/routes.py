@@ -129,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
         lambda request, app: endpoints.delivery(request.path["id"], request.query, app),
         lambda: Operation(
             "Return the details of a delivery.",
-            {200: schemas.DeliveryDetail},
+            {200: schemas.DeliveryHistory},
             query=schemas.DetailQuery,
             problems=(400, 404),
         ),
@@ -182,7 +182,7 @@ ROUTES: tuple[Route, ...] = (
         lambda request, app: endpoints.dismiss(request.path["id"], request.body, app),
         lambda: Operation(
             "Dismiss a quarantined or failed delivery, with a reason.",
-            {200: schemas.DeliveryDetail},
+            {200: schemas.DeliveryHistory},
             body=schemas.DismissRequest,
             problems=(400, 404, 409),
         ),

@@ -216,6 +216,32 @@ class DeliveryDetail(DeliverySummary):
     data_ref: Annotated[str | None, Field(description="The blob with its data, if that is large.")] = None
 
 
+class Send(_Response):
+    """A delivery at a subscription to which it was pushed, or from which it was withheld."""
+
+    subscription: str
+    delivery: Id
+    event: str
+    kind: Kind | None = None
+    subject: str | None = None
+    state: SendState
+    attempts: Annotated[int, Field(description="How many requests were made.")]
+    status: Annotated[int | None, Field(description="The last response's HTTP status.")] = None
+    latency_ms: Annotated[int | None, Field(description="How long the last response took.")] = None
+    first_at: Timestamp
+    last_at: Timestamp
+    next_at: Timestamp | None = None
+    answer: Annotated[str | None, Field(description="The beginning of the last response's body.")] = None
+    error: Annotated[str | None, Field(description="Why it was not delivered.")] = None
+    replayed_by: Id | None = None
+
+
+class DeliveryHistory(DeliveryDetail):
+    """The details of a delivery, with what became of it where it is pushed to or was withheld from."""
+
+    sends: Annotated[list[Send], Field(description="Empty until it was tried; queues have no history.")]
+
+
 class DeliveryItem(DeliveryDetail):
     """A delivery in a list: the members asked for with `fields`, by default those without bulk."""
 
@@ -430,26 +456,6 @@ class SubscriptionList(_Response):
     """All subscriptions, in the order of subscriptions.toml."""
 
     subscriptions: list[Subscription]
-
-
-class Send(_Response):
-    """A delivery at a subscription to which it was pushed, or from which it was withheld."""
-
-    subscription: str
-    delivery: Id
-    event: str
-    kind: Kind | None = None
-    subject: str | None = None
-    state: SendState
-    attempts: Annotated[int, Field(description="How many requests were made.")]
-    status: Annotated[int | None, Field(description="The last response's HTTP status.")] = None
-    latency_ms: Annotated[int | None, Field(description="How long the last response took.")] = None
-    first_at: Timestamp
-    last_at: Timestamp
-    next_at: Timestamp | None = None
-    answer: Annotated[str | None, Field(description="The beginning of the last response's body.")] = None
-    error: Annotated[str | None, Field(description="Why it was not delivered.")] = None
-    replayed_by: Id | None = None
 
 
 class SubscriptionDetail(Subscription):

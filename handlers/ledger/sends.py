@@ -123,12 +123,19 @@ async def page(
     return Page(ours, str(rows[-1]["RowKey"]) if len(rows) == size else None)
 
 
-async def missed(tables: Tables, subscription: str) -> AsyncIterator[SendRow]:
+def missed(tables: Tables, subscription: str) -> AsyncIterator[SendRow]:
     """Yield what a subscription has not got and will not get unless it is replayed, oldest first."""
-    condition = (
-        f"PartitionKey eq {quoted(undelivered(subscription))} and "
-        f"(state eq '{SendState.FAILED}' or state eq '{SendState.PAUSED}')"
-    )
+    return _undelivered(tables, subscription, SendState.FAILED, SendState.PAUSED)
+
+
+def waiting(tables: Tables, subscription: str) -> AsyncIterator[SendRow]:
+    """Yield what is to be pushed to a subscription again, oldest first."""
+    return _undelivered(tables, subscription, SendState.WAITING)
+
+
+async def _undelivered(tables: Tables, subscription: str, *states: SendState) -> AsyncIterator[SendRow]:
+    any_of = " or ".join(f"state eq '{state}'" for state in states)
+    condition = f"PartitionKey eq {quoted(undelivered(subscription))} and ({any_of})"
     async for row in tables.query(TableName.SENDS, condition):
         if (ours := SendRow.read_ours(row)) is not None:
             yield ours
@@ -188,7 +195,7 @@ async def forget(tables: Tables, subscriptions: Iterable[str], delivery_id: str)
 async def retain(tables: Tables, until: datetime) -> int:
     """Remove the rows of deliveries from before a moment, whatever their subscriptions; return how many."""
     removed = 0
-    async for partition in _subscriptions(tables):
+    async for partition in subscriptions(tables):
         condition = f"PartitionKey eq {quoted(partition)} and RowKey gt '{just_before(until)}'"
         async for rows in _batches(tables, condition):
             await asyncio.gather(*(forget(tables, [partition], str(row["delivery"])) for row in rows))
@@ -207,7 +214,7 @@ async def _batches(tables: Tables, condition: str) -> AsyncIterator[list[Row]]:
             return
 
 
-async def _subscriptions(tables: Tables) -> AsyncIterator[str]:
+async def subscriptions(tables: Tables) -> AsyncIterator[str]:
     """Yield each subscription that has rows, in a request or two for each."""
     condition, after = "", None
     while True:

@@ -12,12 +12,19 @@ from events import Channel, EventType
 from handlers.app import App
 from handlers.errors import NotPossible, UnknownDelivery
 from handlers.ids import time_of
-from handlers.ledger import query
-from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, Status
+from handlers.ledger import query, sends
+from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, SendRow, Status
 from handlers.operations.retention import kept_since
 from handlers.paths import UNKNOWN_EVENT, Stored
 from handlers.pipeline import inbox
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, BlobRef, ContainerName
+from handlers.stores import (
+    INBOX_POISON_QUEUE,
+    INBOX_QUEUE,
+    PUSH_POISON_QUEUE,
+    PUSH_QUEUE,
+    BlobRef,
+    ContainerName,
+)
 from handlers.work import Work
 
 _AT_ONCE = 16
@@ -37,6 +44,8 @@ class Finding(NamedTuple):
 class Reconciliation:
     """The result of a comparison; it is inexact while messages are `waiting`.
 
+    `pushing` counts the messages of the push queue, `undelivered` what each subscription has not got.
+
     `failing` are the ids of those that are to be retried, `foreign` the blobs that this app did not write.
     """
 
@@ -45,6 +54,8 @@ class Reconciliation:
     open: int = 0
     waiting: int = 0
     poison: int = 0
+    pushing: int = 0
+    undelivered: dict[str, sends.Backlog] = field(default_factory=dict)
     failing: list[str] = field(default_factory=list)
     foreign: list[BlobRef] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -85,10 +96,30 @@ async def reconcile(
         found.findings += [finding async for finding in _wrong_with_open(app, row)]
     found.waiting = await app.stores.queues.depth(INBOX_QUEUE)
     found.poison = await app.stores.queues.depth(INBOX_POISON_QUEUE)
+    await _reconcile_pushes(app, found)
     if not found.waiting:
         nowhere = "it is to be retried, but the inbox has no message of it"
         found.findings += [Finding(delivery_id, nowhere) for delivery_id in found.failing]
     return found
+
+
+async def _reconcile_pushes(app: App, found: Reconciliation) -> None:
+    """Count what subscriptions have not got; what is to be tried again needs its message in the queue."""
+    tables, queues = app.stores.tables, app.stores.queues
+    waiting: list[SendRow] = []
+    async for name in sends.subscriptions(tables):
+        found.undelivered[name] = await sends.backlog(tables, name)
+        waiting += [row async for row in sends.waiting(tables, name)]
+    found.pushing = await queues.depth(PUSH_QUEUE)
+    poison = await queues.depth(PUSH_POISON_QUEUE)
+    found.poison += poison
+    if found.pushing or poison:
+        return
+    for row in waiting:
+        now = await sends.find(tables, row.subscription, row.delivery)
+        if now is not None and now.last_at == row.last_at:  # no attempt has ended meanwhile
+            what = f"it is to be pushed to {row.subscription}, but the push queue has no message of it"
+            found.findings.append(Finding(row.delivery, what))
 
 
 async def repair(app: App, found: Reconciliation) -> list[BlobRef]:

@@ -14,6 +14,8 @@ from standardwebhooks import Webhook
 from test_consumer_docs import PINS, TYPESCRIPT_OPTIONS
 
 from tools import node
+from tools.commands._api import Api
+from tools.commands._target import StorageAccount
 from tools.host.testing import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +110,15 @@ def test_no_endpoint_delays_another_however_bad_it_is(
             ]
         )
         assert {row["state"] for row in rows} == {"waiting"}
+
+
+def test_commands_see_what_became_of_a_delivery(own: Receiver) -> None:
+    sent = quote(own, "Q-seen")
+    sends(own, "alive", sent)
+    for account in (StorageAccount(own.storage), Api(own.host.url, None)):
+        seen = account.delivery(sent)
+        assert seen is not None
+        assert "delivered" in [each["state"] for each in seen["sends"] if each["subscription"] == "alive"]
 
 
 def test_an_endpoint_that_is_gone_is_asked_once_and_its_subscription_paused(

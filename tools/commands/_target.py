@@ -20,9 +20,9 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from handlers.channels import hot_folder
-from handlers.http.schemas import DeliveryDetail
+from handlers.http.schemas import DeliveryDetail, Send
 from handlers.ids import just_before, newest_first
-from handlers.ledger.rows import DeliveryRow, day
+from handlers.ledger.rows import DeliveryRow, SendRow, day
 from handlers.stores import ContainerName, Row, TableName
 from tools.commands._api import Api, Json, Queue, UnreachableError
 from tools.commands._ports import LARGEST_PORT, STORAGE_PORT, URL
@@ -178,7 +178,16 @@ class StorageAccount:
                 found = _shown([table.get_entity(day(delivery_id), newest_first(delivery_id))])
             except ResourceNotFoundError:
                 return None
-            return found[0] if found else None
+            return {**found[0], "sends": self._sends(found[0])} if found else None
+
+    def _sends(self, delivery: Json) -> list[Json]:
+        """Return what became of a delivery where it is pushed to, or was withheld from."""
+        table, row_key = self._tables.get_table_client(TableName.SENDS), newest_first(delivery["id"])
+        rows = []
+        for name in (*delivery["queues"], *delivery["withheld"]):
+            with contextlib.suppress(ResourceNotFoundError):
+                rows.append(SendRow.read_ours(Row(_plain(table.get_entity(name, row_key)), "")))
+        return [json.loads(Send.of(row).document()) for row in rows if row is not None]
 
     def deliveries(self, since: datetime) -> list[Json]:
         # newest first: a key that sorts before this one was received since

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from events import EventType, UnknownEvent
+from handlers.ledger.rows import SendState
 from tools.commands import _check
 from tools.commands._api import Json, UnreachableError, hint
 from tools.commands._exit import ExitCode
@@ -424,7 +425,11 @@ class _Details(_Printer):
             self._line("", f"the same as {row['duplicateOf']}, a short while ago", "yellow")
         if row["status"] not in _FINAL:
             self._line("", f"attempt {row.get('attempts')} failed; the app tries again", "yellow")
+        pushed = {each["subscription"]: each for each in row.get("sends", ())}
         for name, message in sent.messages.items():
+            if name in pushed:
+                self._push(pushed[name])
+                continue
             self._line(
                 "  queue",
                 f"{name}: {_described(message, row, sent.waiting.get(name), peeked=sent.peeked)}",
@@ -435,6 +440,15 @@ class _Details(_Printer):
             self._line("  queue", "none: no subscription wants it (subscriptions.toml)")
         if row.get("raw"):
             self._line("  bytes", row["raw"])
+
+    def _push(self, send: Json) -> None:
+        name = send["subscription"]
+        if send["state"] == SendState.DELIVERED:
+            self._line("  push", f"{name}: {send['status']} in {send['latencyMs']} ms", "green")
+            return
+        next_at = datetime.fromisoformat(send["nextAt"]).astimezone() if "nextAt" in send else None
+        at = f" The next attempt comes at {next_at:%H:%M:%S}." if next_at else ""
+        self._line("  push", f"{name}: {send['state']}. {send.get('error', '')}{at}", "yellow")
 
     def _no_outcome(self, sent: Sent) -> None:
         named = f", id {sent.id}" if sent.id else ""

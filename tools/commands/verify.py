@@ -81,6 +81,11 @@ def _as_members(found: Reconciliation) -> dict[str, object]:
         "open": found.open,
         "waiting": found.waiting,
         "poison": found.poison,
+        "pushing": found.pushing,
+        "undelivered": {
+            name: {"waiting": each.waiting, "failed": each.failed, "paused": each.paused, "more": each.more}
+            for name, each in found.undelivered.items()
+        },
         "foreign": [str(each) for each in found.foreign],
         "findings": [{"id": finding.id, "what": finding.what} for finding in found.findings],
     }
@@ -94,6 +99,12 @@ def _show(found: Reconciliation, console: Console) -> None:
     table.add_row("all", f"{found.by_status.total():,}", style="bold")
     console.print(table)
     console.print(f"Open (quarantined or failed, neither replayed nor dismissed): {found.open:,}")
+    for name, each in found.undelivered.items():
+        counts = {"to be pushed again": each.waiting, "given up": each.failed, "withheld": each.paused}
+        if any(counts.values()):
+            parts = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
+            more = ", and more" if each.more else ""
+            console.print(f"Not delivered to {name}: {parts}{more}", style="yellow", highlight=False)
     for place in found.foreign:
         console.print(f"{place}: not a blob of this app's, passed over", style="yellow", highlight=False)
     for finding in found.findings:

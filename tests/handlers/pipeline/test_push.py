@@ -16,9 +16,10 @@ from endpoints import Endpoint, endpoint, https, trusted
 
 from events import Delivery, Kind, Subject
 from handlers.app import App
+from handlers.http import endpoints
 from handlers.ledger import sends, write
 from handlers.ledger.query import find
-from handlers.operations import erasure, retention
+from handlers.operations import erasure, reconcile, retention
 from handlers.operations.maintenance import maintain
 from handlers.paths import data_path
 from handlers.pipeline import inbox
@@ -448,3 +449,27 @@ async def test_a_second_message_of_the_inbox_pushes_once(shop: Shop) -> None:
         await process(Message("1", sent.received_at, Work.of(sent).encode().decode()), app)
         await shop.push()
     assert shop.requests == 1
+
+
+async def test_the_delivery_shows_what_became_of_it(shop: Shop) -> None:
+    app = shop.pushing_to("/status/500")
+    sent = await shop.event()
+    before = json.loads((await endpoints.delivery(sent.id, {}, app)).body)
+    assert (before["queues"], before["sends"]) == (["crm"], [])
+    await shop.push()
+    (found,) = json.loads((await endpoints.delivery(sent.id, {}, app)).body)["sends"]
+    assert (found["subscription"], found["state"], found["attempts"]) == ("crm", "waiting", 1)
+    assert (found["status"], found["answer"]) == (500, "The answer is 500.")
+
+
+async def test_verify_counts_what_is_not_delivered_and_names_what_lost_its_message(shop: Shop) -> None:
+    app = shop.pushing_to("/status/500")
+    sent = await shop.event()
+    await shop.push()
+    found = await reconcile.reconcile(app)
+    assert (found.findings, found.pushing, found.undelivered["crm"].waiting) == ([], 1, 1)
+    assert await shop.bench.waiting(PUSH_QUEUE)  # taken away, as by a hand
+    found = await reconcile.reconcile(app)
+    (finding,) = found.findings
+    assert finding.id == sent.id
+    assert finding.what == "it is to be pushed to crm, but the push queue has no message of it"
