@@ -377,9 +377,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "asyncapi.json",
         lambda _, app: asyncapi.asyncapi(app),
-        lambda: Operation(
-            "Return the AsyncAPI document of the result queues.", {200: _OBJECT}, problems=(409,)
-        ),
+        lambda: Operation("Return the AsyncAPI document of the results.", {200: _OBJECT}, problems=(409,)),
     ),
     Route(
         "console",

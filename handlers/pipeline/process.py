@@ -1,4 +1,4 @@
-"""From an inbox message to all outputs: archive, result queues, ledger. Every step can be run again."""
+"""From an inbox message to all outputs: archive, subscriptions, ledger. Every step can be run again."""
 
 from dataclasses import replace
 

@@ -48,6 +48,32 @@ async def test_the_contract_is_valid_and_true_of_what_lies_in_the_queues(bench: 
     assert json.loads(found) == []
 
 
+THREE_KINDS = """
+    [queues.printiq-events]
+    events = ["*"]
+    [service-bus.job-status]
+    events = ["*Job*"]
+    [https.crm]
+    events = ["*Customer*"]
+    url = "https://example.com/hook"
+    auth = "none"
+"""
+
+
+async def test_a_subscription_of_each_kind_is_a_channel_with_its_address(bench: Bench) -> None:
+    app = bench.start(SUBSCRIPTIONS=THREE_KINDS, SERVICE_BUS__fullyQualifiedNamespace="localhost:5673")
+    document = asyncapi_document(app)
+    assert {name: channel["address"] for name, channel in document["channels"].items()} == {
+        "printiq-events": "printiq-events",
+        "job-status": "job-status",
+        "crm": "https://example.com/hook",
+    }
+    assert set(document["servers"]) == {"storage", "serviceBus"}
+    given = {"schemas": {}, "messages": {}, "asyncapi": document}
+    found = node.run(PINS / "validate.mjs", f"{node.packages(PINS)}/", given=json.dumps(given))
+    assert json.loads(found) == []
+
+
 async def test_each_queue_is_a_channel_with_the_events_that_it_subscribes_to(bench: Bench) -> None:
     subscriptions = """
         [queues.accounting]
