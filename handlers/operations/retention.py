@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from handlers.app import App
+from handlers.errors import UnknownDelivery
+from handlers.ids import time_of
 from handlers.ledger import query, sends, write
-from handlers.ledger.rows import DeliveryRow
+from handlers.ledger.rows import DeliveryRow, Status
 from handlers.pipeline import removal
 from handlers.stores import ContainerName, Row
 
@@ -31,8 +33,7 @@ async def retain(app: App) -> int:
         if monotonic() > deadline:
             _log.warning("Retention stopped after %d deliveries; the next run resumes.", removed)
             break
-        await asyncio.gather(*(remove(app, row) for row in rows))
-        removed += len(rows)
+        removed += sum(await asyncio.gather(*(remove(app, row) for row in rows)))
     await sends.retain(app.stores.tables, until)
     _log.info("Retention removed %d deliveries from before %s.", removed, f"{until:%Y-%m-%d}")
     return removed
@@ -43,11 +44,33 @@ def kept_since(app: App) -> datetime:
     return datetime.now(UTC) - timedelta(days=app.settings.retention_days)
 
 
-async def remove(app: App, row: Row) -> None:
-    """Remove all that is held of a delivery except its bytes in the archive, its own row last."""
+async def remove(app: App, row: Row) -> bool:
+    """Remove all that is held of a delivery except its bytes in the archive, its own row last.
+
+    Returns False for a delivery whose bytes a replay still needs: the next run removes it.
+    """
     ours = DeliveryRow.read_ours(row)
     if ours is not None:
+        if await _is_needed(app, ours):
+            return False
         if ours.raw is not None and ours.raw.container is ContainerName.QUARANTINE:
             await app.stores.blobs.delete(*ours.raw)
         await removal.forget(app.stores, ours)
     await write.remove(app.stores.tables, row)
+    return True
+
+
+async def _is_needed(app: App, row: DeliveryRow) -> bool:
+    """Return whether the bytes in quarantine are those of a replay that was not processed yet."""
+    if row.raw is None or row.raw.container is not ContainerName.QUARANTINE:
+        return False
+    try:
+        now = await query.find(app.stores.tables, row.id)  # it may have been decided about since it was read
+        if now.replaying or not now.replayed_by or time_of(now.replayed_by) < kept_since(app):
+            return bool(now.replaying)
+    except UnknownDelivery:
+        return False
+    try:
+        return (await query.find(app.stores.tables, now.replayed_by)).status is Status.FAILING
+    except UnknownDelivery:
+        return True

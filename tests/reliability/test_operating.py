@@ -348,12 +348,13 @@ async def test_retention_removes_some_at_once_until_nothing_is_past_its_time(
 ) -> None:
     genuine, now, most = retention.remove, 0, 0
 
-    async def counted(app: App, row: Row) -> None:
+    async def counted(app: App, row: Row) -> bool:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await genuine(app, row)
+        removed = await genuine(app, row)
         now -= 1
+        return removed
 
     monkeypatch.setattr(retention, "remove", counted)
     monkeypatch.setattr(retention, "_AT_ONCE", 3)

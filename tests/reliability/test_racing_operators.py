@@ -66,6 +66,27 @@ async def test_a_replay_that_overlaps_retention_leaves_no_stub(
     assert (await reconcile.reconcile(bench.app)).balanced
 
 
+async def test_the_bytes_of_a_replay_outlive_retention_until_it_is_processed(bench: Bench) -> None:
+    old = await arrived(bench, BROKEN, at=LONG_AGO)
+    again = await replay(old, bench.app)
+    assert await retention.retain(bench.app) == 0
+    await work_off(bench.app)
+    row = await bench.row(again.id)
+    assert (row["status"], await bench.blob(str(row["raw"]))) == ("quarantined", BROKEN)
+    assert await retention.retain(bench.app) == 1
+    assert await bench.blob(str(row["raw"])) == BROKEN
+    assert (await reconcile.reconcile(bench.app)).findings == []
+
+
+async def test_what_is_replayed_after_retention_has_read_its_row_keeps_its_bytes(bench: Bench) -> None:
+    old = await arrived(bench, BROKEN, at=LONG_AGO)
+    read = await bench.app.stores.tables.get(TableName.DELIVERIES, day(old), newest_first(old))
+    again = await replay(old, bench.app)
+    assert not await retention.remove(bench.app, read)
+    await work_off(bench.app)
+    assert (await bench.row(again.id))["status"] == "quarantined"
+
+
 async def test_a_dismissal_that_overlaps_retention_leaves_no_stub(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
