@@ -1,5 +1,6 @@
 """The encoding of a body, decided by its bytes; a declared one counts where they are not Unicode."""
 
+import codecs
 import re
 from email.message import Message
 
@@ -78,11 +79,27 @@ def _transcode(body: bytes, encoding: str, charset: str | None) -> bytes:
     width = {"utf-8": 1, "utf-16-le": 2, "utf-16-be": 2}.get(encoding, 4)
     if len(body) % width:  # padding need not be of whole characters
         body = body.rstrip(b"\x00 \r\n") + b"\x00" * (-len(body.rstrip(b"\x00 \r\n")) % width)
+    if encoding == "utf-8" and _is_utf8(body):
+        return body
     try:
-        text = body.decode(encoding)
+        return body.decode(encoding).encode()
     except UnicodeDecodeError as error:
         return _as_declared(body, encoding, charset, error)
-    return body if encoding == "utf-8" else text.encode()
+
+
+_PIECE = 1024 * 1024
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Check piece by piece: one emoji makes Python keep a whole text in four bytes a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(body), _PIECE):
+            decoder.decode(body[start : start + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _as_declared(body: bytes, encoding: str, charset: str | None, error: UnicodeDecodeError) -> bytes:

@@ -175,7 +175,7 @@ class _Attributes:
                 f"The element {local_name(element.tag)[:60]!r} has more than {MAX_ATTRIBUTES:,} attributes."
             )
         self.own: dict[str, str] = {}
-        self.is_nil = self.is_item = self.is_array = False
+        self.is_nil = self.is_array = False
         self.id: str | None = None
         self.ref: str | None = None
         for key, given in element.attrib.items():
@@ -183,11 +183,11 @@ class _Attributes:
 
     def _read(self, key: str, text: str, types: frozenset[str]) -> None:
         namespace, _, name = key.removeprefix("{").rpartition("}")
-        is_true = folded(text.strip()) in {"true", "1"}
+        is_true = folded(text.strip()) in _TRUE
         if name == "nil":
             self.is_nil = self.is_nil or is_true
         elif namespace == JSON_NET:
-            self.is_item = name == "Array" and is_true
+            pass  # see `_is_item`
         elif namespace in ADDRESSED and folded(name) in {"id", "ref"}:
             if folded(name) == "id":
                 self.id = text
@@ -207,6 +207,12 @@ class _Attributes:
             self.own.setdefault(name, text)
 
 
+def _is_item(element: etree._Element) -> bool:
+    """Whether Json.NET is to make a list of this element, even if it is the only one."""
+    return folded(str(element.get(f"{{{JSON_NET}}}Array", "")).strip()) in _TRUE
+
+
+_TRUE = {"true", "1"}
 _NO_ATTRIBUTES = _Attributes(etree.Element("none"), frozenset())
 
 
@@ -275,7 +281,7 @@ class _Reader:
             if in_body and self.has_references and _Attributes(child, self._types).id in self._refs:
                 continue  # it is where it is referred to
             name = _name(child)
-            if child.attrib and _Attributes(child, self._types).is_item and name not in members:
+            if child.attrib and _is_item(child) and name not in members:
                 members[name] = Repeated([value])
             else:
                 add(members, name, value)

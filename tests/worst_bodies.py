@@ -1,0 +1,105 @@
+"""Bodies as bad as the bounds allow, or just beyond: what each costs is measured in a process of its own."""
+
+import gzip
+import re
+from pathlib import Path
+
+SIZE = 25 * 1024 * 1024
+MB = 1024 * 1024
+
+
+def repeated(start: str, item: str, end: str, separator: str = ",") -> bytes:
+    count = (SIZE - len(start.encode()) - len(end)) // (len(item) + len(separator))
+    return (start + separator.join([item] * count) + end).encode()
+
+
+BODIES = {
+    "typed objects": ("ExportInvoice", '{"InvoiceDetails": [', '{"XY": "abcdefghijkl"}', "]}"),
+    "typed objects, fewer": (
+        "ExportInvoice",
+        '{"InvoiceDetails": [',
+        '{"XY": "abcdefghijkl"}' + " " * 950,
+        "]}",
+    ),
+    "numbers": ("CreateJob", '{"QuoteNo": "Q", "X": [', "1.5" + " " * 10, "]}"),
+    "objects": ("CreateJob", '{"QuoteNo": "Q", "X": [', '{"a": {"b": []}}' + " " * 110, "]}"),
+    "attributes in JSON": (
+        "CreateJobXml",
+        '{"Job": {"X": [',
+        '{"@a": "1", "#text": "abc"}' + " " * 130,
+        "]}}",
+    ),
+    "unreadable values": ("ExportInvoice", '{"InvoiceDetails": [{"POKeys": [', '"x"' + " " * 3_000, "]}]}"),
+    "references": (
+        "CreateJob",
+        '{"QuoteNo": "Q", "A": {"$id": "1"}, "X": [',
+        '{"$ref":"1"}' + " " * 110,
+        "]}",
+    ),
+    "elements": ("CreateJobXml", "<Job>", "<a>" + "x" * 24 + "</a>", "</Job>"),
+    "mixed text": ("CreateJobXml", "<Job>", "<y/>" + "x" * 27, "</Job>"),
+    "attributes": ("CreateJobXml", "<Job>", '<a b="1">' + "x" * 80 + "</a>", "</Job>"),
+    "markup": ("CreateJobXml", "<Job><Title>", "<b>bold</b>" + "x" * 20, "</Title></Job>"),
+    "nested elements": ("CreateJobXml", "<Job>", "<a>" * 90 + "x" * 2_700 + "</a>" * 90, "</Job>"),
+    "nested elements in a text": (
+        "CreateJobXml",
+        '{"xml": "<Job><Title>🖨</Title>',
+        "<a>" * 90 + "x" * 2_700 + "</a>" * 90,
+        '</Job>"}',
+    ),
+    "control characters": ("CreateJobXml", "<Job><Title>", "&#11;" + "x" * 3_000, "</Title></Job>"),
+}
+
+
+SOAP = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Send><xml><![CDATA['
+# The texts before and after one that fills the body; an emoji makes Python keep each character in four bytes.
+TEXTS = {
+    "a text": ("CreateQuote", '{"QuoteNo": "Q", "Notes": "', '"}'),
+    "a key": ("CreateQuote", '{"QuoteNo": "', '"}'),
+    "a name": ("CreateQuote", '{"QuoteNo": "Q", "', '": 1}'),
+    "a text that cannot be read": ("CreateQuote", '{"QuoteNo": "Q", "Products": [{"ProductKey": "', '"}]}'),
+    "an attribute": ("CreateJobXml", '<Job><Title a="', '">t</Title></Job>'),
+    "an element": ("CreateJobXml", "<Job><Title>", "</Title></Job>"),
+    "a document in a text": ("CreateJobXml", '{"xml": "<Job><Title a=\'', "'>t</Title></Job>\"}"),
+    "a document in SOAP": (
+        "CreateJobXml",
+        f'{SOAP}<Job><Title a="',
+        '">t</Title></Job>]]></xml></Send></s:Body></s:Envelope>',
+    ),
+    "a text that is referred to": (
+        "CreateJob",
+        '{"QuoteNo": "Q", "A": {"$id": "1", "b": "',
+        '"}, "X": [' + ",".join(['{"$ref": "1"}'] * 2_000) + "]}",
+    ),
+}
+COMPRESSED = ("objects", "elements", "typed objects, fewer")
+
+
+def body_of(case: str) -> tuple[str, bytes]:
+    """Return the event and the body of a case."""
+    if case in TEXTS:
+        event, start, end = TEXTS[case]
+        return event, f"{start}{'x' * (SIZE - len(start) - len(end) - 4)}🖨{end}".encode()
+    if case.startswith("compressed "):
+        event, body = body_of(case.removeprefix("compressed "))
+        return event, gzip.compress(body, 1)
+    event, start, item, end = BODIES[case]
+    return event, repeated(start, item, end, "" if "<" in start else ",")
+
+
+# Every case; a compressed body is as large as it unpacks to.
+CASES = [*BODIES, *TEXTS, *(f"compressed {case}" for case in COMPRESSED)]
+# What any of them may take.
+MOST = 10 * SIZE + 200 * MB
+
+
+def peak() -> int:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def begin_peak() -> int:
+    """Have this process's peak begin anew, and return what it is now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
