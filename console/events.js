@@ -213,7 +213,10 @@ function shown(stats, buckets, filter) {
     figure(title, number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: the older ones are too many`),
     figure("need attention", stats.open.more ? `${number(stats.open.count)}+` : number(stats.open.count), "refused or failed", "#/attention", stats.open.count),
     ...stats.queues
-      .filter((queue) => !["notifications", "poison"].includes(queue.role) || queue.messages)
-      .map((queue) => figure(queue.role === "inbox" ? "in the inbox" : queue.title ?? queue.name, number(queue.messages), waits(queue), null, queue.role === "poison")),
+      .filter((queue) => ["inbox", "result"].includes(queue.role) || (queue.messages && queue.role !== "push"))
+      .map((queue) => {
+        const link = queue.role === "result" && `#/subscriptions/${encodeURIComponent(queue.name)}`;
+        return figure(queue.role === "inbox" ? "in the inbox" : `for ${queue.title ?? queue.name}`, number(queue.messages), waits(queue), link, queue.role === "poison");
+      }),
   ];
 }

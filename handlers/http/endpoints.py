@@ -238,10 +238,12 @@ def _period(asked: schemas.StatsQuery) -> tuple[datetime, datetime]:
 
 
 async def _queues(app: App) -> list[schemas.QueueDepth]:
+    titles = _titles(app)
     return [
         schemas.QueueDepth.model_validate(
             {
                 "name": each.queue,
+                "title": titles([each.queue])[0] if each.role == "result" else None,
                 "role": each.role,
                 "messages": each.messages,
                 "oldestSeconds": each.oldest_seconds,

@@ -389,6 +389,7 @@ class QueueDepth(_Response):
     """The depth and age of a queue, or of what is to be pushed to an https subscription."""
 
     name: str
+    title: Annotated[str | None, Field(description="What people call it, if it is a subscription's.")] = None
     role: Literal["inbox", "notifications", "poison", "push", "result"]
     messages: Annotated[int, Field(description="Approximate; includes messages in work.")]
     oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
