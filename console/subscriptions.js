@@ -80,7 +80,7 @@ function table(found) {
 }
 
 function amount(count) {
-  return count ? h("b", { class: "bad" }, number(count)) : "0";
+  return count ? h("b", { class: "wrong" }, number(count)) : "0";
 }
 
 function gets({ events, duplicates }) {
@@ -271,7 +271,7 @@ function line(each) {
     "tr",
     {},
     cell(0, moment(each.lastAt)),
-    h("td", {}, each.event.startsWith("com.") ? "test event" : h("a", { href: `#/events/${each.delivery}`, class: "main", "data-item": true }, breakable(each.event)), " ", each.subject && h("span", { class: "hint" }, each.kind, " ", subjectLink(each.kind, each.subject))),
+    h("td", {}, each.event === "test" ? "test event" : h("a", { href: `#/events/${each.delivery}`, class: "main", "data-item": true }, breakable(each.event)), " ", each.subject && h("span", { class: "hint" }, each.kind, " ", subjectLink(each.kind, each.subject))),
     cell(2, sendState(each)),
     ...outcome(each, cell),
   );

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from endpoints import endpoint, https
 from playwright.sync_api import Browser, Error, Locator, Page, Route, expect, sync_playwright
 
 from tools import node
@@ -1093,6 +1094,32 @@ def test_a_subscription_is_paused_and_what_it_missed_is_replayed(start_host: Sta
     expect(page.get_by_text("The test event was sent.")).to_be_visible()
     page.goto(f"{host.url}/api/console#/subscriptions/misspelt")
     expect(page.get_by_role("heading", level=1)).to_have_text("No such subscription")
+
+
+def test_what_an_address_answered_is_shown_until_it_takes_the_event(
+    start_host: StartHost, page: Page
+) -> None:
+    with endpoint(None) as accounting:
+        subscriptions = https("accounting", accounting.url(), title='"Accounting"', events='["*Invoice"]')
+        host = start_host(ROOT, settings={"SUBSCRIPTIONS": subscriptions})
+        accounting.statuses = [503]
+        sent = send(host, "ExportInvoice", (CORPUS / "ExportInvoice" / "typical.json").read_bytes())
+        page.goto(f"{host.url}/api/console#/subscriptions/accounting")
+        row = page.locator(".history tbody tr").first
+        expect(row).to_contain_text("HTTP 503")
+        expect(row).to_contain_text("waiting")
+        expect(row.get_by_role("link", name="ExportInvoice")).to_have_attribute("href", f"#/events/{sent}")
+        expect(row).to_contain_text("delivered")
+        expect(row).to_contain_text("HTTP 202")
+        page.get_by_role("button", name="Send test event").click()
+        expect(page.get_by_text("The test event was delivered: HTTP 202")).to_be_visible()
+        expect(row).to_contain_text("test event")
+        accounting.statuses = [410]
+        send(host, "ExportInvoice", b'{"INVInvoiceNumber": "INV-2", "INVID": 2}')
+        expect(page.locator(".title .badge")).to_have_text("paused")
+        page.get_by_label("State").select_option("withheld")
+        expect(row).to_contain_text("INV-2")
+        expect(page.locator(".history tbody tr")).to_have_count(1)
 
 
 def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page: Page) -> None:
