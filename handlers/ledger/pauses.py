@@ -9,12 +9,14 @@ from events import timestamp
 from handlers.ledger.rows import PauseRow
 from handlers.stores import TableName, Tables
 
-# A pause and a resumption are in force everywhere after this time: an event costs no request.
-FRESH_SECONDS = 30
+# After this time a pause is in force in every process: where nothing is paused, an event costs no request.
+_UNPAUSED_SECONDS = 30
+# The same for a resumption, so that a replay that follows it is not withheld again.
+_PAUSED_SECONDS = 1
 
 
 class Pauses:
-    """The pauses in force; a process reads them twice a minute, while there are events."""
+    """The pauses in force; while there are any, and events, a process reads them each second."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -23,11 +25,12 @@ class Pauses:
         self._turn = asyncio.Lock()
 
     async def all(self) -> Mapping[str, PauseRow]:
-        """Return the pauses by subscription, at most FRESH_SECONDS old. Raises StorageFault."""
+        """Return the pauses by subscription. Raises StorageFault."""
         async with self._turn:  # one reads for all
             if time.monotonic() >= self._until:
                 self._found = await self._read()
-                self._until = time.monotonic() + FRESH_SECONDS
+                fresh = _PAUSED_SECONDS if self._found else _UNPAUSED_SECONDS
+                self._until = time.monotonic() + fresh
         return self._found
 
     async def of(self, subscription: str) -> PauseRow | None:

@@ -131,6 +131,15 @@ async def test_a_pause_is_in_force_in_another_process_after_half_a_minute(bench:
     assert pause.reason == "why"
 
 
+async def test_a_resumption_is_in_force_in_another_process_after_a_second(bench: Bench) -> None:
+    other = bench.start()
+    await control.pause(RESULTS, "why", bench.app)
+    assert await other.pauses.of(RESULTS)
+    await control.resume(RESULTS, bench.app)
+    await asyncio.sleep(1)
+    assert await other.pauses.of(RESULTS) is None
+
+
 async def test_what_was_withheld_is_not_sent_by_a_retry_after_the_pause(
     bench: Bench, three: tuple[App, ServiceBus]
 ) -> None:
