@@ -77,6 +77,12 @@ class CloudEvent(NamedTuple):
         attributes = Attributes.model_validate_json(text)
         return cls(attributes, json.loads(text), data[:-1] if member else None)
 
+    @property
+    def push_id(self) -> str:
+        """What a receiver knows the push by: a replay is another one, and so is one freed of its mark."""
+        marked = ";duplicate" if "duplicateof" in self.members else ""
+        return f"{self.attributes.delivery}{marked}"
+
     def containing(self, data: bytes) -> Self:
         """Return the message with its data in place of the reference to them."""
         attributes = self.attributes.model_copy(update={"dataref": None})

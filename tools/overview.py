@@ -13,7 +13,7 @@ COMMANDS = {
     "run": "Run the app on this machine, with the storage it needs.",
     "send": "Send an event to the app and show its outcome.",
     "watch": "Follow the ledger and the result queues, live.",
-    "listen": "Post the messages of a result queue to a web handler of yours.",
+    "listen": "Push the messages of a result queue to a web handler of yours.",
     "replay": "Process deliveries again: one, or all that a filter selects.",
     "drift": "Show where printIQ's fields differ from the models, and what a changed model would do.",
     "adopt": "Save a payload as a sample of the corpus, its data replaced by invented data.",

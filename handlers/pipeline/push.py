@@ -179,7 +179,7 @@ async def _attempt(
 ) -> _Attempt:
     begun, answer, error = monotonic(), None, ""
     try:
-        answer = await app.pushes.client.post(subscription, _id(work.event), form, app.timings.now())
+        answer = await app.pushes.client.post(subscription, work.event.push_id, form, app.timings.now())
     except DestinationFault as fault:
         error = str(fault)
     except Exception as bug:  # noqa: BLE001 - it is tried again; what a bug says may hold a secret
@@ -189,12 +189,6 @@ async def _attempt(
     if answer is not None and not answer.is_success:
         error = answer.error
     return _Attempt(answer, error, round((monotonic() - begun) * 1000))
-
-
-def _id(event: CloudEvent) -> str:
-    """Return what a receiver knows the push by: a replay is another one, and so is one freed of its mark."""
-    marked = ";duplicate" if "duplicateof" in event.members else ""
-    return f"{event.attributes.delivery}{marked}"
 
 
 async def _held(item: Push, app: App) -> Sent | None:

@@ -1,5 +1,6 @@
 """`dev.py listen` hands messages to a web handler as its consumer; `dev.py reset` empties local data."""
 
+import base64
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 from receiver import Json, Receiver, StartReceiver
+from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 from tools.commands import reset
@@ -20,6 +22,7 @@ from tools.host.azurite import Azurite, install
 from tools.host.testing import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
+SECRET = "whsec_" + base64.b64encode(b"a secret of this test").decode()
 QUEUES = '[queues.printiq-listened]\nevents = ["*"]'
 
 
@@ -35,11 +38,13 @@ class Handler:
         self.events: list[Json] = []
         self.tries: list[str | None] = []
         self.types: set[str | None] = set()
+        self.requests: list[tuple[bytes, dict[str, str]]] = []
         outer = self
 
         class Answering(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.requests.append((body, dict(self.headers)))
                 outer.events.append(json.loads(body))
                 outer.tries.append(self.headers["X-Try"])
                 outer.types.add(self.headers["Content-Type"])
@@ -70,7 +75,7 @@ class Listening:
         self._process = subprocess.Popen(
             [*command, f"--url={receiver.host.url}", *arguments],
             cwd=ROOT,
-            env={**os.environ, "AzureWebJobsStorage": receiver.storage},
+            env={**os.environ, "AzureWebJobsStorage": receiver.storage, "LISTEN_SECRET": SECRET},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -176,6 +181,25 @@ def test_what_is_no_event_is_set_aside_and_a_missing_handler_is_named(
     wait_until(
         lambda: any("no answer" in line and "try 1 of 5, again in 1 s" in line for line in listening.lines)
     )
+
+
+@pytest.mark.parametrize("listening", [["--secret-setting=LISTEN_SECRET"]], indirect=True)
+def test_a_push_is_signed_as_a_subscription_signs_it(
+    own: Receiver, handler: Handler, listening: Listening
+) -> None:
+    sent = quote(own, "Q-7")
+    wait_until(lambda: handler.requests)
+    ((body, headers),) = handler.requests
+    assert Webhook(SECRET).verify(body, headers)["subject"] == "Q-7"
+    assert headers["webhook-id"] == sent
+
+
+@pytest.mark.parametrize("listening", [["--mode=binary"]], indirect=True)
+def test_a_push_can_be_the_data_alone(own: Receiver, handler: Handler, listening: Listening) -> None:
+    quote(own, "Q-8")
+    wait_until(lambda: handler.requests)
+    ((body, headers),) = handler.requests
+    assert json.loads(body)["QuoteNo"] == headers["ce-subject"] == "Q-8"
 
 
 def test_reset_empties_the_data_of_a_stopped_app_alone(tmp_path: Path) -> None:

@@ -1,19 +1,25 @@
-"""`dev.py listen`: post the messages of a result queue to a web handler, as its consumer."""
+"""`dev.py listen`: push the messages of a result queue to a web handler, as an https subscription does."""
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Literal
 
-import httpx
 import typer
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage, QueueServiceClient
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from handlers.errors import DestinationFault
+from handlers.problems import in_words
+from handlers.push.client import Client
+from handlers.pushes import CloudEvent, Form
+from handlers.subscriptions import HttpsSubscription
 from tools.commands._api import Json, UnreachableError
 from tools.commands._exit import ExitCode
 from tools.commands._target import (
@@ -23,6 +29,7 @@ from tools.commands._target import (
     Target,
     UrlOption,
     address,
+    message_bytes,
     read_message,
     storage_answers,
 )
@@ -45,16 +52,23 @@ def main(
         str | None, typer.Option(help="Only events of this name or pattern, such as '*Quote*'.")
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Only this job, quote, customer, …")] = None,
+    secret_setting: Annotated[
+        str | None, typer.Option(help="Sign each push with the secret in this setting.")
+    ] = None,
+    mode: Annotated[
+        Literal["structured", "binary"], typer.Option(help="As in a subscription's `mode`.")
+    ] = "structured",
     url: UrlOption = DEFAULT_URL,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
 ) -> None:
-    """Post each message of a result queue to a web handler, until Ctrl-C.
+    """Push each message of a result queue to a web handler, until Ctrl-C.
 
-    This lets you write a consumer as a web handler first. It gets each message as a POST of
-    application/cloudevents+json, with the number of the try in the header `X-Try`. A 2xx takes the message
-    off the queue. Anything else, or no response, is retried after 1, 2, 4 and 8 seconds; after five tries
-    the message goes to the queue's `-poison`. Messages that --event and --subject exclude are taken off the
-    queue, too, as a consumer does with those it does not want.
+    This lets you write a consumer as a web handler first. It gets the very requests that an https
+    subscription would send it (docs/push.md), with the number of the try in the header `X-Try`. A 2xx takes
+    the message off the queue. Anything else, or no response, is retried after 1, 2, 4 and 8 seconds; after
+    five tries the message goes to the queue's `-poison`. A handler at a breakpoint has five minutes. Messages
+    that --event and --subject exclude are taken off the queue, too, as a consumer does with those it does
+    not want.
 
     Exit codes: 0 after Ctrl-C; 2 the command line is wrong; 3 the storage does not respond.
     """
@@ -62,25 +76,46 @@ def main(
     target = Target.of(url, None, storage_port)
     if target.storage is None:
         raise typer.BadParameter("messages are taken only from an app on this machine", param_hint="--url")
+    auth = {"auth": "signature", "secret_setting": secret_setting} if secret_setting else {"auth": "none"}
+    try:
+        subscription = HttpsSubscription.model_validate(
+            {"events": ["*"], "url": to, "mode": mode, "allow_private": True, **auth}
+        )
+    except ValidationError as error:
+        raise typer.BadParameter(in_words(error), param_hint="--to") from error
     console.print(f"Posting the messages of {queue} to {to}. Ctrl-C ends it.", markup=False, soft_wrap=True)
     try:
-        with storage_answers(target.storage), httpx.Client(timeout=_ANSWER_SECONDS) as handler:
+        with storage_answers(target.storage):
             source = _Source(target.storage, queue)
-            for message in source.messages():
-                found = read_message(message.content)
-                if "type" not in found:
-                    outcome = Text(f"no event, {source.set_aside(message)}", style="red")
-                elif _is_wanted(found, event, subject):
-                    outcome = _hand_over(message, found, to, handler, source)
-                else:
-                    source.take_off(message)
-                    continue
-                console.print(_line(found, outcome), soft_wrap=True)
+            asyncio.run(_listen(source, subscription, event, subject, console))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     except UnreachableError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(ExitCode.UNREACHABLE) from None
+
+
+async def _listen(
+    source: "_Source",
+    subscription: HttpsSubscription,
+    event: str | None,
+    subject: str | None,
+    console: Console,
+) -> None:
+    client = Client("", is_local=True, seconds=_ANSWER_SECONDS)
+    try:
+        async for message in source.messages():
+            found = read_message(message.content)
+            if "type" not in found:
+                outcome = Text(f"no event, {source.set_aside(message)}", style="red")
+            elif _is_wanted(found, event, subject):
+                outcome = await _push(message, subscription, client, source)
+            else:
+                source.take_off(message)
+                continue
+            console.print(_line(found, outcome), soft_wrap=True)
+    finally:
+        await client.close()
 
 
 class _Source:
@@ -90,7 +125,7 @@ class _Source:
         service = QueueServiceClient.from_connection_string(storage)
         self._queue, self._poison = (service.get_queue_client(each) for each in (name, f"{name}-poison"))
 
-    def messages(self) -> Iterator[QueueMessage]:
+    async def messages(self) -> AsyncIterator[QueueMessage]:
         """Yield messages as they come, one at a time: a lease must not end behind a slow one."""
         while True:
             try:
@@ -98,7 +133,7 @@ class _Source:
             except ResourceNotFoundError:  # the app makes the queue with the first event
                 message = None
             if message is None:
-                time.sleep(_INTERVAL)
+                await asyncio.sleep(_INTERVAL)
             else:
                 yield message
 
@@ -127,18 +162,25 @@ def _is_wanted(message: Json, event: str | None, subject: str | None) -> bool:
     return (event is None or fnmatchcase(name, event.lower())) and subject in {None, message.get("subject")}
 
 
-def _hand_over(message: QueueMessage, event: Json, to: str, handler: httpx.Client, source: _Source) -> Text:
-    """Post a message, and take it off the queue or put it back; return the outcome."""
-    headers = {"Content-Type": "application/cloudevents+json", "X-Try": str(message.dequeue_count)}
+async def _push(
+    message: QueueMessage, subscription: HttpsSubscription, client: Client, source: _Source
+) -> Text:
+    """Push a message, and take it off the queue or put it back; return the outcome."""
+    body = message_bytes(message.content)
+    try:
+        event = CloudEvent.read(body)
+    except ValueError:
+        return Text(f"no event of this app's, {source.set_aside(message)}", style="red")
+    form = event.binary() if subscription.mode == "binary" else Form(event.structured().headers, body)
+    form = Form({**form.headers, "X-Try": str(message.dequeue_count)}, form.body)
     started = time.monotonic()
     try:
-        response = handler.post(to, json=event, headers=headers)
-    except httpx.TransportError as error:
-        outcome = Text(f"no answer: {error or type(error).__name__}", style="red")
-        return outcome.append(f"; {source.put_back(message)}")
-    outcome = Text(f"{response.status_code}", style="green" if response.is_success else "red")
+        answer = await client.post(subscription, event.push_id, form, datetime.now(UTC))
+    except DestinationFault as fault:
+        return Text(f"no answer: {fault}", style="red").append(f" {source.put_back(message)}")
+    outcome = Text(f"{answer.status}", style="green" if answer.is_success else "red")
     outcome.append(f" in {(time.monotonic() - started) * 1000:.0f} ms")
-    if response.is_success:
+    if answer.is_success:
         source.take_off(message)
         return outcome
     return outcome.append(f"; {source.put_back(message)}")
