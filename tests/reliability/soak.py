@@ -2,14 +2,16 @@
 
 `python3 dev.py test --soak N` runs it. A sender keeps a journal of what was confirmed to it, and sends again
 what was not; some of it comes in bursts on one subject, some was received two years ago. Operators replay,
-dismiss, erase, retain and repair at random moments. Meanwhile instances are killed, Azurite is frozen, slow
-and restarted, calls to storage fail, and storage is away for so long that the hosts end. (Azurite loses what
-it acknowledged when it is itself killed: it is ended gently.) In the end every row, blob and message must be
-explained by what was sent and decided.
+dismiss, erase, retain and repair at random moments. Consumers are two queues, a Service Bus and an address
+that fail now and then. Meanwhile instances are killed, Azurite is frozen, slow and restarted, calls to
+storage fail, and storage is away for so long that the hosts end. (Azurite loses what it acknowledged when it
+is itself killed: it is ended gently.) In the end every row, blob and message must be explained by what was
+sent and decided.
 """
 
 import argparse
 import asyncio
+import math
 import random
 import shutil
 import sys
@@ -33,7 +35,13 @@ from handlers.errors import StorageFault
 from handlers.operations import reconcile
 from handlers.operations.reconcile import Reconciliation
 from handlers.settings import Settings
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, ContainerName
+from handlers.stores import (
+    INBOX_POISON_QUEUE,
+    INBOX_QUEUE,
+    PUSH_POISON_QUEUE,
+    PUSH_QUEUE,
+    ContainerName,
+)
 from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
 from tools.host.testing import free_port
 
@@ -61,8 +69,10 @@ class Soak:
         instances: int = 2,
         harm: tuple[int, int] = (60, 240),
         acts: tuple[int, int] = (10, 50),
+        minutes: float = math.inf,
     ) -> None:
         self.count = count
+        self.deadline = monotonic() + minutes * 60
         self.random = random.Random(seed)
         self.folder = folder
         self.console = console
@@ -82,35 +92,32 @@ class Soak:
             faulty = await FaultyStorage("soak").start(range(front, front + 3), backend)
             direct, proxied = (connection_string(port, ACCOUNT, KEY) for port in (backend, front))
             self.app, operators_app = _app(direct), _app(proxied)
-            settings = {
-                "AzureWebJobsStorage": proxied,
-                "HOT_FOLDER": proxied,
-                "SUBSCRIPTIONS": SUBSCRIPTIONS,
-            }
+            self.consumer = Consumer(self.app, self.random)
+            settings = {"AzureWebJobsStorage": proxied, "HOT_FOLDER": proxied, **self.consumer.settings}
             self.instances = Instances(self.instance_count, self.folder, settings, self.problems)
             self.harm = Harm(self.random, self.instances, azurite, faulty)
             self.operators = Operators(
                 self.random, self.journal, self._instance, operators_app, self.problems
             )
-            self.consumer = Consumer(self.app)
             await self._make_ready()
-            await self.instances.start()
-            platform = asyncio.create_task(self.instances.keep())
-            try:
-                await self._send_and_break()
-                await self._settle()
-                await self._finish()
-                await self._audit()
-            finally:
-                platform.cancel()
-                self.instances.stop()
-                await self.app.close()
-                await operators_app.close()
-                await faulty.stop()
+            async with self.consumer.listening():
+                await self.instances.start()
+                platform = asyncio.create_task(self.instances.keep())
+                try:
+                    await self._send_and_break()
+                    await self._settle()
+                    await self._finish()
+                    await self._audit()
+                finally:
+                    platform.cancel()
+                    self.instances.stop()
+                    await self.app.close()
+                    await operators_app.close()
+                    await faulty.stop()
         return not self.problems
 
     async def _make_ready(self) -> None:
-        for queue in (*QUEUES, INBOX_QUEUE):
+        for queue in (*QUEUES, INBOX_QUEUE, PUSH_QUEUE):
             await self.app.stores.queues.ensure(queue)
         await self.app.stores.drops.ensure(ContainerName.HOT_FOLDER)
 
@@ -129,7 +136,7 @@ class Soak:
             consuming = group.create_task(self.consumer.consume())
             senders = [group.create_task(sender.work(work, client)) for _ in range(SENDERS)]
             said = number = rested = 0
-            while number < self.count:
+            while number < self.count and monotonic() < self.deadline:
                 if number >= rested + _LULL_EVERY:
                     rested = number
                     await self._until_waiting(0)
@@ -147,9 +154,7 @@ class Soak:
             for task in senders:
                 task.cancel()
             await asyncio.gather(*meanwhile)  # what was begun ends: a host that was killed is started again
-            self._say(
-                f"all {self.count:,} sent in {monotonic() - started:.0f} s; waiting for the app to finish"
-            )
+            self._say(f"all {number:,} sent in {monotonic() - started:.0f} s; waiting for the app to finish")
             consuming.cancel()
 
     async def _until_waiting(self, most: int) -> None:
@@ -192,7 +197,7 @@ class Soak:
             files = [each async for each in self.app.stores.drops.list(ContainerName.HOT_FOLDER)]
             depths = {
                 queue: await self.app.stores.queues.depth(queue)
-                for queue in (INBOX_QUEUE, INBOX_POISON_QUEUE, *QUEUES)
+                for queue in (INBOX_QUEUE, INBOX_POISON_QUEUE, PUSH_QUEUE, PUSH_POISON_QUEUE, *QUEUES)
             }
             quiet = quiet + 1 if not files and not any(depths.values()) else 0
             waited = monotonic() - started
@@ -218,6 +223,7 @@ class Soak:
         found = await reconcile.reconcile(self.app)
         self.problems += [f"verify: {finding.id} {finding.what}" for finding in found.findings]
         self.problems += [f"verify: {place} is not the app's" for place in found.foreign]
+        self.consumer.take_from_bus()
         audit = Audit(self.app, self.journal, self.operators.decisions, self.consumer)
         await audit.run()
         self.problems += audit.problems
@@ -227,7 +233,7 @@ class Soak:
         self.console.print(what, highlight=False)
 
     def _show(self, found: Reconciliation, audit: Audit) -> None:
-        table = Table(title=f"Soak of {self.count:,} events", show_header=False)
+        table = Table(title=f"Soak of {len(self.journal):,} events", show_header=False)
         decisions = self.operators.decisions
         rows = {
             "confirmed to the sender": f"{len(self.journal):,}",
@@ -241,7 +247,7 @@ class Soak:
             "rows in the ledger": f"{found.by_status.total():,}",
             "  by status": _counted(found.by_status),
             "  by whose they are": _counted(audit.classes),
-            "messages that the consumer took": f"{self.consumer.messages:,}",
+            "messages that the consumers took": f"{self.consumer.messages:,}",
             "verify": "balanced" if found.balanced else f"{len(found.findings)} findings",
             "lost, wrong, or nobody's": f"{len(self.problems):,}",
         }
@@ -268,10 +274,23 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=1, help="the same seed does the same harm in the same order"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="send no more after this long, and audit what was sent",
+    )
     parser.add_argument("--instances", type=int, default=2, help="how many hosts run the app")
     arguments = parser.parse_args()
     folder, console = Path(tempfile.mkdtemp(prefix="soak-")), Console()
-    soak = Soak(arguments.count, arguments.seed, folder, console, instances=arguments.instances)
+    soak = Soak(
+        arguments.count,
+        arguments.seed,
+        folder,
+        console,
+        instances=arguments.instances,
+        minutes=arguments.minutes,
+    )
     adds_up = asyncio.run(soak.run())
     if adds_up:
         shutil.rmtree(folder)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
-from soak_consumer import ALL, FIRST, Consumer
+from soak_consumer import FIRST, HTTPS, WHOLE, Consumer
 from soak_operators import Decisions
 from soak_sender import Journal, Sent, person_of
 
@@ -161,18 +161,22 @@ class Audit:
 
     def _all_was_passed_on(self) -> None:
         for delivery, sent in self._journal.webhooks.items():
-            past_and_removed = sent.past and not sent.refused and delivery not in self._rows
-            if past_and_removed and not self._consumer.got[ALL][delivery]:
-                self.problems.append(f"{sent.mark} ({delivery}) did not reach the consumer")
+            if sent.past and not sent.refused and delivery not in self._rows:
+                self.problems += [
+                    f"{sent.mark} ({delivery}) did not reach {name}"
+                    for name in WHOLE
+                    if not self._consumer.got[name].get(delivery)
+                ]
         for row in self._rows.values():
             if row.erased or row.status not in _PASSED_ON:
                 continue
             duplicate = row.status is Status.DUPLICATE
-            got = self._consumer.got[ALL].get(row.id, [])
-            if not got:
-                self.problems.append(f"{row.subject} ({row.id}) did not reach the consumer")
-            elif all(each.marked for each in got) != duplicate:
-                self.problems.append(f"{row.subject} ({row.id}) is {row.status}, but its consumer got {got}")
+            for name in WHOLE:
+                got = self._consumer.got[name].get(row.id, [])
+                if not got:
+                    self.problems.append(f"{row.subject} ({row.id}) did not reach {name}")
+                elif all(each.marked for each in got) != duplicate:
+                    self.problems.append(f"{row.subject} ({row.id}) is {row.status}, but {name} got {got}")
             if bool(self._consumer.got[FIRST].get(row.id)) == duplicate:
                 self.problems.append(f"{row.subject} ({row.id}) is {row.status}: wrong in {FIRST}")
 
@@ -237,10 +241,12 @@ class Audit:
                 self._holds_nothing_erased(place, json.dumps(row, default=str))
                 if table == TableName.DELIVERIES and row["PartitionKey"] == "open":
                     is_open.add(row["id"])
-                elif table in {TableName.TIMELINE, TableName.RECORDS}:
+                elif table in {TableName.TIMELINE, TableName.RECORDS, TableName.SENDS}:
                     delivery = row["id" if table == TableName.TIMELINE else "delivery"]
                     if delivery not in alive:
                         self.problems.append(f"{place} is of {delivery}, which the ledger does not have")
+                    if table == TableName.SENDS and row["state"] != "delivered":
+                        self.problems.append(f"{place} is {row['state']} at {HTTPS}: {row.get('error')}")
         waiting = {row.id for row in self._rows.values() if row.status in UNSENT and not row.is_closed}
         self.problems += [f"{each} is open, and should not be" for each in is_open - (waiting & alive)]
         self.problems += [f"{each} should be open" for each in (waiting & alive) - is_open]
