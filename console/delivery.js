@@ -9,6 +9,7 @@ import { laidOut, marked, places, tools } from "./payload.js";
 import { sendsOf, subscriptionLink } from "./subscriptions.js";
 
 const WAIT_EVERY = 1_500;
+const PUSH_EVERY = 5_000;
 // Large ones are offered as a file; a browser would be slow with them.
 const LARGEST_SHOWN = 2 * 1024 * 1024;
 
@@ -33,7 +34,8 @@ export async function delivery(main, page, known) {
     return;
   }
   const text = JSON.stringify(row);
-  if (row.status === "failing") again(main, page, text);
+  if (row.status === "failing") again(main, page, { known: text });
+  else if (row.sends.some(({ state }) => state === "waiting")) again(main, page, { known: text, after: PUSH_EVERY });
   if (text === known) return;
   const raw = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
   const data = h("div", { class: "pane" }, h("p", { class: "hint" }, "Loading …"));
@@ -50,7 +52,7 @@ export async function delivery(main, page, known) {
     ),
     remarks(row),
     h("div", { class: "columns" }, facts(row), steps(row)),
-    row.sends?.length > 0 && sendsOf(row.sends),
+    row.sends.length > 0 && sendsOf(row.sends),
     h(
       "div",
       { class: "columns payloads" },
@@ -87,8 +89,8 @@ function message(row, { signal, report }) {
 }
 
 /** Poll: an accepted delivery may still be waiting in the inbox. */
-function again(main, page, known) {
-  const timer = setTimeout(() => delivery(main, page, known).catch(page.failed), WAIT_EVERY);
+function again(main, page, { known, after = WAIT_EVERY } = {}) {
+  const timer = setTimeout(() => delivery(main, page, known).catch(page.failed), after);
   page.signal.addEventListener("abort", () => clearTimeout(timer));
 }
 

@@ -181,7 +181,7 @@ document.getElementById("key-form").addEventListener("submit", async (event) => 
   keyDialog.close();
   signedIn();
   identify();
-  countOpen();
+  counts();
   show();
 });
 
@@ -196,20 +196,42 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 document.getElementById("help").addEventListener("click", () => helpDialog.showModal());
 
-/** Keep the number in the navigation bar current. */
-async function countOpen() {
+/** Keep a number in the navigation bar current. */
+async function count(id, work) {
   if (keyDialog.open || document.hidden) return;
   try {
-    const { deliveries, cursor } = await json("deliveries?open=true&limit=99");
-    const count = document.getElementById("open-count");
-    count.textContent = cursor ? "99+" : String(deliveries.length);
-    count.hidden = deliveries.length === 0;
+    const found = await work();
+    const element = document.getElementById(id);
+    element.textContent = found;
+    element.hidden = !found;
   } catch {
     // the page itself reports a fault
   }
 }
+
+/** Count what needs attention. */
+function countOpen() {
+  return count("open-count", async () => {
+    const { deliveries, cursor } = await json("deliveries?open=true&limit=99");
+    return cursor ? "99+" : deliveries.length;
+  });
+}
+
+/** Count the subscriptions that are paused or have failures: nobody else would remember a pause. */
+function countTroubled() {
+  return count("troubled-count", async () => {
+    const { subscriptions: all } = await json("subscriptions");
+    return all.filter(({ paused, failed }) => paused || failed).length;
+  });
+}
+
+function counts() {
+  countOpen();
+  countTroubled();
+}
 setInterval(countOpen, 15_000);
-document.addEventListener("printiq:changed", countOpen);
+setInterval(countTroubled, 60_000);
+document.addEventListener("printiq:changed", counts);
 
 const GOES = { e: "#/", a: "#/attention", b: "#/subscriptions", s: "#/changes", c: "#/connect" };
 let going = false;
@@ -252,4 +274,4 @@ await key.borrow();
 signedIn();
 show();
 identify();
-countOpen();
+counts();

@@ -302,7 +302,7 @@ export function sendsOf(sends) {
   return h(
     "section",
     { class: "card history" },
-    h("div", { class: "card-head" }, h("h2", {}, "Sends")),
+    h("div", { class: "card-head" }, h("h2", {}, "At its subscriptions")),
     h(
       "table",
       { class: "list small stacked" },
