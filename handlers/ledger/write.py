@@ -137,8 +137,9 @@ async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is
 
 
 async def _put_in_search(tables: Tables, record: RecordRow, subject: Subject) -> None:
+    columns = {term: SearchRow.of(record, term).columns() for term in record.all_terms}
     rows = [
-        {**SearchRow.of(record, term).columns(), "PartitionKey": subject.kind, "RowKey": key}
+        {**columns[term], "PartitionKey": subject.kind, "RowKey": key}
         for key, term in keys_of(subject, record.all_terms).items()
     ]
     if rows:

@@ -27,7 +27,7 @@ def arrival_figures() -> Iterator[Figure]:
     body = sample("CreateJob/ten-kilobytes.json")
     with ExitStack() as stack:
         connection = stack.enter_context(storage(_PORT)).connection_string
-        running = stack.enter_context(host(ROOT, connection, only_http=False))
+        running = stack.enter_context(host(ROOT, connection))
         results = _Results(connection)
         stack.enter_context(closing(results.queue))
         folder = stack.enter_context(BlobServiceClient.from_connection_string(connection)).create_container(

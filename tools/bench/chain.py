@@ -97,7 +97,7 @@ def _run(app: Path, events: int) -> _Run:
     ]
     with (
         storage(_PORT) as azurite,
-        host(app, azurite.connection_string, only_http=False) as running,
+        host(app, azurite.connection_string) as running,
         QueueClient.from_connection_string(azurite.connection_string, "printiq-events") as queue,
     ):
         before, started = cpu_seconds(running), time.monotonic()

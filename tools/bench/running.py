@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -22,9 +22,6 @@ from tools.host.testing import HostProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 APPS = Path(__file__).with_name("apps")
-# Bytecode is written and found again, as in production, whatever the environment of a build machine says.
-AS_DEPLOYED = {"PYTHONDONTWRITEBYTECODE": ""}
-_QUIET = ("inbox", "hot_folder", "sweep_hot_folder", "poll_ftp", "heartbeat", "retention")
 
 
 @contextlib.contextmanager
@@ -46,19 +43,23 @@ def make_queue(connection: str, name: str) -> None:
         queue.create_queue()
 
 
-@contextlib.contextmanager
-def host(app: Path, connection: str, *, only_http: bool = True, **settings: str) -> Iterator[HostProcess]:
-    """Run an app on the local host, its other triggers off unless they are to be measured."""
-    off = {f"AzureWebJobs.{name}.Disabled": "true" for name in _QUIET} if only_http else {}
-    both: Mapping[str, str] = {
+def environment(connection: str) -> dict[str, str]:
+    """Return the environment of an app's process, beyond this one's."""
+    return {
         "AzureWebJobsStorage": connection,
         "HOT_FOLDER": connection,
-        **AS_DEPLOYED,
-        **off,
-        **settings,
+        # bytecode is written and found again, as in production
+        "PYTHONDONTWRITEBYTECODE": "",
+        # the peers are there, too
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
+
+
+@contextlib.contextmanager
+def host(app: Path, connection: str) -> Iterator[HostProcess]:
+    """Run an app on the local host."""
     with tempfile.TemporaryDirectory() as folder:
-        running = HostProcess.start(app, Path(folder), settings=both)
+        running = HostProcess.start(app, Path(folder), settings=environment(connection))
         try:
             yield running
         finally:
@@ -78,11 +79,10 @@ class BareWorker:
 
     def __init__(self, app: Path, connection: str) -> None:
         """Start it and wait until the app is loaded."""
-        own = {"AzureWebJobsStorage": connection, "HOT_FOLDER": connection, **AS_DEPLOYED}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tools.bench.worker", app],
             cwd=ROOT,
-            env=os.environ | own | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=os.environ | environment(connection),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

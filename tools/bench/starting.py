@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from handlers.stores import INBOX_QUEUE
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import CORPUS, OURS
-from tools.bench.running import APPS, AS_DEPLOYED, ROOT, BareWorker, make_queue, storage
+from tools.bench.running import APPS, ROOT, BareWorker, environment, make_queue, storage
 
 _PORT = 19120
 _ROUNDS = 8
@@ -71,12 +71,11 @@ def first_parse_figures() -> Iterator[Figure]:
 
 
 def _first_parse() -> float:
-    storages = dict.fromkeys(("AzureWebJobsStorage", "HOT_FOLDER"), "UseDevelopmentStorage=true")
     command = [sys.executable, "-c", _PARSE, str(_BODY)]
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=os.environ | storages | AS_DEPLOYED,
+        env=os.environ | environment("UseDevelopmentStorage=true"),
         capture_output=True,
         check=False,
         text=True,

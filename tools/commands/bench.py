@@ -26,7 +26,7 @@ _VERSIONS = (
     "pydantic", "pydantic_core", "lxml", "jiter", "azure-storage-queue", "azure-functions-runtime", "aiohttp",
 )  # fmt: skip
 NAMES = (
-    "json", "xml", "cloudevent", "first-parse", "start", "writes", "webhook", "processing", "hot-folder",
+    "json", "xml", "cloudevent", "first-parse", "start", "calls", "webhook", "processing", "hot-folder",
     "ftp", "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "api", "chain",
 )  # fmt: skip
 
@@ -81,6 +81,7 @@ def _measures(
     from tools.bench import (
         api,
         arrival,
+        calls,
         chain,
         ftp,
         growth,
@@ -89,12 +90,11 @@ def _measures(
         processing,
         starting,
         webhook,
-        writes,
     )
 
     measures = (
         parsing.json_figures, parsing.xml_figures, parsing.cloud_event_figures,
-        starting.first_parse_figures, starting.start_figures, writes.write_figures, webhook.webhook_figures,
+        starting.first_parse_figures, starting.start_figures, calls.call_figures, webhook.webhook_figures,
         processing.processing_figures, processing.hot_folder_figures, lambda: ftp.ftp_figures(files),
         arrival.arrival_figures, processing.concurrency_figures,
         lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
