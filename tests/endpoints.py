@@ -90,8 +90,11 @@ class Endpoint:
     async def _coloured(self, request: web.Request) -> web.StreamResponse:
         return web.Response(status=500, text="\x1b[31mred\x1b[0m")
 
-    async def _echo(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(dict(request.headers) | {"url": str(request.url)}, status=500)
+    async def _echo(self, request: web.Request, *_: str) -> web.StreamResponse:
+        """Repeat what came, as it came and as a program reads it."""
+        key = request.headers.get("X-Api-Key", "").rpartition(" ")[2]
+        seen = {"url": str(request.url), "path": request.path, "query": dict(request.query), "key": key}
+        return web.json_response({**request.headers, **seen}, status=500)
 
     async def _hang(self, request: web.Request) -> web.StreamResponse:
         await self._stopping.wait()

@@ -49,7 +49,8 @@ class Authorizer:
                 return Authorization(_signed(str(subscription.secret_setting), push_id, moment, body))
             case "header":
                 value = setting(str(subscription.value_setting))
-                return Authorization({str(subscription.header): _header(value, subscription)}, (value,))
+                headers = {str(subscription.header): _header(value, subscription)}
+                return Authorization(headers, (value, value.rpartition(" ")[2]))
             case "entra":
                 token = await self._identity.token(str(subscription.audience))
                 return Authorization({"Authorization": f"Bearer {token}"}, (token,))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -26,6 +25,8 @@ from handlers.subscriptions import HttpsSubscription, secure_url
 _READ = 4096
 _SHOWN = 1000
 _HIDDEN = "•••"
+# Hiding anything shorter would hide words.
+_SHORTEST_SECRET = 8
 # Shorter than any server's own, so that none closes the connection that a request is just sent on.
 _KEEP_ALIVE = 3
 _HEADERS = {"User-Agent": "printiq-event-receiver", "Accept-Encoding": "identity"}
@@ -34,10 +35,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 @dataclass(frozen=True)
 class Destination:
-    """An address to push to, and which addresses it may resolve to."""
+    """An address to push to, which addresses it may resolve to, and what in it must not be shown."""
 
     url: URL
     guard: Guard
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, subscription: HttpsSubscription, *, is_local: bool) -> "Destination":
@@ -54,13 +56,14 @@ class Destination:
             raise DestinationFault(f"{where} is not an address that begins with https://.") from error
         if scheme != "https" and not (is_local and host in LOOPBACK):
             raise DestinationFault("Events are pushed over https only, except on a developer's own machine.")
-        return cls(url, Guard(subscription.allow_private, loopback=is_local))
+        guard = Guard(subscription.allow_private, loopback=is_local)
+        return cls(url, guard, _secrets_in(url) if name else ())
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The parts of the address that must not be shown."""
-        parts = urlsplit(str(self.url))
-        return tuple(filter(None, (str(self.url), parts.query)))
+
+def _secrets_in(url: URL) -> tuple[str, ...]:
+    """Return what of an address an endpoint may repeat: all, its path, its query, or a value in that."""
+    parts = (url.raw_path, url.path, url.raw_query_string, url.query_string, *url.query.values())
+    return (str(url), *(part for part in parts if len(part) >= _SHORTEST_SECRET))
 
 
 class Client:

@@ -19,7 +19,7 @@ from handlers.app import App
 from handlers.http import endpoints
 from handlers.ledger import sends, write
 from handlers.ledger.query import find
-from handlers.operations import erasure, reconcile, retention
+from handlers.operations import control, erasure, reconcile, retention
 from handlers.operations.maintenance import maintain
 from handlers.paths import data_path
 from handlers.pipeline import inbox
@@ -460,6 +460,34 @@ async def test_the_delivery_shows_what_became_of_it(shop: Shop) -> None:
     (found,) = json.loads((await endpoints.delivery(sent.id, {}, app)).body)["sends"]
     assert (found["subscription"], found["state"], found["attempts"]) == ("crm", "waiting", 1)
     assert (found["status"], found["answer"]) == (500, "The answer is 500.")
+
+
+async def test_a_test_event_has_a_row_like_any_other(shop: Shop) -> None:
+    app = shop.pushing_to("/ok")
+    test_id = await control.test("crm", app)
+    await shop.push()
+    (received,) = shop.serving.received
+    assert json.loads(received.body)["type"] == "com.printiq.test"
+    (row,) = await shop.bench.rows("sends", PartitionKey="crm")
+    assert (row["delivery"], row["event"], row["state"]) == (test_id, "test", "delivered")
+
+
+async def test_what_was_given_up_reaches_its_endpoint_by_a_replay(shop: Shop) -> None:
+    app = shop.pushing_to("/ok", timings=replace(AT_ONCE, push_gives_up=0))
+    shop.serving.statuses += [500, 500]
+    sent = [await shop.event("Q1"), await shop.event("Q2")]
+    await shop.push()
+    assert await shop.undelivered() == [each.id for each in sent]
+    done = await control.replay_missed("crm", app, by="an operator")
+    assert done.matched == 2
+    await shop.bench.work_off(app)
+    await shop.push()
+    assert not await shop.undelivered()
+    events = [json.loads(each.body) for each in shop.serving.received[2:]]
+    assert [event["id"] for event in events] == [each.id for each in sent]
+    for each, received in zip(sent, shop.serving.received[2:], strict=True):
+        row = await shop.row(each)
+        assert (row["state"], row["replayedBy"]) == ("replayed", json.loads(received.body)["delivery"])
 
 
 async def test_verify_counts_what_is_not_delivered_and_names_what_lost_its_message(shop: Shop) -> None:

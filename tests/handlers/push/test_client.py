@@ -214,8 +214,8 @@ async def test_a_signature_is_verified_by_the_library(
 async def test_a_header_is_sent_and_hidden_where_it_is_repeated(
     client: Client, serving: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ITS_KEY", "k3y-of-this-test")
-    monkeypatch.setenv("ITS_URL", serving.url("/echo?sig=s1gnature-of-this-test"))
+    monkeypatch.setenv("ITS_KEY", "Bearer k3y-of-this-test")
+    monkeypatch.setenv("ITS_URL", serving.url("/echo/s3cret%20of-this-test?sig=s1gn%2Fature-of-this-test"))
     subscription = HttpsSubscription.model_validate(
         {
             "events": ["*"],
@@ -226,7 +226,7 @@ async def test_a_header_is_sent_and_hidden_where_it_is_repeated(
         }
     )
     answer = await post(client, subscription)
-    assert serving.received[-1].headers["X-Api-Key"] == "k3y-of-this-test"
+    assert serving.received[-1].headers["X-Api-Key"] == "Bearer k3y-of-this-test"
     assert '"X-Api-Key": "•••"' in answer.text
     assert "of-this-test" not in answer.text
 
