@@ -449,8 +449,10 @@ class Subscription(_Response):
     oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
         None
     )
-    failed: Annotated[int, Field(description="Deliveries that were given up.")]
-    missed: Annotated[int, Field(description="Deliveries that were withheld while it was paused.")]
+    failed: Annotated[int, Field(description="Deliveries that were given up, counted to 1,000.")]
+    missed: Annotated[
+        int, Field(description="Deliveries that were withheld while it was paused, counted to 1,000.")
+    ]
 
 
 class SubscriptionList(_Response):
