@@ -52,7 +52,7 @@ export async function delivery(main, page, known) {
     ),
     remarks(row),
     h("div", { class: "columns" }, facts(row), steps(row)),
-    row.sends.length > 0 && sendsOf(row.sends),
+    row.sends.length > 0 && sendsOf(row),
     h(
       "div",
       { class: "columns payloads" },

@@ -8,7 +8,7 @@ import { delivery } from "./delivery.js";
 import { fill, h } from "./dom.js";
 import { events } from "./events.js";
 import { subject } from "./subject.js";
-import { subscription, subscriptions } from "./subscriptions.js";
+import { subscription, subscriptions, trouble as troubleOf } from "./subscriptions.js";
 
 const main = document.getElementById("main");
 const trouble = document.getElementById("trouble");
@@ -217,11 +217,11 @@ function countOpen() {
   });
 }
 
-/** Count the subscriptions that are paused or have failures: nobody else would remember a pause. */
+/** Count the subscriptions that are paused or in trouble: nobody else would remember a pause. */
 function countTroubled() {
   return count("troubled-count", async () => {
     const { subscriptions: all } = await json("subscriptions");
-    return all.filter(({ paused, failed }) => paused || failed).length;
+    return all.filter(troubleOf).length;
   });
 }
 

@@ -12,17 +12,24 @@ const LARGEST_PAGE = 500;
 const REPLAYED_AT_ONCE = 100;
 const COUNTED_AT_ONCE = 500;
 const STATES = { "": "Any state", waiting: "waiting", delivered: "delivered", failed: "failed", paused: "withheld", replayed: "replayed" };
+// seconds; the second attempt comes after about ten
+const FAILING_AFTER = 30;
 const KINDS = { queue: "queue", "service-bus": "Service Bus", https: "HTTPS" };
 
 export function subscriptionLink(name, text = name) {
   return h("a", { href: `#/subscriptions/${encodeURIComponent(name)}` }, text);
 }
 
-/** A subscription's own state: paused, in trouble, or sending. */
+/** What is wrong with a subscription, if anything. Of a queue it cannot be seen: its reader may just be slow. */
+export function trouble({ kind, paused, failed, oldestSeconds }) {
+  if (paused) return "paused";
+  if (kind === "https" && oldestSeconds > FAILING_AFTER) return "failing";
+  return failed ? "failed" : null;
+}
+
 function state(each) {
-  if (each.paused) return h("span", { class: "badge paused" }, "paused");
-  if (each.failed) return h("span", { class: "badge failed" }, "has failures");
-  return h("span", { class: "badge sent" }, "sending");
+  const found = trouble(each);
+  return badge(found ?? "sent", { failed: "has failures" }[found] ?? found ?? "sending");
 }
 
 function named(each) {
@@ -263,7 +270,7 @@ function figures(each) {
   );
 }
 
-const SENDS = ["Last", "Event", "State", "Attempts", "Last response", "Next attempt"];
+const SENDS = ["Last", "Event", "State", "Attempts", "Outcome", "Next attempt"];
 
 function line(each) {
   const cell = (index, ...content) => h("td", { "data-name": SENDS[index] }, content);
@@ -284,7 +291,7 @@ function sendState(each) {
 
 function outcome(each, cell) {
   return [
-    cell(3, number(each.attempts)),
+    each.attempts ? cell(3, number(each.attempts)) : h("td", { class: "idle" }),
     cell(4, each.attempts > 0 && answered(each), (each.error ?? each.answer) && h("div", { class: "hint why" }, each.error ?? each.answer)),
     each.nextAt ? cell(5, moment(each.nextAt)) : h("td", { class: "idle" }),
   ];
@@ -296,7 +303,8 @@ function answered({ status, latencyMs }) {
 }
 
 /** What became of one delivery at each subscription that it was pushed to, or withheld from. */
-export function sendsOf(sends) {
+export function sendsOf({ sends, queues, sentTo }) {
+  const titles = new Map(queues.map((name, index) => [name, sentTo[index]]));
   const names = ["Subscription", ...SENDS.slice(2)];
   const cell = (index, ...content) => h("td", { "data-name": SENDS[index] }, content);
   return h(
@@ -307,7 +315,7 @@ export function sendsOf(sends) {
       "table",
       { class: "list small stacked" },
       h("thead", {}, h("tr", {}, names.map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, sends.map((each) => h("tr", {}, h("td", {}, subscriptionLink(each.subscription)), cell(2, sendState(each)), ...outcome(each, cell)))),
+      h("tbody", {}, sends.map((each) => h("tr", {}, h("td", {}, subscriptionLink(each.subscription, titles.get(each.subscription))), cell(2, sendState(each)), ...outcome(each, cell)))),
     ),
   );
 }

@@ -973,7 +973,11 @@ def test_all_that_match_are_selected_and_acted_on_until_stopped(start_host: Star
     page.get_by_role("button", name="Select all").click()
     expect(page.get_by_text("60 selected")).to_be_visible()
     held: list[Route] = []
-    page.route("**/dismiss", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/dismiss", hold)
     page.get_by_role("button", name="Dismiss …").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Reason").fill("Sent by hand")
@@ -1116,10 +1120,11 @@ def test_what_an_address_answered_is_shown_until_it_takes_the_event(
         row.get_by_role("link", name="ExportInvoice").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("ExportInvoice")
         expect(page).to_have_url(re.compile(sent))
-        expect(row).to_contain_text("accounting")
+        expect(row).to_contain_text("Accounting")
         expect(row).to_contain_text("delivered")
         page.go_back()
         expect(row).to_contain_text("HTTP 202")
+        expect(page.locator(".title .badge")).to_have_text("sending")
         page.get_by_role("button", name="Send test event").click()
         expect(page.get_by_text("The test event was delivered: HTTP 202")).to_be_visible()
         expect(row).to_contain_text("test event")
@@ -1129,6 +1134,24 @@ def test_what_an_address_answered_is_shown_until_it_takes_the_event(
         page.get_by_label("State").select_option("withheld")
         expect(row).to_contain_text("INV-2")
         expect(page.locator(".history tbody tr")).to_have_count(1)
+
+
+def test_an_address_that_takes_nothing_is_seen_from_every_page(start_host: StartHost, page: Page) -> None:
+    with endpoint(None) as accounting:
+        host = start_host(
+            ROOT, settings={"SUBSCRIPTIONS": https("accounting", accounting.url("/status/503"))}
+        )
+        send(host, "CreateQuote", b'{"QuoteNo": "Q005218v2"}')
+
+        def is_failing() -> bool:
+            (found,) = httpx.get(f"{host.url}/api/subscriptions", timeout=60).json()["subscriptions"]
+            return float(found.get("oldestSeconds", 0)) > 30
+
+        wait_until(is_failing)
+        page.goto(f"{host.url}/api/console#/connect")
+        expect(page.locator("#troubled-count")).to_have_text("1")
+        page.get_by_role("link", name="Subscriptions").click()
+        expect(page.get_by_role("row", name="accounting")).to_contain_text("failing")
 
 
 def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page: Page) -> None:
