@@ -1,5 +1,7 @@
 """`dev.py run` starts everything, and ends everything that it started."""
 
+import json
+import os
 import re
 import shutil
 import signal
@@ -13,6 +15,7 @@ from types import MappingProxyType
 import httpx
 import pytest
 from azure.storage.queue import QueueServiceClient
+from endpoints import endpoint
 
 from tools.host.azurite import connection_string, install
 from tools.host.testing import free_port, wait_until
@@ -28,18 +31,22 @@ class Run:
     """Run `dev.py run`, behind dev.py, in a project whose app is the sample app."""
 
     def __init__(
-        self, project: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({})
+        self,
+        project: Path,
+        *options: str,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        log: Path | None = None,
     ) -> None:
         self.port, self.storage_port = free_port(), free_port(3)
         self.data = project / "data"
-        self.log = project / "run.log"
+        self.log = log or project / "run.log"
         ports = [f"--port={self.port}", f"--storage-port={self.storage_port}", f"--data={self.data}"]
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tools", "run", *ports, *options],
                 cwd=project,
                 env={**NO_TIMER_NO_BLOBS, **environment},
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
 
@@ -56,8 +63,9 @@ class Run:
 def project(tmp_path: Path) -> Path:
     """Return the folder of a project with these tools, an installed Azurite and the sample app."""
     program = install(ROOT / ".local" / "azurite", print)
-    for folder in ("tools", "events"):
+    for folder in ("tools", "handlers", "events"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "subscriptions.toml", tmp_path)
     shutil.copytree(SAMPLE_APP, tmp_path, dirs_exist_ok=True)
     (tmp_path / "sample_functions.py").rename(tmp_path / "function_app.py")
     (tmp_path / ".local").mkdir()
@@ -90,6 +98,35 @@ def test_run_says_what_listens_and_ctrl_c_ends_all_of_it(run: Run) -> None:
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(180) == 0
     assert run.everything_ended()
+
+
+def test_run_pushes_every_event_to_a_web_handler(tmp_path: Path) -> None:
+    with endpoint(None) as handler:
+        running = Run(ROOT, f"--push-to={handler.url('/events')}", f"--data={tmp_path}", log=tmp_path / "log")
+        try:
+            wait_until(lambda: running.says("Ctrl-C stops everything"))
+            url = f"http://127.0.0.1:{running.port}/api"
+            sent = httpx.post(f"{url}/webhooks/CreateQuote", json={"QuoteNo": "Q1"}, timeout=60).json()["id"]
+            wait_until(lambda: handler.received)
+            assert json.loads(handler.bodies("/events")[0])["delivery"] == sent
+            subscription = httpx.get(f"{url}/subscriptions/push-to", timeout=60).json()
+            assert subscription["title"] == "dev.py run --push-to"
+        finally:
+            running.process.send_signal(signal.SIGINT)
+            running.process.wait()
+
+
+def test_a_handler_by_http_elsewhere_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools", "run", "--push-to=http://example.com/events"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "an address begins with https://" in done.stderr
 
 
 def test_nothing_is_left_when_run_is_killed(run: Run) -> None:

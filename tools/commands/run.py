@@ -16,7 +16,7 @@ from rich.console import Console
 from events import EventType
 from handlers.errors import SubscriptionsError
 from handlers.settings import SERVICE_BUS_NAMESPACE, subscriptions_text
-from handlers.subscriptions import Subscriptions
+from handlers.subscriptions import Subscriptions, secure_url
 from tools.commands._ports import LARGEST_PORT, PORT, STORAGE_PORT, URL
 from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
@@ -36,6 +36,21 @@ STORAGE_SETTINGS = (DEFAULT_STORAGE, "HOT_FOLDER")
 # A developer does not want to wait a minute.
 _SOON = "*/10 * * * * *"
 _SAMPLE = "tests/corpus/CreateQuote/typical.json"
+
+_PUSHED = """[https.push-to]
+title = "dev.py run --push-to"
+events = ["*"]
+url = {url}
+auth = "none"
+allow_private = true"""
+
+
+def _url(url: str | None) -> str | None:
+    """Check the address of a web handler. Raises typer.BadParameter."""
+    try:
+        return url and secure_url(url)
+    except ValueError as error:
+        raise typer.BadParameter(f"{url}: {error}, or http:// on this machine.") from error
 
 
 def main(
@@ -62,6 +77,12 @@ def main(
         bool, typer.Option("--ftp", help="Also run an FTP server with a folder for each event, and poll it.")
     ] = False,
     ftp_port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for FTP.")] = FTP_PORT,
+    push_to: Annotated[
+        str | None,
+        typer.Option(
+            help="Also push every event to this web handler, as an https subscription does.", callback=_url
+        ),
+    ] = None,
     service_bus_port: Annotated[
         int,
         typer.Option(min=1, max=LARGEST_PORT, help="Port for Service Bus, if a subscription needs it."),
@@ -80,6 +101,8 @@ def main(
             program = install(LOCAL / "azurite", console.print)
         console.print("Starting Azurite")
         load_app_settings(ROOT)
+        if push_to:
+            _push_to(push_to)
         entities = _service_bus_entities()
         with (
             Azurite(program, storage_port, data.resolve() / "azurite") as azurite,
@@ -134,6 +157,14 @@ def _use(azurite: Azurite, console: Console) -> None:
             os.environ[name] = azurite.connection_string
         else:
             console.print(f"[yellow]{name} is set: the app uses that storage, not Azurite.")
+
+
+def _push_to(url: str) -> None:
+    """Subscribe a web handler, beside the subscriptions that there are."""
+    given = subscriptions_text(os.environ.get("SUBSCRIPTIONS", ""))
+    table = _PUSHED.format(url=json.dumps(url))
+    if table not in given:  # the app may have started again
+        os.environ["SUBSCRIPTIONS"] = f"{given.rstrip()}\n\n{table}"
 
 
 def _service_bus_entities() -> list[str]:
