@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from handlers.errors import SubscriptionsError
 from handlers.later import later
-from handlers.memory import Memory
+from handlers.memory import Memory, return_large_blocks
 from handlers.settings import SERVICE_BUS_NAMESPACE, Settings, named
 from handlers.stores import Stores
 from handlers.subscriptions import Subscriptions
@@ -47,6 +47,7 @@ class App:
     def start(cls, settings: Settings, timings: Timings = DEFAULTS) -> Self:
         """Connect to storage. Wrong subscriptions are logged, and do not keep the app from taking custody."""
         escape_names()
+        return_large_blocks()
         app = cls(settings, Stores.connect(settings), timings)
         try:
             _ = app.subscriptions

@@ -23,6 +23,7 @@ BODIES = {
     ),
     "numbers": ("CreateJob", '{"QuoteNo": "Q", "X": [', "1.5" + " " * 10, "]}"),
     "objects": ("CreateJob", '{"QuoteNo": "Q", "X": [', '{"a": {"b": []}}' + " " * 110, "]}"),
+    "nested objects": ("CreateJob", '{"QuoteNo": "Q", "X": [', '{"a":' * 90 + "1" + "}" * 90, "]}"),
     "attributes in JSON": (
         "CreateJobXml",
         '{"Job": {"X": [',

@@ -50,8 +50,10 @@ ROOT = Path(__file__).parents[2]
 _SETTLING_SECONDS = 2400
 _LOOK_EVERY = 25
 _MOST_WAITING = 300
-# Now and then nothing is sent until nothing waits, so that operators who need that find it.
+# Now and then nothing is sent until nothing waits, so that operators who need that find it; what is retried
+# later is not waited for.
 _LULL_EVERY = 1_000
+_LULL_SECONDS = 30
 _OPERATORS = 3
 _SHOWN = 60
 
@@ -139,7 +141,7 @@ class Soak:
             while number < self.count and monotonic() < self.deadline:
                 if number >= rested + _LULL_EVERY:
                     rested = number
-                    await self._until_waiting(0)
+                    await self._until_waiting(0, seconds=_LULL_SECONDS)
                 elif number % _LOOK_EVERY == 0:
                     # Azurite slows with the length of its queues, and so would the soak
                     await self._until_waiting(_MOST_WAITING)
@@ -157,9 +159,10 @@ class Soak:
             self._say(f"all {number:,} sent in {monotonic() - started:.0f} s; waiting for the app to finish")
             consuming.cancel()
 
-    async def _until_waiting(self, most: int) -> None:
-        """Wait until at most so many messages are in the inbox."""
-        while True:
+    async def _until_waiting(self, most: int, *, seconds: float = math.inf) -> None:
+        """Wait until at most so many messages are in the inbox, but no longer than `seconds`."""
+        until = monotonic() + seconds
+        while monotonic() < until:
             try:
                 if await self.app.stores.queues.depth(INBOX_QUEUE) <= most:
                     return
