@@ -103,7 +103,7 @@ function openRow(event, row) {
 }
 
 function cells(row, columns) {
-  const to = columns.includes("to") && row.sentTo?.length > 0;
+  const to = columns.includes("to") && row.sentTo.length + row.withheldFrom.length > 0;
   const who = columns.includes("who");
   return [
     h("td", { class: "when" }, moment(row.receivedAt)),
@@ -133,7 +133,9 @@ function cells(row, columns) {
   ];
 }
 
-/** List where a delivery was sent, by the subscriptions' titles. */
-export function sentTo(row) {
-  return row.sentTo?.length ? row.sentTo.join(", ") : h("span", { class: "none" }, "nobody");
+/** List where a delivery was sent, and where it was not because of a pause, by the subscriptions' titles. */
+export function sentTo({ sentTo: to, withheldFrom }) {
+  const withheld = withheldFrom.length > 0 && h("span", { class: "withheld" }, "withheld from ", withheldFrom.join(", "));
+  if (!to.length) return withheld || h("span", { class: "none" }, "nobody");
+  return [to.join(", "), withheld && ["; ", withheld]];
 }

@@ -100,7 +100,7 @@ function day(date) {
 
 /** The head line: the subject's latest state, and who got its newest events. */
 function head({ latest: record, deliveries }, finished) {
-  const to = [...new Set(deliveries.flatMap((row) => row.sentTo ?? []))];
+  const receivers = (name) => [...new Set(deliveries.flatMap((row) => row[name]))];
   const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return h(
     "dl",
@@ -112,7 +112,7 @@ function head({ latest: record, deliveries }, finished) {
     fact("Due", record?.due && day(record.due)),
     fact("Finished", finished && [h("a", { href: `#/events/${finished.id}` }, finished.event), ", ", moment(finished.receivedAt)]),
     fact("Last change", record && [record.event, ", ", moment(record.receivedAt)]),
-    fact("Sent to", deliveries.length > 0 && sentTo({ sentTo: to })),
+    fact("Sent to", deliveries.length > 0 && sentTo({ sentTo: receivers("sentTo"), withheldFrom: receivers("withheldFrom") })),
   );
 }
 

@@ -303,9 +303,10 @@ function answered({ status, latencyMs }) {
 }
 
 /** What became of one delivery at each subscription that it was pushed to, or withheld from. */
-export function sendsOf({ sends, queues, sentTo }) {
-  const titles = new Map(queues.map((name, index) => [name, sentTo[index]]));
-  const names = ["Subscription", ...SENDS.slice(2)];
+export function sendsOf({ sends, queues, sentTo, withheld, withheldFrom }) {
+  const names = [...queues, ...withheld];
+  const titles = new Map([...sentTo, ...withheldFrom].map((title, index) => [names[index], title]));
+  const columns = ["Subscription", ...SENDS.slice(2)];
   const cell = (index, ...content) => h("td", { "data-name": SENDS[index] }, content);
   return h(
     "section",
@@ -314,7 +315,7 @@ export function sendsOf({ sends, queues, sentTo }) {
     h(
       "table",
       { class: "list small stacked" },
-      h("thead", {}, h("tr", {}, names.map((text) => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, sends.map((each) => h("tr", {}, h("td", {}, subscriptionLink(each.subscription, titles.get(each.subscription))), cell(2, sendState(each)), ...outcome(each, cell)))),
     ),
   );

@@ -22,7 +22,7 @@ from handlers.http.reading import from_body, from_query
 from handlers.ids import time_of
 from handlers.ledger import query, sends, stats
 from handlers.ledger.query import Filter
-from handlers.ledger.rows import DeliveryRow, Status
+from handlers.ledger.rows import DeliveryRow, Status, TimelineRow
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
 from handlers.pipeline import results
@@ -38,7 +38,7 @@ async def deliveries(params: Mapping[str, str], app: App) -> Response:
     asked = from_query(schemas.DeliveryQuery, params)
     found = await query.page(app.stores.tables, asked.filter(), size=asked.limit, cursor=asked.cursor)
     titles = _titles(app)
-    items = [schemas.DeliveryItem.of(row, sent_to=titles(row.queues)) for row in found.rows]
+    items = [schemas.DeliveryItem.of(row, **_receivers(row, titles)) for row in found.rows]
     return document(200, schemas.DeliveryPage(deliveries=items, cursor=found.cursor).showing(asked.fields))
 
 
@@ -76,7 +76,7 @@ async def _details(row: DeliveryRow, app: App) -> Response:
         schemas.Send.of(each)
         for each in await sends.of_delivery(app.stores.tables, _pushed(row, app), row.id)
     ]
-    detail = schemas.DeliveryHistory.of(row, sent_to=titles(row.queues), sends=found)
+    detail = schemas.DeliveryHistory.of(row, **_receivers(row, titles), sends=found)
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
     return document(200, detail.document())
@@ -156,7 +156,7 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
         kind=about.kind,
         key=about.key,
         latest=schemas.Record.of(latest) if latest is not None else None,
-        deliveries=[schemas.DeliverySummary.of(row, sent_to=titles(row.queues)) for row in found.rows],
+        deliveries=[schemas.DeliverySummary.of(row, **_receivers(row, titles)) for row in found.rows],
         cursor=found.cursor,
     )
     return document(200, timeline.document())
@@ -294,6 +294,13 @@ async def dismiss(delivery_id: str, body: bytes, app: App) -> Response:
     asked = from_body(schemas.DismissRequest, body)
     await replay.dismiss(delivery_id, asked.reason, app, by=asked.by)
     return await _details(await query.find(app.stores.tables, delivery_id), app)
+
+
+def _receivers(
+    row: DeliveryRow | TimelineRow, titles: Callable[[Iterable[str]], list[str]]
+) -> dict[str, list[str]]:
+    """Return who got a delivery and who did not, by their titles."""
+    return {"sent_to": titles(row.queues), "withheld_from": titles(row.withheld)}
 
 
 def _titles(app: App) -> Callable[[Iterable[str]], list[str]]:

@@ -156,6 +156,9 @@ class DeliverySummary(_Response):
     sent_to: Annotated[
         list[str], Field(description="The titles of the subscriptions to which it was sent.")
     ] = []
+    withheld_from: Annotated[
+        list[str], Field(description="The titles of the subscriptions that were paused, and did not get it.")
+    ] = []
     status: Status
     channel: Channel
     received_at: Timestamp

@@ -340,6 +340,7 @@ class TimelineRow(_LedgerRow):
     customer: str | None = None
     reference: str | None = None
     queues: _Json[tuple[str, ...]] = ()
+    withheld: _Json[tuple[str, ...]] = ()
     status: Status
     channel: Channel
     received_at: str
@@ -359,6 +360,7 @@ class TimelineRow(_LedgerRow):
             customer=row.customer,
             reference=row.reference,
             queues=row.queues,
+            withheld=row.withheld,
             status=row.status,
             channel=row.channel,
             received_at=row.received_at,

@@ -82,6 +82,7 @@ async def test_a_subscription_is_paused_resumed_and_given_what_it_missed(bench: 
     await bench.work_off(app)
     detail = await members(endpoints.delivery(sent.id, {}, app))
     assert (detail["queues"], detail["withheld"], detail["sentTo"]) == ([RESULTS], ["crm"], ["Estimating"])
+    assert detail["withheldFrom"] == ["crm"]
     listed = await members(subscriptions.subscription("crm", {"state": "paused"}, app))
     (send,) = listed["sends"]
     assert (send["delivery"], send["state"], send["error"]) == (sent.id, "paused", "a new server")
