@@ -67,7 +67,7 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
   const state = found.latest?.status ?? MILESTONES[milestone?.event];
   fill(
     main,
-    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), state && h("span", { class: "badge state" }, state), h("div", { class: "actions" }, exporter(() => ({ kind, subject: key, related: kind === "customer" }), report))),
+    h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), state && h("span", { class: "badge state" }, state), h("div", { class: "actions" }, exporter(() => (kind === "customer" ? { about: `${kind}/${key}` } : { kind, subject: key }), report))),
     head(found, finished),
     h("section", { class: "card history" }, h("div", { class: "card-head" }, h("h2", {}, "History")), line, end),
     found.latest && latest(found.latest),

@@ -38,7 +38,7 @@ async def export_deliveries(params: Mapping[str, str], app: App) -> Response:
     asked = from_query(schemas.ExportQuery, params)
     if asked.ids:
         selected = await export.named(asked.ids, app, cursor=asked.cursor)
-    elif asked.related and asked.about:
+    elif asked.about:
         selected = await export.related(
             asked.filter(), asked.about, app, limit=asked.limit, cursor=asked.cursor
         )

@@ -13,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -139,6 +138,21 @@ def _split(value: object) -> object:
 # Strict, as bodies are read, would take no text for a member of an enum once the text was split.
 type Several[T] = Annotated[tuple[Annotated[T, Field(strict=False)], ...], BeforeValidator(_split)]
 Key = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+def _subject(value: object) -> object:
+    """Read a subject as `kind/key`."""
+    kind, _, key = str(value).partition("/")
+    if kind not in Kind or not key:
+        raise ValueError(f"write it as kind/key; the kinds are {', '.join(Kind)}")
+    return Subject(Kind(kind), key)
+
+
+SubjectName = Annotated[
+    Subject,
+    BeforeValidator(_subject),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(Kind)})/.", "maxLength": 1024}),
+]
 
 
 class DeliverySummary(_Response):
@@ -671,23 +685,13 @@ class ExportQuery(DeliveryFilter):
         Several[Id],
         Field(max_length=MAX_IDS, description="These deliveries, whatever the filter selects."),
     ] = ()
-    related: Annotated[
-        bool,
+    about: Annotated[
+        SubjectName | None,
         Field(
-            description="With `kind` and `subject`: also all about the quotes, jobs, invoices, … that its "
-            "deliveries name."
+            description="All about this subject, such as customer/KOWSEED, and about the quotes, jobs, "
+            "invoices, … that its deliveries name; in place of `kind` and `subject`."
         ),
-    ] = False
-
-    @property
-    def about(self) -> Subject | None:
-        return Subject(self.kind, self.subject) if self.kind and self.subject else None
-
-    @model_validator(mode="after")
-    def _has_subject(self) -> Self:
-        if self.related and self.about is None:
-            raise ValueError("`related` needs `kind` and `subject`")
-        return self
+    ] = None
 
 
 class DetailQuery(_Request):

@@ -81,7 +81,7 @@ async def related(selection: Filter, about: Subject, app: App, *, limit: int, cu
     except TimeoutError as error:
         raise NotPossible(
             f"Too much is related to {about.kind} {about.key!r} to gather it in one request. "
-            "Export without `related`, or its quotes, jobs and invoices one by one."
+            "Export it by `kind` and `subject`, and its quotes, jobs and invoices one by one."
         ) from error
     return Selected(rows, newest_first(newest[limit - 1].id) if len(newest) > limit else None)
 

@@ -66,10 +66,10 @@ def test_all_about_a_customer_has_the_later_events_of_its_jobs_too(storage: str)
         sent = await deliver_a_customers(app)
         about = {"kind": "customer", "subject": "KOWSEED"}
         assert [row["id"] for row in await table(about, app)] == [sent[3], sent[1], sent[0]]
-        assert [row["id"] for row in await table({**about, "related": "true"}, app)] == sent[3::-1]
-        job = {"kind": "job", "subject": "J1-01", "related": "true"}
+        assert [row["id"] for row in await table({"about": "customer/KOWSEED"}, app)] == sent[3::-1]
+        job = {"about": "job/J1-01"}
         assert [row["id"] for row in await table(job, app)] == [sent[2], sent[1]], "not all of its customer's"
-        completed = {**about, "related": "true", "event": "CompleteJob"}
+        completed = {"about": "customer/KOWSEED", "event": "CompleteJob"}
         assert [row["id"] for row in await table(completed, app)] == [sent[2]]
 
     run_story(storage, story)
@@ -78,7 +78,7 @@ def test_all_about_a_customer_has_the_later_events_of_its_jobs_too(storage: str)
 def test_all_about_a_customer_comes_in_parts_too(storage: str) -> None:
     async def story(app: App) -> None:
         sent = await deliver_a_customers(app)
-        asked: Mapping[str, str] = {"kind": "customer", "subject": "KOWSEED", "related": "true", "limit": "3"}
+        asked: Mapping[str, str] = {"about": "customer/KOWSEED", "limit": "3"}
         first = await export_deliveries(asked, app)
         rest = await export_deliveries(next_part(first), app)
         rows = [csv.DictReader(io.StringIO(each.body.decode("utf-8-sig"))) for each in (first, rest)]
@@ -88,12 +88,11 @@ def test_all_about_a_customer_comes_in_parts_too(storage: str) -> None:
     run_story(storage, story)
 
 
-def test_what_is_related_is_related_to_a_subject(storage: str) -> None:
+@pytest.mark.parametrize("about", ["KOWSEED", "customer", "customer/", "spoon/1", "/KOWSEED"])
+def test_a_subject_that_is_none_is_a_problem_that_says_how_to_write_it(storage: str, about: str) -> None:
     async def story(app: App) -> None:
-        for asked in ({"related": "true"}, {"related": "true", "subject": "KOWSEED"}):
-            response = await respond(export_deliveries(asked, app))
-            assert response.status == 400
-            assert json.loads(response.body)["detail"] == "`related` needs `kind` and `subject`."
+        response = await respond(export_deliveries({"about": about}, app))
+        assert (response.status, b"kind/key" in response.body) == (400, True)
 
     run_story(storage, story)
 
@@ -104,7 +103,7 @@ def test_more_than_can_be_gathered_is_a_problem_that_says_what_to_do(
     async def story(app: App) -> None:
         await deliver_a_customers(app)
         monkeypatch.setattr(export, "_SECONDS", 0)
-        asked = {"kind": "customer", "subject": "KOWSEED", "related": "true"}
+        asked = {"about": "customer/KOWSEED"}
         response = await respond(export_deliveries(asked, app))
         assert (response.status, b"one by one" in response.body) == (409, True)
 
