@@ -44,10 +44,10 @@ _MESSAGE = Content(
     {"application/cloudevents+json": {"type": "object"}},
 )
 _EVENT = Content(
-    "The object as printIQ writes it; `GET /schemas/{event}` describes what it becomes.",
+    "The object as printIQ writes it, or it alone in a list; `GET /schemas/{event}` has what it becomes.",
     # an XML document has one root, with anything in it
     {
-        "application/json": {"type": "object"},
+        "application/json": {"type": ["object", "array"]},
         "application/xml": {"type": ["object", "string", "number", "boolean", "null"]},
     },
 )

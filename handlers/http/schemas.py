@@ -137,6 +137,12 @@ def _split(value: object) -> object:
 
 # Strict, as bodies are read, would take no text for a member of an enum once the text was split.
 type Several[T] = Annotated[tuple[Annotated[T, Field(strict=False)], ...], BeforeValidator(_split)]
+AskedId = Annotated[
+    str,
+    Field(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"),
+    AfterValidator(str.lower),
+    WithJsonSchema({"type": "string", "format": "uuid"}),
+]
 Key = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -682,7 +688,7 @@ class ExportQuery(DeliveryFilter):
     )
     cursor: Annotated[Cursor | None, _CURSOR] = None
     ids: Annotated[
-        Several[Id],
+        Several[AskedId],
         Field(max_length=MAX_IDS, description="These deliveries, whatever the filter selects."),
     ] = ()
     about: Annotated[

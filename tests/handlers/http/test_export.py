@@ -88,6 +88,14 @@ def test_all_about_a_customer_comes_in_parts_too(storage: str) -> None:
     run_story(storage, story)
 
 
+def test_what_is_no_id_is_refused(storage: str) -> None:
+    async def story(app: App) -> None:
+        response = await respond(export_deliveries({"ids": "J29328-01"}, app))
+        assert (response.status, b"`ids`" in response.body) == (400, True)
+
+    run_story(storage, story)
+
+
 @pytest.mark.parametrize("about", ["KOWSEED", "customer", "customer/", "spoon/1", "/KOWSEED"])
 def test_a_subject_that_is_none_is_a_problem_that_says_how_to_write_it(storage: str, about: str) -> None:
     async def story(app: App) -> None:
