@@ -25,7 +25,7 @@ from faulty import FaultyStorage
 from rich.console import Console
 from rich.table import Table
 from soak_audit import Audit
-from soak_consumer import QUEUES, SUBSCRIPTIONS, Consumer
+from soak_consumer import QUEUES, Consumer
 from soak_harm import Harm, Instances
 from soak_operators import Operators
 from soak_sender import SENDERS, Journal, Script, Sender, Sent
@@ -262,9 +262,7 @@ class Soak:
 
 
 def _app(storage: str) -> App:
-    return App.start(
-        Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, "SUBSCRIPTIONS": SUBSCRIPTIONS})
-    )
+    return App.start(Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}))
 
 
 def _counted(counter: Counter[str]) -> str:
