@@ -3,7 +3,11 @@
 import json
 import logging
 import re
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pydantic
 
 from events import Channel
 from handlers.paths import folder
@@ -49,6 +53,17 @@ def escape_names() -> None:
 def heartbeat() -> None:
     """Log that the app runs."""
     _log.info("printiq.heartbeat %s", _json())
+
+
+def bytecode() -> None:
+    """Log whether the app and its packages were deployed with bytecode, or are compiled at each start."""
+    _log.info(
+        "printiq.bytecode %s", _json(app=_has_bytecode(__spec__), packages=_has_bytecode(pydantic.__spec__))
+    )
+
+
+def _has_bytecode(spec: ModuleSpec | None) -> bool:
+    return spec is not None and spec.cached is not None and Path(spec.cached).exists()
 
 
 def queue(name: str, role: str, *, depth: int, oldest_seconds: float) -> None:

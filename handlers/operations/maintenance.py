@@ -22,11 +22,12 @@ _log = logging.getLogger("printiq.maintenance")
 
 
 async def maintain(app: App) -> None:
-    """Log that the app runs, how full its queues are and which events are silent; recover what crashed.
+    """Log how the app runs, how full its queues are and which events are silent; recover what crashed.
 
     A step that fails does not keep the others from running.
     """
     telemetry.heartbeat()
+    telemetry.bytecode()
     for step in (_log_queues, _log_events, recover_poison, forget_drops):
         await _try(step, app)
 

@@ -4,8 +4,10 @@ import json
 import os
 import platform
 import re
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 _PEERS = ROOT / ".local" / "bench-peers"
 _DOCUMENT = ROOT / "docs" / "performance.md"
+_WIDTH = 110
+# Of an instance, as infra/environments/prod.json has it.
+_MEMORY_GB = 2
 _VERSIONS = (
     "pydantic", "pydantic_core", "lxml", "jiter", "azure-storage-queue", "azure-functions-runtime", "aiohttp",
 )  # fmt: skip
@@ -71,7 +76,7 @@ def main(
         shown = [_row(name, figure) for name, each in figures.items() for figure in each]
         print(json.dumps({"machine": machine, "figures": shown}, indent=1))
     if write:
-        _write(machine, [figure for each in figures.values() for figure in each])
+        _write(machine, figures)
 
 
 def _measures(
@@ -131,7 +136,8 @@ def _lines(figures: Iterable["Figure"]) -> Iterable[tuple[str, str, str, str, st
 
 
 def _notes(figures: Iterable["Figure"]) -> Iterable[str]:
-    return (f"- {figure.title}: {figure.note}." for figure in figures if figure.note)
+    notes = (f"- {figure.title}: {figure.note}." for figure in figures if figure.note)
+    return ("\n".join(textwrap.wrap(note, _WIDTH, subsequent_indent="  ")) for note in notes)
 
 
 def _table(figures: Iterable["Figure"]) -> Table:
@@ -160,16 +166,43 @@ def _row(name: str, figure: "Figure") -> dict[str, Any]:
     return {"name": name, "title": figure.title, **ours, "against": against, "note": figure.note}
 
 
-def _write(machine: str, figures: list["Figure"]) -> None:
+def _write(machine: str, figures: Mapping[str, list["Figure"]]) -> None:
+    document = _placed(_DOCUMENT.read_text("utf-8"), "answers", _answers(figures))
+    every = [figure for each in figures.values() for figure in each]
+    lines = [f"| {' | '.join(line)} |" for line in _lines(every)]
     head = "| figure | ours | against | theirs | ratio | aim |\n|---|---|---|---|---|---|"
-    lines = [f"| {' | '.join(line)} |" for line in _lines(figures)]
-    text = "\n".join([f"{machine}.", "", head, *lines, "", *_notes(figures)])
-    document = _DOCUMENT.read_text("utf-8")
-    marked = re.sub(
-        r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)", lambda _: f"{text}\n", document, flags=re.DOTALL
-    )
-    if marked == document:
-        raise typer.BadParameter(
-            f"{_DOCUMENT} has no place for the table: add <!-- measured --> and <!-- end -->."
-        )
-    _DOCUMENT.write_text(marked, "utf-8")
+    measured = f"Measured on {datetime.now(UTC):%d %B %Y}: {machine}."
+    text = "\n".join([*textwrap.wrap(measured, _WIDTH), "", head, *lines, "", *_notes(every)])
+    _DOCUMENT.write_text(_placed(document, "measured", text), "utf-8")
+
+
+def _placed(document: str, mark: str, text: str) -> str:
+    """Put a text between its marks."""
+    place = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end of {mark} -->)", re.DOTALL)
+    if not place.search(document):
+        raise typer.BadParameter(f"{_DOCUMENT} has no place for the text: add <!-- {mark} --> and its end.")
+    return place.sub(lambda _: f"{text}\n", document)
+
+
+def _answers(figures: Mapping[str, list["Figure"]]) -> str:
+    """Return what a user asks first, from the figures of an event, a webhook and a start."""
+    event, _ = figures["processing"]
+    alone, _, many, _ = figures["webhook"]
+    cpu, wall = figures["start"]
+    milliseconds = many.ours.median + event.ours.median
+    rate, bare = 1000 / event.ours.median, event.ratio(event.against[0])
+    answers = {
+        "Events a second per core, inbox to all outputs, 7 subjects": (
+            f"{rate:.0f}: {event.ours.median:.1f} ms of processor time each, {bare:.2f} of the bare SDK calls"
+        ),
+        "Milliseconds of the worker's processor time per webhook": (
+            f"{alone.ours.median:.1f} alone, {many.ours.median:.1f} with 32 at once"
+        ),
+        "Cold start, from a worker's process to its first 202": (
+            f"{wall.ours.median / 1000:.2f} s, of it {cpu.ours.median / 1000:.2f} s of processor time: "
+            f"{cpu.ratio(cpu.against[0]):.2f} times the least app"
+        ),
+        "GB-seconds of a million events": f"no less than {milliseconds * _MEMORY_GB * 1000:,.0f}",
+    }
+    lines = (f"| {question} | {answer} |" for question, answer in answers.items())
+    return "\n".join(["| question | answer |", "|---|---|", *lines])

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,17 @@ async def test_an_idle_app_logs_that_it_runs(bench: Bench, logged: Logged) -> No
     await maintain(bench.app)
     assert logged("printiq.heartbeat") == [{}]
     assert logged("printiq.event") == []
+
+
+async def test_it_is_logged_whether_a_start_has_to_compile(
+    bench: Bench, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, source = ModuleSpec("compiled", None), ModuleSpec("source", None)
+    compiled.cached = __file__
+    monkeypatch.setattr("handlers.telemetry.__spec__", source)
+    monkeypatch.setattr("pydantic.__spec__", compiled)
+    await maintain(bench.app)
+    assert logged("printiq.bytecode") == [{"app": False, "packages": True}]
 
 
 async def test_the_queues_of_both_accounts_are_logged_with_depth_and_age(
