@@ -56,7 +56,7 @@ def fresh_message() -> tuple[Message, Delivery]:
 
 
 class Bare:
-    """Issue the storage calls that an event needs and nothing else, with the clients that the app has."""
+    """Issue the storage calls that an event needs, but for its search, with the SDKs' clients."""
 
     def __init__(self, settings: Settings) -> None:
         self._account = Account(settings.storage)
@@ -69,7 +69,6 @@ class Bare:
         await self._find(TableName.DELIVERIES, "2025-08-11", delivery.id)
         blob = self.blobs.get_blob_client(ContainerName.ARCHIVE, f"bare/{delivery.id}.json")
         await blob.upload_blob(delivery.body, overwrite=True)
-        await self._find(TableName.DUPLICATES, delivery.id, "CreateJob")
         await history.create_entity(_row(delivery.id, "CreateJob", entries="x" * 200))
         queue = self.queues.get_queue_client("printiq-events")
         await queue.send_message(base64.b64encode(data).decode(), time_to_live=-1)
@@ -89,7 +88,6 @@ class Bare:
         await self.tables.get_table_client(table).upsert_entity(row, mode=UpdateMode.REPLACE)
 
     async def _record(self, delivery: Delivery, data: bytes) -> None:
-        await self._find(TableName.RECORDS, "order", delivery.id)
         row = _row("order", delivery.id, data=data.decode())
         await self.tables.get_table_client(TableName.RECORDS).create_entity(row)
 
