@@ -1,6 +1,7 @@
 """Reconciles archive, quarantine and ledger with each other, to show that nothing is lost."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 
 from events import Channel, EventType
 from handlers.app import App
-from handlers.errors import NotPossible, UnknownDelivery
+from handlers.errors import NotFound, NotPossible, UnknownDelivery
 from handlers.ids import time_of
 from handlers.ledger import query, sends
 from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, SendRow, Status
@@ -123,7 +124,7 @@ async def _reconcile_pushes(app: App, found: Reconciliation) -> None:
 
 
 async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
-    """Adopt all bytes that have no row, and return where they are.
+    """Adopt all bytes that have no row and are still there, and return where they are.
 
     Raises NotPossible while messages wait, since the bytes may be theirs, and StorageFault.
     """
@@ -133,9 +134,12 @@ async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
         raise NotPossible(
             f"Messages wait ({waiting:,}); bytes without a row may be theirs. Repair once the inbox is empty."
         )
+    adopted = []
     for place in unknown:
-        await adopt(app, place)
-    return unknown
+        with contextlib.suppress(NotFound):  # it was erased since
+            await adopt(app, place)
+            adopted.append(place)
+    return adopted
 
 
 async def adopt(app: App, place: BlobRef) -> None:

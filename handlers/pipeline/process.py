@@ -39,6 +39,8 @@ async def process(message: Message, app: App) -> None:
 
 async def _process(work: Work, app: App) -> None:
     await write.refuse_erased(app.stores.tables, work.id)
+    if work.replay is not None:  # its bytes are the original's
+        await write.refuse_erased(app.stores.tables, work.replay.of)
     if work.refusal is not None:
         await _quarantine(work, work.refusal, app)
     elif work.size > app.settings.max_body_bytes:

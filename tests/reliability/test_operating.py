@@ -158,6 +158,16 @@ async def test_nothing_is_adopted_while_messages_wait(bench: Bench) -> None:
     assert (await bench.row(lost))["status"] == "sent"
 
 
+async def test_bytes_that_vanish_before_they_are_adopted_are_passed_over(bench: Bench) -> None:
+    gone, lost = [await unconfirmed(bench, Channel.WEBHOOK, None) for _ in range(2)]
+    found = await reconcile.reconcile(bench.app)
+    (place,) = [str(each.unknown) for each in found.findings if each.id == gone]
+    await bench.app.stores.blobs.delete(ContainerName.ARCHIVE, place.partition("/")[2])
+    assert [gone in str(each) for each in await reconcile.repair(bench.app, found)] == [False]
+    await work_off(bench.app)
+    assert (await bench.row(lost))["status"] == "sent"
+
+
 async def test_bytes_that_outlive_their_row_by_retention_are_not_adopted(bench: Bench) -> None:
     await aged(bench, quote("Q1"))
     await retention.retain(bench.app)

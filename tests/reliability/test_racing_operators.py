@@ -322,6 +322,21 @@ async def test_an_erasure_while_the_message_is_processed_leaves_nothing(
     assert "erased" in await bench.row(sent.id)
 
 
+@pytest.mark.parametrize("body", [quote("Q1"), BROKEN], ids=["sent", "quarantined"])
+async def test_a_replay_that_is_on_its_way_when_its_original_is_erased_is_dropped(
+    bench: Bench, body: bytes
+) -> None:
+    each = await arrived(bench, body)
+    await replay(each, bench.app)
+    await bench.sent()
+    assert await erased(bench, Person(text="QuoteNo")) == [each]
+    await work_off(bench.app)
+    assert [row["id"] for row in await bench.rows("deliveries")] == [each]
+    assert await bench.sent() == []
+    assert await bench.blobs() == []
+    assert (await reconcile.reconcile(bench.app)).findings == []
+
+
 async def test_what_came_back_is_erased_again(bench: Bench) -> None:
     each = await arrived(bench, quote("Q1"))
     raw = str((await bench.row(each))["raw"])
