@@ -30,7 +30,9 @@ class Normaliser:
         known: dict[str, object] = {}
         others: dict[str, object] = {name: members[name] for name in assignment.unknown}
         for name, spec in assignment.names:
-            known[spec.name] = self._value(members[name], spec, others)
+            value = members[name]
+            is_plain = not (spec.many or isinstance(value, dict | list))  # most are
+            known[spec.name] = value if is_plain else self._value(value, spec, others)
         for spec, names in assignment.contested:
             chosen = next((name for name in names if not is_empty(members[name])), names[0])
             known[spec.name] = self._value(members[chosen], spec, others)
