@@ -29,7 +29,8 @@ class Received(NamedTuple):
 class Endpoint:
     """An HTTPS server in a thread of its own; each path has a behaviour.
 
-    `/ok`, `/status/410`, `/retry/429/7`, `/moved`, `/hang`, `/drip`, `/endless`, `/closed`, `/cut`, `/echo`.
+    `/ok`, `/status/410`, `/retry/429/7`, `/moved`, `/hang`, `/hang-once`, `/drip`, `/endless`, `/closed`,
+    `/cut`, `/echo`, `/coloured`; any other accepts.
     What is in `statuses` is given first, whatever the path.
     """
 
@@ -100,6 +101,10 @@ class Endpoint:
         await self._stopping.wait()
         return web.Response()
 
+    async def _hang_once(self, request: web.Request) -> web.StreamResponse:
+        first = len(self.bodies(request.path)) == 1
+        return await (self._hang if first else self._accept)(request)
+
     async def _drip(self, request: web.Request) -> web.StreamResponse:
         """Send the head of the response letter by letter, for ever."""
         transport = request.transport
@@ -146,6 +151,7 @@ _BEHAVIOURS: dict[str, Callable[..., Awaitable[web.StreamResponse]]] = {
     "coloured": Endpoint._coloured,
     "echo": Endpoint._echo,
     "hang": Endpoint._hang,
+    "hang-once": Endpoint._hang_once,
     "drip": Endpoint._drip,
     "endless": Endpoint._endless,
     "closed": Endpoint._closed,

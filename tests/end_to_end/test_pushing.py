@@ -16,7 +16,7 @@ from test_consumer_docs import PINS, TYPESCRIPT_OPTIONS
 from tools import node
 from tools.commands._api import Api
 from tools.commands._target import StorageAccount
-from tools.host.testing import wait_until
+from tools.host.testing import StartHost, wait_until
 
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_" + base64.b64encode(b"a secret of this test").decode()
@@ -130,6 +130,25 @@ def test_an_endpoint_that_is_gone_is_asked_once_and_its_subscription_paused(
     second = own.accepted("ExportInvoice", json.dumps({"INVInvoiceNumber": "INV-2"}).encode())
     assert sends(own, "gone", second)["state"] == "paused"
     assert len(serving.bodies("/status/410")) == 1
+
+
+@pytest.mark.slow
+def test_a_push_under_way_is_made_again_after_its_host_was_killed(
+    start_host: StartHost, storage: str, authority: trustme.CA, serving: Endpoint, tmp_path: Path
+) -> None:
+    settings = {
+        "SUBSCRIPTIONS": https("crm", serving.url("/hang-once")),
+        **trusted(authority, tmp_path),
+    }
+    own = Receiver(start_host(ROOT, "--lease=5", settings=settings), storage)
+    sent = quote(own, "Q-killed")
+    wait_until(lambda: serving.bodies("/hang-once"))
+    own.host.kill()
+    # the platform's own message comes back, or the copy that was hidden while the endpoint hung
+    again = Receiver(start_host(ROOT, "--lease=5", settings=settings), storage)
+    assert sends(again, "crm", sent)["state"] == "delivered"
+    first, *others = serving.bodies("/hang-once")
+    assert set(others) == {first}
 
 
 def snippet(language: str) -> str:

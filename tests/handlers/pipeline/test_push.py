@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import trustme
-from bench import Bench, Call, Json, delivery, quote
+from bench import Bench, Call, Json, delivery, quote, without
 from endpoints import Endpoint, endpoint, https, trusted
 
 from events import Delivery, Kind, Subject
 from handlers.app import App
+from handlers.errors import StorageFault
 from handlers.http import endpoints
 from handlers.ledger import sends, write
 from handlers.ledger.query import find
@@ -409,6 +410,29 @@ async def test_a_hanging_endpoint_takes_no_place_from_another_subscription(
     assert len(shop.serving.bodies("/alive")) == 12
     assert 1 <= len(shop.serving.bodies("/hang")) <= 4
     await shop.app.pushes.close()
+
+
+async def test_nothing_is_sent_while_it_cannot_be_recorded(shop: Shop, storage: str) -> None:
+    shop.pushing_to("/ok")
+    await shop.event()
+    subscriptions = https("crm", shop.serving.url("/ok"))
+    shop.app = shop.bench.start(without(storage, "Table"), SUBSCRIPTIONS=subscriptions)
+    with pytest.raises(StorageFault):  # the platform delivers the message again
+        await shop.push()
+    assert not shop.serving.received
+
+
+async def test_a_failure_whose_next_attempt_cannot_be_queued_is_left_to_the_platform(
+    shop: Shop, storage: str
+) -> None:
+    shop.pushing_to("/status/500")
+    sent = await shop.event()
+    (message,) = await shop.bench.waiting(PUSH_QUEUE)
+    subscriptions = https("crm", shop.serving.url("/status/500"))
+    app = shop.bench.start(without(storage, "Queue"), SUBSCRIPTIONS=subscriptions)
+    with pytest.raises(StorageFault):
+        await push(message, app)
+    assert (await shop.row(sent))["state"] == "waiting"
 
 
 async def test_an_endpoint_that_keeps_failing_rests(shop: Shop) -> None:
