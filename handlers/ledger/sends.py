@@ -18,10 +18,9 @@ from handlers.ledger import write
 from handlers.ledger.query import quoted
 from handlers.ledger.rows import UNDELIVERED, SendRow, SendState, copy_keys, shortened, undelivered
 from handlers.pushes import Attributes, CloudEvent
-from handlers.stores import Continuation, Row, TableName, Tables
+from handlers.stores import Continuation, TableName, Tables
 
 _PAGE = 1000
-_AT_ONCE = 32
 
 
 def digest(message: bytes) -> str:
@@ -192,26 +191,17 @@ async def forget(tables: Tables, subscriptions: Iterable[str], delivery_id: str)
         await tables.delete(TableName.SENDS, name, key)
 
 
-async def retain(tables: Tables, until: datetime) -> int:
-    """Remove the rows of deliveries from before a moment, whatever their subscriptions; return how many."""
-    removed = 0
-    async for partition in subscriptions(tables):
-        condition = f"PartitionKey eq {quoted(partition)} and RowKey gt '{just_before(until)}'"
-        async for rows in _batches(tables, condition):
-            await asyncio.gather(*(forget(tables, [partition], str(row["delivery"])) for row in rows))
-            removed += len(rows)
-    return removed
-
-
-async def _batches(tables: Tables, condition: str) -> AsyncIterator[list[Row]]:
-    after: Continuation | None = None
-    while True:
-        rows, after = await tables.page(
-            TableName.SENDS, condition, size=_AT_ONCE, after=after, columns=["delivery"]
-        )
-        yield rows
-        if after is None:
-            return
+async def past(tables: Tables, until: datetime, size: int) -> AsyncIterator[tuple[str, list[str]]]:
+    """Yield the deliveries from before a moment that a subscription has rows of, up to `size` at a time."""
+    async for subscription in subscriptions(tables):
+        condition = f"PartitionKey eq {quoted(subscription)} and RowKey gt '{just_before(until)}'"
+        after: Continuation | None = None
+        while True:
+            rows, after = await tables.page(TableName.SENDS, condition, size=size, after=after)
+            ours = map(SendRow.read_ours, rows)
+            yield subscription, [row.delivery for row in ours if row is not None]
+            if after is None:
+                break
 
 
 async def subscriptions(tables: Tables) -> AsyncIterator[str]:

@@ -34,9 +34,18 @@ async def retain(app: App) -> int:
             _log.warning("Retention stopped after %d deliveries; the next run resumes.", removed)
             break
         removed += sum(await asyncio.gather(*(remove(app, row) for row in rows)))
-    await sends.retain(app.stores.tables, until)
+    await _forget_sends(app, until, deadline)
     _log.info("Retention removed %d deliveries from before %s.", removed, f"{until:%Y-%m-%d}")
     return removed
+
+
+async def _forget_sends(app: App, until: datetime, deadline: float) -> None:
+    """Remove what became of old deliveries at their subscriptions, also at those that are no more."""
+    tables = app.stores.tables
+    async for subscription, deliveries in sends.past(tables, until, _AT_ONCE):
+        if monotonic() > deadline:
+            return
+        await asyncio.gather(*(sends.forget(tables, [subscription], each) for each in deliveries))
 
 
 def kept_since(app: App) -> datetime:

@@ -228,6 +228,7 @@ async def _settle(work: _Work, attempt: _Attempt, app: App) -> None:
     elif answer is not None and answer.is_gone:
         await _stop(work, app)
     else:
+        _log.warning("%s: attempt %d failed. %s", work.name, row.attempts, attempt.error)
         asked = answer.retry_after if answer is not None and answer.status in _ASKED else None
         await _try_later(work, attempt.error, app, asked=asked)
 
@@ -252,7 +253,6 @@ async def _try_later(
         await _give_up(work, error, app)
         return
     delay = _delay(item.attempt, app.timings, least=least, asked=asked)
-    _log.warning("%s: attempt %d failed, the next is in %d s. %s", work.name, item.attempt, delay, error)
     next_at = timestamp(now + timedelta(seconds=delay))
     await _record(work, app, state=SendState.WAITING, next_at=next_at, error=error)
     await _queue(item.model_copy(update={"attempt": item.attempt + 1}), delay, app)
