@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import Channel, Problem
+from handlers.paths import raw_path
 from handlers.pipeline import inbox
 from handlers.pipeline.process import process
 from handlers.problems import ProblemDetails
@@ -100,7 +101,8 @@ WHOLE = {
     "received_at": "2025-08-11T02:00:00Z",
     "size": 2,
 }
-NAME = "CreateQuote/2025/08/11/01989622-8c00-7000-8000-000000000000.json"
+NAME = raw_path("CreateQuote", str(WHOLE["id"]), "json")
+# A message of ours, but for its bytes, which are not there; each forgery below changes one thing.
 BARE = {**WHOLE, "blob": ["archive", NAME]}
 
 
@@ -123,13 +125,13 @@ FOREIGN = [
     "printiq/1\n" + json.dumps({**WHOLE, "body": "not base64, not zstd"}),
     "printiq/1\n" + json.dumps({**BARE, "id": "ffffffff-ffff-7fff-bfff-ffffffffffff"}),
     "printiq/1\n" + json.dumps({**BARE, "received_at": "2025-08-11T02:00:00"}),
-    "printiq/1\n" + json.dumps({**BARE, "body": MUCH}),
+    "printiq/1\n" + json.dumps({**WHOLE, "size": 300 * 1024 * 1024, "body": MUCH}),
     "printiq/1\n" + json.dumps({**WHOLE, "body": "bm90IHpzdGQ="}),
     "printiq/1\n" + json.dumps({**BARE, "attempt": 0}),
     "printiq/1\n" + json.dumps({**WHOLE, "blob": ["elsewhere", NAME]}),
     "printiq/1\n" + json.dumps({**WHOLE, "blob": ["hot-folder", NAME]}),
     "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", "../azure-webjobs-secrets/host.json"]}),
-    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", NAME.replace("2025", "..")]}),
+    "printiq/1\n" + json.dumps({**WHOLE, "blob": ["archive", NAME.replace("/2025/", "/../")]}),
     "printiq/1\n" + json.dumps({**BARE, "id": "e1989622-8c00-7000-8000-000000000000"}),
     "printiq/1\n" + json.dumps({**BARE, "received_at": "2925-08-11T02:00:00Z"}),
     "printiq/1\n" + json.dumps({**BARE, "received_at": "0001-01-01T00:00:00Z"}),
@@ -143,6 +145,12 @@ FOREIGN = [
     "printiq/1\n" + json.dumps({**WHOLE, "body": packed(b"three")}),
     "printiq/1\n" + json.dumps({**WHOLE, "size": 9, "body": packed(b"cut off in it")[:-8]}),
 ]
+
+
+@pytest.mark.parametrize("genuine", [BARE, {**WHOLE, "body": packed(b"{}")}], ids=["blob", "body"])
+def test_what_the_forgeries_change_is_a_message_of_ours(genuine: dict[str, object]) -> None:
+    work = Work.read(message("printiq/1\n" + json.dumps(genuine)))
+    assert (work.event, work.refusal) == ("CreateQuote", None)
 
 
 @pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))

@@ -171,14 +171,32 @@ def test_a_server_that_grants_one_connection_is_served_by_one(
     assert "going on with one connection fewer" in caplog.text
 
 
+class Dripping(FTPHandler):  # type: ignore[misc]  # it has no types
+    def ftp_MLSD(self, path: str) -> None:
+        self.respond("150 One moment.")
+        self.ioloop.call_every(0.1, lambda: self.push(b" "))
+
+
+def test_sources_are_polled_at_the_same_time(
+    storage: str, server: FtpServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(shop: Shop) -> None:
+        put(server, f"{QUOTES}/q.json")
+        polling = asyncio.create_task(poll.poll(shop.app))
+        while files(server):
+            await asyncio.sleep(0.05)
+        assert "FTP source slow cannot be polled" not in caplog.text
+        polling.cancel()
+        await asyncio.wait([polling])
+
+    with serve(tmp_path / "slow", Dripping) as slow, caplog.at_level(logging.INFO):
+        sources = [source(slow, name="slow", timeout=120), source(server, name="up")]
+        tell(storage, story, QUICK, FTP_SOURCES=json.dumps(sources))
+
+
 def test_a_server_that_drips_is_given_up_and_no_hindrance(
     storage: str, server: FtpServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Dripping(FTPHandler):  # type: ignore[misc]  # it has no types
-        def ftp_MLSD(self, path: str) -> None:
-            self.respond("150 One moment.")
-            self.ioloop.call_every(0.1, lambda: self.push(b" "))
-
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/q.json")
         await poll.poll(shop.app)
