@@ -1,5 +1,6 @@
 """The headers by which an endpoint knows that a push is this app's."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,11 +21,13 @@ else:
 
 # What App Service leaves of a reference to a Key Vault secret that it could not read.
 _UNRESOLVED = "@Microsoft.KeyVault("
+# What the secret of a signature begins with. It is no part of the key.
+_PREFIX = "whsec_"
 
 
 @dataclass(frozen=True)
 class Authorization:
-    """Headers, and the secrets in them that must not be shown if the endpoint repeats them."""
+    """Headers, and the secrets behind them that must not be shown if the endpoint repeats them."""
 
     headers: dict[str, str]
     secrets: tuple[str, ...] = ()
@@ -46,7 +49,9 @@ class Authorizer:
         """Return the headers. Raises DestinationFault where a setting or a token is missing."""
         match subscription.auth:
             case "signature":
-                return Authorization(_signed(str(subscription.secret_setting), push_id, moment, body))
+                secrets = setting(str(subscription.secret_setting)).split()
+                headers = _signed(str(subscription.secret_setting), secrets, push_id, moment, body)
+                return Authorization(headers, tuple(each.removeprefix(_PREFIX) for each in secrets))
             case "header":
                 value = setting(str(subscription.value_setting))
                 headers = {str(subscription.header): _header(value, subscription)}
@@ -72,15 +77,11 @@ def setting(name: str) -> str:
     return value
 
 
-def _signed(name: str, push_id: str, moment: datetime, body: bytes) -> dict[str, str]:
+def _signed(name: str, secrets: Iterable[str], push_id: str, moment: datetime, body: bytes) -> dict[str, str]:
     """Sign as https://www.standardwebhooks.com asks; during a rotation, with two secrets."""
     text = body.decode()
     try:
-        signatures = [
-            standardwebhooks.Webhook(secret).sign(push_id, moment, text) for secret in setting(name).split()
-        ]
-    except DestinationFault:
-        raise
+        signatures = [standardwebhooks.Webhook(secret).sign(push_id, moment, text) for secret in secrets]
     except Exception as error:  # no base64, or empty; its message may hold the secret
         raise DestinationFault(
             f"The setting {name} holds no secret of Standard Webhooks: whsec_ and base64."

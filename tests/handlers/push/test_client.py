@@ -211,6 +211,17 @@ async def test_a_signature_is_verified_by_the_library(
     assert received.headers["webhook-id"] == "a-delivery"
 
 
+async def test_a_secret_of_a_signature_is_hidden_where_it_is_repeated(
+    client: Client, serving: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ITS_SECRET", f"{SECRET} {OLD_SECRET}")
+    keys = [secret.removeprefix("whsec_") for secret in (SECRET, OLD_SECRET)]
+    address = serving.url(f"/echo/{SECRET}/{keys[1]}")
+    answer = await post(client, to(address, auth="signature", secret_setting="ITS_SECRET"))
+    assert "/echo/whsec_•••/•••" in answer.text
+    assert not [key for key in keys if key in answer.text]
+
+
 async def test_a_header_is_sent_and_hidden_where_it_is_repeated(
     client: Client, serving: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
