@@ -1,7 +1,8 @@
 """How a text is compared with what is searched: the places at which one may begin, and their keys.
 
-A word with a digit can be entered at each of its characters (`29328` finds J29328-01), any other word at its
-start (`seeds` finds Kowhai Seeds).
+A text may begin where a word does (`seeds` finds Kowhai Seeds), where digits do, with or without their zeros
+(`4711` finds SO004711), and in the subject's own number at each digit that has two more behind it (`328`
+finds J29328-01).
 """
 
 import re
@@ -14,10 +15,11 @@ from handlers.stores import MAX_OPERATIONS, table_key
 
 # A longer text is compared by its first characters only.
 _LONGEST = 40
-# Two characters end half of all numbers.
-_SHORTEST_REST = 3
 _MOST_OF_A_TERM = 30
-_WORD = re.compile(r"\w+")
+# Each place is a row to write, and the other subjects of an event have rows of their own. Two digits end half
+# of all numbers.
+_PLACE = re.compile(r"^|\b(?=[^\W\d])|(?<!\d)(?=\d{3})|(?<=0)(?=[1-9]\d\d)")
+_PLACE_IN_OWN = re.compile(r"^|\b(?=[^\W\d])|(?=\d{3})")
 _FIRST = re.compile(r"\w.*", re.DOTALL)
 
 
@@ -42,7 +44,7 @@ def keys_of(subject: Subject, terms: Iterable[Term]) -> dict[str, Term]:
     found = (
         (f"{table_key(each)}  {key}", term)
         for term in terms
-        for each in islice(_beginnings(plain(term.value)), _MOST_OF_A_TERM)
+        for each in islice(_beginnings(term, subject), _MOST_OF_A_TERM)
     )
     keys: dict[str, Term] = {}
     for row_key, term in found:
@@ -52,9 +54,8 @@ def keys_of(subject: Subject, terms: Iterable[Term]) -> dict[str, Term]:
     return keys
 
 
-def _beginnings(text: str) -> Iterator[str]:
-    for word in _WORD.finditer(text):
-        whole = not any(map(str.isdigit, word[0]))
-        for start in range(word.start(), word.start() + 1 if whole else word.end()):
-            if start == word.start() or len(text) - start >= _SHORTEST_REST:
-                yield text[start : start + _LONGEST]
+def _beginnings(term: Term, subject: Subject) -> Iterator[str]:
+    text = plain(term.value)
+    places = _PLACE_IN_OWN if term.value == subject.key else _PLACE
+    for place in places.finditer(text):
+        yield text[place.start() : place.start() + _LONGEST]

@@ -149,7 +149,7 @@ def test_a_subject_with_much_to_find_it_by_fits_into_one_transaction() -> None:
     body = {
         "SalesOrderNo": "SO-4711-0815",
         "CustomerReference": "0123456789" * 30,
-        "Products": [{"JobNo": f"J{number:06}-01"} for number in range(300)],
+        "Products": [{"JobNo": f"J{number:06}-{number:04}"} for number in range(300)],
     }
     event = parse(delivery(json.dumps(body).encode(), "CreateJob"))
     assert event.subject is not None
