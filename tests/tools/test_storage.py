@@ -47,6 +47,16 @@ def test_a_connection_string_is_enough_and_its_key_is_not_shown(storage: str) ->
     assert key not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command", [["verify"], ["erase", "--subject", "contact/77"]], ids=["verify", "erase"]
+)
+def test_a_setting_that_only_the_app_needs_is_not_asked_for(storage: str, command: list[str]) -> None:
+    subscriptions = '[service-bus.jobs]\nevents = ["CompleteJob"]'
+    done = dev(*command, settings={"AzureWebJobsStorage": storage, "SUBSCRIPTIONS": subscriptions})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SERVICE_BUS" not in done.stdout + done.stderr
+
+
 def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: Path) -> None:
     for package in ("events", "handlers", "tools"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -14,6 +14,8 @@ from handlers.app import App
 from handlers.errors import StorageFault
 from handlers.problems import in_words
 from handlers.settings import Connection, Settings
+from handlers.stores import Stores
+from handlers.telemetry import escape_names
 from tools.commands._exit import ExitCode
 from tools.commands._target import DEVELOPMENT, read_app_settings
 from tools.host.azurite import connection_string
@@ -37,8 +39,10 @@ def with_app[T](work: Callable[[App], Awaitable[T]], storage_port: int, console:
     console.print(f"Storage: {_shown(settings.storage)}", soft_wrap=True, highlight=False)
 
     async def running() -> T:
+        escape_names()
         try:
-            app = App.start(settings)
+            # not started: what its subscriptions need is the running app's to report
+            app = App(settings, Stores.connect(settings))
         except ValueError as error:
             raise _wrong(f"{DEFAULT_STORAGE}: {error}", console) from None
         try:

@@ -295,16 +295,20 @@ def _upload(event: str, path: Path, body: bytes, port: int) -> Sent:
 
 
 def _find(sent: Sent, account: AppView) -> str | None:
-    """Find the delivery of a file sent by FTP, whose id is known only once it is taken."""
-    lay_at = sent.to.partition("127.0.0.1:")[2].partition("/")[2]
+    """Find a delivery whose id no response names: of a file sent by FTP, or of a SOAP request."""
     rows = account.deliveries(sent.at)
-    return next((row["id"] for row in rows if str(row.get("file", "")).endswith(f"/{lay_at}")), None)
+    if sent.channel == "ftp":
+        lay_at = sent.to.partition("127.0.0.1:")[2].partition("/")[2]
+        return next((row["id"] for row in rows if str(row.get("file", "")).endswith(f"/{lay_at}")), None)
+    event = sent.event.lower()  # the app does not regard case
+    return next(
+        (row["id"] for row in rows if row["channel"] == sent.channel and row["event"].lower() == event), None
+    )
 
 
 def _follow(sent: Sent, account: AppView, console: Console, patience: float) -> None:
     """Wait until the ledger has its outcome, and look for its messages."""
-    by_ftp = sent.channel == "ftp"
-    if sent.id is None and not by_ftp:
+    if sent.id is None and sent.outcome is Arrival.REFUSED:
         return
     deadline = time.monotonic() + patience
     with console.status(f"Waiting for the outcome of {escape(sent.event)}"):
@@ -395,7 +399,7 @@ class _Details(_Printer):
     def outcome(self, sent: Sent) -> None:
         if sent.delivery is not None:
             self._delivery(sent, sent.delivery)
-        elif sent.id is not None or sent.channel == "ftp":
+        elif sent.id is not None or sent.outcome is Arrival.NO_RESULT:
             self._no_outcome(sent)
         self._console.print()
 
@@ -473,7 +477,7 @@ def _described(message: Json | None, row: Json, waiting: int | None, *, peeked: 
     if not peeked:
         return "sent; messages are peeked at only where the app is on this machine"
     if waiting is None:
-        return "sent; no queue of the storage account"
+        return "passed on; it is no queue of the storage account, so look at its page in the console"
     if message is None:
         where = (
             f"behind the first {PEEK} of {waiting} that wait, or taken by its consumer"
