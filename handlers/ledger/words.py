@@ -16,8 +16,7 @@ from handlers.stores import MAX_OPERATIONS, table_key
 # A longer text is compared by its first characters only.
 _LONGEST = 40
 _MOST_OF_A_TERM = 30
-# Each place is a row to write, and the other subjects of an event have rows of their own. Two digits end half
-# of all numbers.
+# Each place is a row to write, so only a subject's own number has many. Two digits end half of all numbers.
 _PLACE = re.compile(r"^|\b(?=[^\W\d])|(?<!\d)(?=\d{3})|(?<=0)(?=[1-9]\d\d)")
 _PLACE_IN_OWN = re.compile(r"^|\b(?=[^\W\d])|(?=\d{3})")
 _FIRST = re.compile(r"\w.*", re.DOTALL)
