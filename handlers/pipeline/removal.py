@@ -1,10 +1,8 @@
 """Removes what is held of a delivery: for retention, for erasure, and when a message comes after it."""
 
-from contextlib import suppress
-
 from events import EventError, Subject
 from handlers.app import App
-from handlers.errors import NotFound, SubscriptionsError, UnknownDelivery
+from handlers.errors import NotFound, UnknownDelivery
 from handlers.ledger import query, sends, write
 from handlers.ledger.query import Filter
 from handlers.ledger.rows import UNSENT, DeliveryRow, Status, TimelineRow
@@ -25,9 +23,8 @@ async def forget(stores: Stores, row: DeliveryRow, *, but: Subject | None = None
 
 async def forget_sends(app: App, row: DeliveryRow) -> None:
     """Remove what became of a delivery at its subscriptions; a push of an erased delivery is dropped."""
-    names = {*row.queues, *row.withheld}
-    with suppress(SubscriptionsError):
-        names |= app.subscriptions.all.keys()  # the row of a delivery that is being retried names none
+    # the row of a delivery that is being retried names none; this app's own may be others, or fewer by now
+    names = {*row.queues, *row.withheld} | {name async for name in sends.subscriptions(app.stores.tables)}
     await sends.forget(app.stores.tables, names, row.id)
 
 

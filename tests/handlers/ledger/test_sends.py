@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from bench import Bench, delivery, quote
 
-from events import timestamp
+from events import Kind, Subject, timestamp
 from handlers.errors import Conflict, Erased
 from handlers.ids import new_id
 from handlers.ledger import sends, write
 from handlers.ledger.query import find
 from handlers.ledger.rows import SendRow, SendState
+from handlers.operations import erasure
+from handlers.operations.erasure import Person
 from handlers.pipeline.process import process
 from handlers.stores import TableName, Tables
 from handlers.work import Message, Work
@@ -155,4 +157,14 @@ async def test_a_row_of_an_erased_delivery_does_not_stay(bench: Bench) -> None:
     assert await write.erase(tables, await find(tables, sent.id), "asked for")
     with pytest.raises(Erased):
         await sends.record(tables, row().model_copy(update={"delivery": sent.id}), is_new=True)
+    assert not await bench.rows("sends")
+
+
+async def test_an_erasure_removes_rows_of_a_subscription_that_its_own_app_does_not_have(bench: Bench) -> None:
+    tables = bench.app.stores.tables
+    sent = delivery(quote("Q1"))
+    await process(Message("1", sent.received_at, Work.of(sent).encode().decode()), bench.app)
+    await sends.record(tables, row().model_copy(update={"delivery": sent.id, "subject": "Q1"}), is_new=True)
+    person = Person(subject=Subject(Kind.QUOTE, "Q1"))
+    await erasure.erase(await find(tables, sent.id), "asked for", person, bench.app)
     assert not await bench.rows("sends")
