@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import random
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -254,13 +256,25 @@ async def test_a_namespace_that_does_not_respond_is_left_alone_for_a_while_and_t
     first, second, third = (delivery(quote(f"Q{number}")) for number in range(3))
     await arrive(bench, app, first)
     with ServiceBus([ENTITY], service_bus.port) as service_bus:
+        app.stores.service_bus._rests_until = math.inf
         await arrive(bench, app, second)
         assert service_bus.sends == 0
         assert "it did not respond a moment ago" in (await bench.row(second.id))["error"]
         assert {each["id"] for each in await bench.sent()} == {first.id, second.id}
         app.stores.service_bus._rests_until = 0
-        service_bus.answer = lambda _: 404
-        await asyncio.gather(*(process(_message(each), app) for each in (first, second)))
+        tried, answered = threading.Event(), threading.Event()
+
+        def answer(_: int) -> int:
+            tried.set()
+            answered.wait(30)
+            return 404
+
+        service_bus.answer = answer
+        trying = asyncio.create_task(process(_message(first), app))
+        assert await asyncio.to_thread(tried.wait, 30)
+        await process(_message(second), app)
+        answered.set()
+        await trying
         assert service_bus.sends == 1
         service_bus.answer = None
         await arrive(bench, app, third)
