@@ -41,6 +41,7 @@ class ProblemDetails(BaseModel):
 _MESSAGES = {
     "extra_forbidden": "Unknown parameter {name}.",
     "missing": "{name} is missing.",
+    "tuple_type": "{name} must be a list.",
     "too_short": "{name} needs at least {min_length} item(s).",
     "string_too_short": "{name} needs at least {min_length} character(s).",
     "string_too_long": "{name} has more than {max_length} characters.",

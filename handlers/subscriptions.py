@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from events import EventType
 from handlers.errors import Missing, SubscriptionsError
@@ -206,7 +207,7 @@ class Subscriptions:
             raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}") from error
         except ValidationError as error:
             raise _wrong(
-                *(f"{_line(text, each['loc'])}{in_plain_words(each)}" for each in error.errors())
+                *(f"{_line(text, each['loc'])}{_in_words_of_the_file(each)}" for each in error.errors())
             ) from error
         if not file.model_fields_set:
             raise _wrong(
@@ -239,6 +240,29 @@ def _wrong(*mistakes: str) -> SubscriptionsError:
     return SubscriptionsError(f"The subscriptions are wrong: {' '.join(mistakes)}")
 
 
+_LETTERS = "letters, digits and ._- between them"
+_NAMES = {
+    "queues": "3 to 63 lower-case letters, digits and single hyphens between them",
+    "service-bus": f"up to 260 {_LETTERS}",
+    "https": f"up to 63 {_LETTERS}",
+}
+
+
+def _in_words_of_the_file(error: ErrorDetails) -> str:
+    """Return one of pydantic's findings as a sentence about a table, its name or a key in it."""
+    place = error["loc"]
+    if len(place) == 1 and error["type"] == "extra_forbidden":
+        return f"Unknown table `{place[0]}`: write [queues.NAME], [service-bus.NAME] or [https.NAME]."
+    if error["type"] in {"dict_type", "model_type"}:
+        return f"`{'.'.join(map(str, place))}` must be a table: write [{place[0]}.NAME]."
+    if place[-1] != "[key]":
+        return in_plain_words(error)
+    if error["type"] == "value_error":
+        return in_plain_words({**error, "loc": place[:-1]})
+    table, name, _ = place
+    return f"`{table}.{name}` cannot be a name. It takes {_NAMES[str(table)]}."
+
+
 def _line(text: str, place: Place) -> str:
     """Return "Line 3: " for the line of the key at this place, or of the nearest one around it; may be ""."""
     table: Place = ()
@@ -249,8 +273,9 @@ def _line(text: str, place: Place) -> str:
             path = table = _path(head.partition("#")[0])
         else:
             path = (*table, *_path(f"{head.partition('=')[0]} = 0"))
-        if depth < len(path) and path == place[: len(path)]:
-            best, depth = number, len(path)
+        shared = min(len(path), len(place))
+        if depth < shared and path[:shared] == place[:shared]:
+            best, depth = number, shared
     return f"Line {best}: " if best else ""
 
 

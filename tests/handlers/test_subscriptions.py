@@ -63,6 +63,12 @@ def test_an_event_may_go_to_several_queues_or_to_none() -> None:
     ("text", "said"),
     [
         ("[queues", "not valid TOML"),
+        ("\n[queue.one]\nevents = ['*']", "Line 2: Unknown table `queue`: write [queues.NAME]"),
+        ("[queues]\nevents = ['*']", "Line 2: `queues.events` must be a table: write [queues.NAME]."),
+        ("[queues.one]\nevents = '*'", "Line 2: `queues.one.events` must be a list."),
+        ("[queues.my_one]\nevents = ['*']", "Line 1: `queues.my_one` cannot be a name. It takes 3 to 63"),
+        ("[https.'a b']\nevents = ['*']\nurl = 'https://x'\nauth = 'none'", "`https.a b` cannot be a name."),
+        ("[queues.printiq-inbox]\nevents = ['*']", "Line 1: `queues.printiq-inbox`: this queue is the app's"),
         ("", "There are none. Write a table such as [queues.printiq-events]"),
         ("[queue.one]\nevents = ['*']", "queue"),
         ("[queues.one]", "`queues.one.events` is missing."),
