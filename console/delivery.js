@@ -135,6 +135,7 @@ function remarks(row) {
     row.error && !findings.length && h("section", { class: "findings bad", "aria-label": "Problems" }, h("h2", {}, "What went wrong"), h("p", {}, row.error)),
     row.warnings.length > 0 && h("section", { class: "findings", "aria-label": "Warnings" }, h("h2", {}, "Warnings"), finding(row.warnings)),
     row.dismissed && h("p", { class: "remark" }, "Dismissed ", moment(row.dismissedAt), row.decidedBy && ` by ${row.decidedBy}`, `: ${row.dismissed}`),
+    row.erased && h("p", { class: "remark" }, "Erased ", moment(row.erased), `: ${row.erasedBecause}`),
     row.replayedBy && h("p", { class: "remark" }, "Replayed ", !row.dismissed && row.decidedBy && `by ${row.decidedBy} `, "as ", other(row.replayedBy)),
     row.replayOf && h("p", { class: "remark" }, "A replay of ", other(row.replayOf)),
     row.duplicateOf && h("p", { class: "remark" }, "Has the same content as ", other(row.duplicateOf), ", received shortly before."),

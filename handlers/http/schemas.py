@@ -237,6 +237,8 @@ class DeliveryDetail(DeliverySummary):
         Field(description="Where its bytes are kept: container/name."),
     ] = None
     data_ref: Annotated[str | None, Field(description="The blob with its data, if that is large.")] = None
+    erased: Annotated[Timestamp | None, Field(description="When all that it held was erased.")] = None
+    erased_because: Annotated[str | None, Field(description="The reason given when it was erased.")] = None
 
 
 class Send(_Response):

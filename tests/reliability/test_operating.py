@@ -423,6 +423,9 @@ async def test_a_persons_deliveries_are_erased_and_a_record_of_it_is_kept(bench:
     row = await bench.row(theirs)
     assert row["erasedBecause"] == "asked for on the phone"
     assert (row["event"], "subject" in row) == ("CreateCustomerContact", False)
+    shown = json.loads((await endpoints.delivery(theirs, {}, bench.app)).body)
+    assert shown["erased"] == row["erased"]
+    assert shown["erasedBecause"] == "asked for on the phone"
     (noted,) = await bench.rows("erasures")
     assert noted["deliveries"] == 1
     assert await findings(bench) == []
