@@ -170,7 +170,7 @@ function facts(row) {
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
       fact("Customer", row.customer),
       fact("Reference", row.reference),
-      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue, index) => h("li", {}, subscriptionLink(queue, row.sentTo[index]), row.sentTo[index] !== queue && [" ", h("code", {}, queue)]))) : "nobody"),
+      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue, index) => h("li", {}, subscriptionLink(queue, row.sentTo[index]), row.sentTo[index] !== queue && [" ", h("code", {}, queue)]))) : row.erased ? null : "nobody"),
       fact("Withheld from", row.withheld.length > 0 && h("ul", { class: "plain" }, row.withheld.map((name, index) => h("li", {}, subscriptionLink(name, row.withheldFrom[index]))))),
       fact("Id", h("code", { class: "id" }, row.id)),
       fact("Stored at", row.raw && h("code", { class: "id" }, row.raw)),
