@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -68,7 +69,9 @@ class _Subscription(BaseModel):
     def _each_matches(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
             if not any(fnmatchcase(event.lower(), pattern.lower()) for event in EventType):
-                raise ValueError(f"{pattern!r} matches none of printIQ's events")
+                near = get_close_matches(pattern, EventType, n=1)
+                hint = f". Did you mean {near[0]}?" if near else ""
+                raise ValueError(f"{pattern!r} matches none of printIQ's events{hint}")
         return patterns
 
     def wants(self, event: EventType) -> bool:
@@ -148,10 +151,15 @@ _KEYS_OF_AUTH: Mapping[str, tuple[str, ...]] = {
 def secure_url(url: str) -> str:
     """Return an address that can be pushed to. Raises ValueError."""
     parts = urlsplit(url)
-    if not parts.hostname or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+    local = parts.hostname in LOOPBACK
+    if not parts.hostname or parts.scheme not in ({"http", "https"} if local else {"https"}):
         raise ValueError("an address begins with https://")
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("an address begins with https://")
+    if not url.isprintable() or " " in url:
+        raise ValueError("an address has no spaces: write one as %20")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port of an address is a number up to 65535") from None
     if parts.username or parts.password:
         raise ValueError('an address holds no password: use auth = "header"')
     return url
