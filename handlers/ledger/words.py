@@ -16,9 +16,11 @@ from handlers.stores import MAX_OPERATIONS, table_key
 # A longer text is compared by its first characters only.
 _LONGEST = 40
 _MOST_OF_A_TERM = 30
+# A row key has at most 512 UTF-16 units, and the start of a text takes up to 240, each character six.
+_LONGEST_KEY = 100
 # Each place is a row to write, so only a subject's own number has many. Two digits end half of all numbers.
-_PLACE = re.compile(r"^|\b(?=[^\W\d])|(?<!\d)(?=\d{3})|(?<=0)(?=[1-9]\d\d)")
-_PLACE_IN_OWN = re.compile(r"^|\b(?=[^\W\d])|(?=\d{3})")
+_PLACE = re.compile(r"^(?=\w)|\b(?=[^\W\d])|(?<!\d)(?=\d{3})|(?<=0)(?=[1-9]\d\d)")
+_PLACE_IN_OWN = re.compile(r"^(?=\w)|\b(?=[^\W\d])|(?=\d{3})")
 _FIRST = re.compile(r"\w.*", re.DOTALL)
 
 
@@ -38,7 +40,7 @@ def entered(text: str) -> str:
 
 def keys_of(subject: Subject, terms: Iterable[Term]) -> dict[str, Term]:
     """Return the row keys under which a subject is found, as many as one transaction writes."""
-    key = table_key(subject.key)
+    key = table_key(subject.key, longest=_LONGEST_KEY)
     # no beginning has two blanks in a row
     found = (
         (f"{table_key(each)}  {key}", term)

@@ -58,18 +58,18 @@ _LONGEST_PAUSE = 2.0
 _MAX_KEY = 400
 
 
-def table_key(text: str) -> str:
-    r"""Encode a text as a key: what keys forbid is percent-encoded, and an over-long one ends in a hash.
+def table_key(text: str, *, longest: int = _MAX_KEY) -> str:
+    r"""Encode a text as a key: what keys forbid is percent-encoded, and one over `longest` ends in a hash.
 
     Forbidden are `/ \ # ?`, control characters and code points that are not characters. `%` is encoded to
     keep the encoding reversible, `~` to keep keys of over-long texts unique. Other characters beyond ASCII
     are kept.
     """
     encoded = _FORBIDDEN.sub(_percent, text)
-    if len(encoded.encode("utf-16-le")) // 2 <= _MAX_KEY:
+    if len(encoded.encode("utf-16-le")) // 2 <= longest:
         return encoded
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{encoded[: _MAX_KEY // 2]}~{digest}"
+    return f"{encoded[: longest // 2]}~{digest}"
 
 
 _FORBIDDEN = re.compile(r"[/\\#?%~\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -8,7 +8,13 @@ import schemathesis
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Leave out what arrives as an empty value: the Functions host drops a parameter that has none."""
-    return all(value not in ("", None, [], [""], {}) for value in (case.query or {}).values())
+    values = (case.query or {}).values()
+    return all(any(each not in ("", None, {}) for each in _listed(value)) for value in values)
+
+
+def _listed(value: object) -> list[object]:
+    """Return the values of a parameter that may be repeated."""
+    return value if isinstance(value, list) else [value]
 
 
 @schemathesis.hook

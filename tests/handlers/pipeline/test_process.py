@@ -87,7 +87,9 @@ async def test_text_of_many_bytes_fits_into_message_and_row_or_is_referred_to(
     assert ("data" in record) != ("dataRef" in record)
 
 
-@pytest.mark.parametrize("number", ["Q" * 4000, "🖨" * 4000, '"' * 4000, "Q/1 #?%\\", "~"])
+@pytest.mark.parametrize(
+    "number", ["Q" * 4000, "🖨" * 4000, "Q" + "🖨" * 4000, "Q~~" * 1000, '"' * 4000, "Q/1 #?%\\", "~"]
+)
 async def test_a_subject_of_any_text_is_sent_and_accounted_for(bench: Bench, number: str) -> None:
     sent = delivery(quote(number))
     await process(message(work_of(sent)), bench.app)
