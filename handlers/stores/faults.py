@@ -37,26 +37,36 @@ async def storage_call(what: str, *, seconds: float | None = None) -> AsyncItera
             yield
     except HandlerError:
         raise
-    except ResourceNotFoundError as error:
-        raise NotFound(f"could not {what}: it is not there") from error
-    except (ResourceExistsError, ResourceModifiedError) as error:
-        if _code(error).endswith("BeingDeleted"):  # for half a minute it can neither be used nor created
-            raise StorageFault(f"could not {what}: it is being deleted") from error
-        raise Conflict(f"could not {what}: it exists already, or changed") from error
-    except HttpResponseError as error:
-        status, code = error.status_code, _code(error)
-        if status == _PRECONDITION_FAILED or code in _CHANGED:
-            raise Conflict(f"could not {what}: it changed") from error
-        if code in _GONE:
-            raise NotFound(f"could not {what}: it is not there") from error
-        # without a status it was not even sent: there was no token
-        reason = f"storage answered {status} {code}".rstrip() if status else type(error).__name__
-        raise StorageFault(f"could not {what}: {reason}") from error
-    except (AzureError, OSError) as error:  # a time-out is an OSError
-        raise StorageFault(f"could not {what}: {type(error).__name__}") from error
-    except Exception as error:  # whatever the response was, it was not storage's
-        reason = f"the response cannot be read ({type(error).__name__})"
-        raise StorageFault(f"could not {what}: {reason}") from error
+    except Exception as error:
+        fault = _fault(what, error)
+        # A traceback leads to this frame, and so back to the error and to all that its callers hold: a large
+        # body would stay until a garbage collection.
+        error.__traceback__ = None
+        raise fault from error
+
+
+def _fault(what: str, error: Exception) -> NotFound | Conflict | StorageFault:
+    """Return the fault of ours that an exception stands for."""
+    match error:
+        case ResourceNotFoundError():
+            return NotFound(f"could not {what}: it is not there")
+        case ResourceExistsError() | ResourceModifiedError():
+            if _code(error).endswith("BeingDeleted"):  # for half a minute it can neither be used nor created
+                return StorageFault(f"could not {what}: it is being deleted")
+            return Conflict(f"could not {what}: it exists already, or changed")
+        case HttpResponseError():
+            status, code = error.status_code, _code(error)
+            if status == _PRECONDITION_FAILED or code in _CHANGED:
+                return Conflict(f"could not {what}: it changed")
+            if code in _GONE:
+                return NotFound(f"could not {what}: it is not there")
+            # without a status it was not even sent: there was no token
+            reason = f"storage answered {status} {code}".rstrip() if status else type(error).__name__
+        case AzureError() | OSError():  # a time-out is an OSError
+            reason = type(error).__name__
+        case _:  # whatever the response was, it was not storage's
+            reason = f"the response cannot be read ({type(error).__name__})"
+    return StorageFault(f"could not {what}: {reason}")
 
 
 @asynccontextmanager

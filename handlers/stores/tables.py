@@ -232,11 +232,6 @@ class Tables:
                         raise StorageFault(
                             f"could not write to table {place[0]}: too many writers of one row"
                         ) from error
-                    # tracebacks in a cycle would keep the frames they name until a garbage collection
-                    chained: BaseException | None = error
-                    while chained is not None:
-                        chained.__traceback__ = None
-                        chained = chained.__cause__
                 else:
                     if unread:
                         self._remember(place, written)
