@@ -3,7 +3,7 @@
 Pure: no I/O, no clock, no environment, nothing of Azure.
 """
 
-from events.catalogue import EventType
+from events.catalogue import TYPE_PREFIX, EventType
 from events.contract import DIALECT, data_schema, envelope_schema, message_schema
 from events.delivery import Channel, Delivery
 from events.differences import Differences, differences, fields
@@ -19,7 +19,7 @@ from events.errors import (
     Unprocessable,
     WrongObject,
 )
-from events.event import Envelope, Event, cloud_event, timestamp
+from events.event import DATA_MEMBER, Envelope, Event, cloud_event, timestamp
 from events.facts import Facts
 from events.formats import Format, sniff
 from events.models import Kind, Payload, Subject
@@ -28,7 +28,9 @@ from events.terms import Fact, Term, numbers_in
 from events.values import DateOrder
 
 __all__ = [
+    "DATA_MEMBER",
     "DIALECT",
+    "TYPE_PREFIX",
     "BodyTooLarge",
     "Channel",
     "DateOrder",

@@ -27,6 +27,9 @@ from events.models import (
     SalesItem,
 )
 
+# What the CloudEvents `type` of every message begins with.
+TYPE_PREFIX = "com.printiq."
+
 
 class EventType(StrEnum):
     """An event by printIQ's own name, with what is known of it.
@@ -96,7 +99,7 @@ class EventType(StrEnum):
     @property
     def message_type(self) -> str:
         """The CloudEvents `type` of its messages."""
-        return f"com.printiq.{self}"
+        return f"{TYPE_PREFIX}{self}"
 
     @classmethod
     def named(cls, name: str) -> "EventType":

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from events.catalogue import EventType
+from events.catalogue import TYPE_PREFIX, EventType
 from events.delivery import Channel
 from events.fields import FieldSpec, Part, field_map
 from events.models import Payload
@@ -105,7 +105,7 @@ def envelope_schema(address: str) -> Schema:
             "type": {
                 "type": "string",
                 "pattern": "^com\\.printiq\\.",
-                "description": "com.printiq. and printIQ's name of the event. New types may appear.",
+                "description": f"{TYPE_PREFIX} and printIQ's name of the event. New types may appear.",
             },
             "subject": {
                 "type": "string",

@@ -15,6 +15,8 @@ from events.formats import Format
 from events.models import Payload, Subject
 from events.terms import Term, terms_of
 
+# What the data of a message begins with: the last member.
+DATA_MEMBER = b',"data":'
 # Queue messages travel in XML, which cannot hold these two characters; JSON can escape them.
 _NOT_IN_XML = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
 
@@ -126,4 +128,4 @@ def cloud_event(event: Event[Payload], envelope: Envelope) -> bytes:
     head = _fit_for_xml(to_json(present))
     if envelope.data_ref is not None:
         return head
-    return b"".join((head[:-1], b',"data":', event.data, b"}"))
+    return b"".join((head[:-1], DATA_MEMBER, event.data, b"}"))

@@ -4,7 +4,10 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import AfterValidator
 
 # Integers: a float of seconds can be off by a microsecond.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -12,6 +15,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74
 _ALL_BITS = (1 << 128) - 1
 _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+# A clock may be this much ahead.
+_AHEAD = timedelta(days=1)
 # A delivery's id is read some twenty times on its way, and those of a subject's history with each event.
 _REMEMBERED = 1024
 
@@ -41,6 +47,19 @@ def time_of(delivery_id: str) -> datetime:
 def newest_first(delivery_id: str) -> str:
     """Return a row key that sorts in reverse, so that a table lists the newest first."""
     return f"{_ALL_BITS - UUID(delivery_id).int:032x}"
+
+
+def _checked(text: str) -> str:
+    time_of(text)
+    return text
+
+
+type DeliveryId = Annotated[str, AfterValidator(_checked)]
+
+
+def is_plausible(moment: datetime, now: datetime) -> bool:
+    """Return whether a message that was written now may claim this moment."""
+    return _BEGINNING <= moment <= now + _AHEAD
 
 
 def just_before(moment: datetime) -> str:

@@ -5,34 +5,26 @@ as the sink got it. What is signed and sent is that text, never a copy that was 
 """
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, NamedTuple, Self
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from events import Kind
-from handlers.ids import time_of
+from events import DATA_MEMBER, TYPE_PREFIX, Kind
+from handlers.ids import DeliveryId, is_plausible
 from handlers.problems import in_words
+from handlers.timings import MAX_ATTEMPTS
 
 _VERSION = "printiq-push/1"
 # Headroom for the lines before the message.
 _HEAD = 512
 _MAX_NAME = 63
-_MAX_ATTEMPTS = 1_000_000
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-# A clock may be this much ahead.
-_AHEAD = timedelta(days=1)
-_PREFIX = "com.printiq."
+TEST_EVENT = "test"
 # All that a header may hold as it is: printable ASCII but for the blank, `"` and `%`.
 _IN_HEADERS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_DATA = b',"data":'
-
-
-def _is_delivery_id(text: str) -> str:
-    time_of(text)
-    return text
 
 
 class Attributes(BaseModel):
@@ -41,15 +33,15 @@ class Attributes(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     id: str = Field(min_length=1, max_length=100)
-    type: str = Field(pattern=r"^com\.printiq\.\w+$", max_length=200)
-    delivery: Annotated[str, AfterValidator(_is_delivery_id)]
+    type: str = Field(pattern=rf"^{re.escape(TYPE_PREFIX)}\w+$", max_length=200)
+    delivery: DeliveryId
     subject: str | None = None
     kind: Kind | None = None
     dataref: str | None = None
 
     @property
     def event(self) -> str:
-        return self.type.removeprefix(_PREFIX)
+        return self.type.removeprefix(TYPE_PREFIX)
 
 
 class Form(NamedTuple):
@@ -70,12 +62,12 @@ class CloudEvent(NamedTuple):
     def read(cls, message: bytes) -> Self:
         """Read a message in which the data comes last. Raises ValueError."""
         # text in a string has its quotes escaped: the first match is the member itself
-        head, member, data = message.partition(_DATA)
+        head, member, data = message.partition(DATA_MEMBER)
         if member and not data.endswith(b"}"):
             raise ValueError("Its data is not followed by the end of the message.")
         text = head + b"}" if member else head
-        attributes = Attributes.model_validate_json(text)
-        return cls(attributes, json.loads(text), data[:-1] if member else None)
+        members = json.loads(text)
+        return cls(Attributes.model_validate(members), members, data[:-1] if member else None)
 
     @property
     def push_id(self) -> str:
@@ -95,7 +87,7 @@ class CloudEvent(NamedTuple):
         https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
         """
         head = json.dumps(self.members, separators=(",", ":")).encode()
-        body = head if self.data is None else b"".join((head[:-1], _DATA, self.data, b"}"))
+        body = head if self.data is None else b"".join((head[:-1], DATA_MEMBER, self.data, b"}"))
         return Form({"Content-Type": "application/cloudevents+json"}, body)
 
     def binary(self) -> Form:
@@ -117,7 +109,7 @@ class Push(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     subscription: str = Field(min_length=1, max_length=_MAX_NAME)
-    attempt: int = Field(1, ge=1, le=_MAX_ATTEMPTS)
+    attempt: int = Field(1, ge=1, le=MAX_ATTEMPTS)
     first_at: AwareDatetime | None = None
     message: bytes = Field(b"", exclude=True)
 
@@ -147,6 +139,6 @@ class Push(BaseModel):
             event = CloudEvent.read(message)
         except ValidationError as error:
             raise ValueError(in_words(error)) from error
-        if push.first_at is not None and not _BEGINNING <= push.first_at <= datetime.now(UTC) + _AHEAD:
+        if push.first_at is not None and not is_plausible(push.first_at, datetime.now(UTC)):
             raise ValueError("The time of its first attempt is impossible.")
         return push, event

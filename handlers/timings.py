@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+# As many as a message may claim: an attempt an hour for a century.
+MAX_ATTEMPTS = 1_000_000
+
 
 def _now() -> datetime:
     return datetime.now(UTC)

@@ -8,7 +8,7 @@ in a blob, which the message names (claim check).
 import base64
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, NamedTuple, Self
 
 import zstandard
@@ -26,10 +26,11 @@ from pydantic import (
 
 from events import Channel, Delivery, Problem, Term, numbers_in
 from handlers import paths
-from handlers.ids import derived_id, time_of
+from handlers.ids import DeliveryId, derived_id, is_plausible, time_of
 from handlers.problems import ProblemDetails, in_words
 from handlers.settings import LARGEST_BODY
 from handlers.stores import INBOX_QUEUE, BlobRef
+from handlers.timings import MAX_ATTEMPTS
 
 _VERSION = b"printiq/1\n"
 _MAX_NAME = 200
@@ -103,21 +104,6 @@ class Packed(NamedTuple):
         return b"".join(self.chunks())
 
 
-# An attempt an hour for a century.
-_MAX_ATTEMPTS = 1_000_000
-# A clock may be this much ahead.
-_AHEAD = timedelta(days=1)
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def _is_delivery_id(text: str) -> str:
-    time_of(text)
-    return text
-
-
-type DeliveryId = Annotated[str, AfterValidator(_is_delivery_id)]
-
-
 class Replay(BaseModel):
     """What a replay sends again: the delivery, its CloudEvents id, and the queues that get it."""
 
@@ -145,9 +131,9 @@ class Work(BaseModel):
     refusal: ProblemDetails | None = None
     # in a body that could not be read
     numbers: tuple[Term, ...] = ()
-    attempt: int = Field(1, ge=1, le=_MAX_ATTEMPTS)
+    attempt: int = Field(1, ge=1, le=MAX_ATTEMPTS)
     # how many earlier attempts failed for a reason that time does not heal
-    errors: int = Field(0, ge=0, le=_MAX_ATTEMPTS)
+    errors: int = Field(0, ge=0, le=MAX_ATTEMPTS)
     settled: bool = False
     # the subscriptions that an earlier attempt sent it to, and the paused ones that it withheld it from
     sent: tuple[str, ...] = ()
@@ -194,8 +180,7 @@ class Work(BaseModel):
             work = cls.model_validate_json(message.text[len(_VERSION) :])
         except ValidationError as error:
             return cls.foreign(message, INBOX_QUEUE, in_words(error))
-        latest = message.inserted_at + _AHEAD
-        if not all(_BEGINNING <= each <= latest for each in (time_of(work.id), work.received_at)):
+        if not all(is_plausible(each, message.inserted_at) for each in (time_of(work.id), work.received_at)):
             return cls.foreign(message, INBOX_QUEUE, "Its time of receipt is impossible.")
         return work
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import NamedTuple
 
-from events import EventType, timestamp
+from events import TYPE_PREFIX, EventType, timestamp
 from handlers.app import App
 from handlers.errors import Conflict, NotPossible, NotReplayable, UnknownDelivery
 from handlers.ids import new_id
@@ -18,11 +18,12 @@ from handlers.operations import replay
 from handlers.operations.backlog import measure
 from handlers.pipeline.results import source
 from handlers.pipeline.sinks import Context, sink_of
+from handlers.pushes import TEST_EVENT
 from handlers.subscriptions import Subscription
 
 _log = logging.getLogger("printiq.control")
 
-TEST_TYPE = "com.printiq.test"
+TEST_TYPE = f"{TYPE_PREFIX}{TEST_EVENT}"
 
 _MOST_AT_ONCE = 500
 _HOURS = 24
@@ -121,7 +122,7 @@ async def test(name: str, app: App) -> str:
         "sequence": test_id,
         "data": {"message": f"A test of the subscription {name}. It is no event of printIQ's: skip it."},
     }
-    context = Context(id=test_id, type=TEST_TYPE, delivery=test_id, kind="test", key=None)
+    context = Context(id=test_id, type=TEST_TYPE, delivery=test_id, kind=TEST_EVENT, key=None)
     await sink_of(subscription, app).send(json.dumps(message, separators=(",", ":")).encode(), context)
     return test_id
 

@@ -26,7 +26,7 @@ from handlers.paths import data_path
 from handlers.pipeline import inbox
 from handlers.push.answers import Answer
 from handlers.push.lanes import Lane
-from handlers.pushes import CloudEvent, Form, Push
+from handlers.pushes import TEST_EVENT, CloudEvent, Form, Push
 from handlers.stores import PUSH_QUEUE, ContainerName, Sent
 from handlers.subscriptions import HttpsSubscription
 from handlers.timings import Timings
@@ -34,7 +34,6 @@ from handlers.work import Message, Work
 
 _log = logging.getLogger("printiq.push")
 
-TEST_EVENT = "test"
 # Data that was too large for the queue is sent all the same, up to this.
 MAX_INLINE = 1024 * 1024
 # What an endpoint may ask for with Retry-After.

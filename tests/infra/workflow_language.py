@@ -74,7 +74,7 @@ class Workflow:
             items = self._filled_in(inputs["from"])
             self.outputs[name] = [self._filled_in(inputs["select"], item) for item in items]
         else:
-            raise NotImplementedError(type_)
+            raise AssertionError(f"{name}: these tests cannot run an action of the type {type_}")
 
     def _filled_in(self, value: Json, item: Json = None) -> Json:
         if isinstance(value, dict):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from events import TYPE_PREFIX
 from handlers.errors import DestinationFault
 from handlers.problems import in_words
 from handlers.push.client import Client
@@ -35,7 +36,6 @@ from tools.commands._target import (
 )
 
 _INTERVAL = 0.5
-_TYPE = "com.printiq."
 # As Functions hosts do.
 _MAX_TRIES = 5
 # A handler at a breakpoint has this long.
@@ -158,7 +158,7 @@ class _Source:
 
 
 def _is_wanted(message: Json, event: str | None, subject: str | None) -> bool:
-    name = message["type"].removeprefix(_TYPE).lower()
+    name = message["type"].removeprefix(TYPE_PREFIX).lower()
     return (event is None or fnmatchcase(name, event.lower())) and subject in {None, message.get("subject")}
 
 
@@ -190,7 +190,7 @@ def _line(event: Json, outcome: Text) -> Text:
     line = Text(f"{datetime.now().astimezone():%H:%M:%S}  ")
     if "type" not in event:
         return line.append_text(outcome)
-    line.append(f"{event['type'].removeprefix(_TYPE):<28}")
+    line.append(f"{event['type'].removeprefix(TYPE_PREFIX):<28}")
     line.append(f"{event['kind']} {event['subject']}" if "subject" in event else "no subject")
     for mark in ("duplicateof", "replayof"):
         if mark in event:
