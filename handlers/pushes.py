@@ -66,8 +66,8 @@ class CloudEvent(NamedTuple):
         if member and not data.endswith(b"}"):
             raise ValueError("Its data is not followed by the end of the message.")
         text = head + b"}" if member else head
-        members = json.loads(text)
-        return cls(Attributes.model_validate(members), members, data[:-1] if member else None)
+        attributes = Attributes.model_validate_json(text)
+        return cls(attributes, json.loads(text), data[:-1] if member else None)
 
     @property
     def push_id(self) -> str:

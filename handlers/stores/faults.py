@@ -38,11 +38,10 @@ async def storage_call(what: str, *, seconds: float | None = None) -> AsyncItera
     except HandlerError:
         raise
     except Exception as error:
-        fault = _fault(what, error)
         # A traceback leads to this frame, and so back to the error and to all that its callers hold: a large
-        # body would stay until a garbage collection.
+        # body would stay until a garbage collection. A variable for the fault would do the same.
         error.__traceback__ = None
-        raise fault from error
+        raise _fault(what, error) from error
 
 
 def _fault(what: str, error: Exception) -> NotFound | Conflict | StorageFault:
