@@ -26,7 +26,7 @@ export function belongsTo(row) {
 }
 
 /** Return the events that carry the object which a refused body was recognised as, if it was. */
-export function suggested(row, schemas) {
+function suggested(row, schemas) {
   const messages = [row.error, ...(row.errors ?? []).map(({ message }) => message)];
   const object = messages.map((text) => WRONG_OBJECT.exec(text ?? "")?.[1]).find(Boolean);
   return object ? schemas.filter((each) => each.object.split(" or ").includes(object)).map(({ event }) => event) : [];

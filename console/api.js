@@ -4,6 +4,9 @@ const STORED = "printiq-key";
 
 export const DELIVERY_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** Whether this page comes from an app on this machine, to which printIQ cannot send. */
+export const isLocal = () => /^(localhost|127\..*|\[::1\])$/.test(location.hostname);
+
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? `The app returned HTTP ${status}.`);

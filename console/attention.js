@@ -5,7 +5,7 @@ import { json, query } from "./api.js";
 import { fill, h, number, refill } from "./dom.js";
 import { exporter } from "./export.js";
 import * as filters from "./filters.js";
-import { list, olderButton } from "./list.js";
+import { list, olderButton, once } from "./list.js";
 
 const PAGE = 50;
 const LARGEST_PAGE = 500;
@@ -36,7 +36,7 @@ export async function attention(main, { search: asked, signal, report, before, r
   const table = list({ caption: "Needs attention, newest first", select: choose, columns: ["when", "what", "about", "status"] });
   const end = h("p", { class: "end" });
   const further = olderButton(() => more(), report);
-  const everything = h("button", { type: "button", class: "quiet", hidden: true, onclick: selectAll }, "Select all");
+  const everything = h("button", { type: "button", class: "quiet", hidden: true, onclick: once(selectAll, report) }, "Select all");
   const exportChosen = exporter(parts, report, "Export these");
   let rows = [];
   let chosen = [];
@@ -60,19 +60,12 @@ export async function attention(main, { search: asked, signal, report, before, r
 
   /** Select all that match, those that are not shown yet too. */
   async function selectAll() {
-    if (everything.hasAttribute("aria-disabled")) return;
-    everything.setAttribute("aria-disabled", "true");
-    try {
-      while (cursor && rows.length < MOST_AT_ONCE) {
-        await more(LARGEST_PAGE);
-        result.textContent = `Found ${number(rows.length)} so far …`;
-      }
-      result.textContent = cursor ? `There are more: these are the newest ${number(rows.length)}.` : "";
-      table.chooseAll(true);
-    } catch (error) {
-      report(error);
+    while (cursor && rows.length < MOST_AT_ONCE) {
+      await more(LARGEST_PAGE);
+      result.textContent = `Found ${number(rows.length)} so far …`;
     }
-    everything.removeAttribute("aria-disabled");
+    result.textContent = cursor ? `There are more: these are the newest ${number(rows.length)}.` : "";
+    table.chooseAll(true);
   }
 
   function choose(ids) {

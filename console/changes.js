@@ -32,7 +32,7 @@ export async function changes(main, { signal }) {
         "Examples show the form of a value, not the value.",
     ),
     events.length === 0 && h("p", { class: "end" }, "No events were compared yet."),
-    events.length > 0 && !found.length && h("p", { class: "calm" }, h("span", { class: "badge sent" }, "no change"), " Every value could be read, and no field has appeared since the first day of its event."),
+    events.length > 0 && !found.length && h("p", {}, h("span", { class: "badge sent" }, "no change"), " Every value could be read, and no field has appeared since the first day of its event."),
     found.length > 0 && news(found, status),
     events.length > 0 && h("h2", { class: "apart" }, "Each event and its model"),
     events.map(event),

@@ -1,6 +1,6 @@
 // The request to the printIQ team, who set up destinations: this page writes it.
 
-import { json } from "./api.js";
+import { isLocal, json } from "./api.js";
 import { fill, h } from "./dom.js";
 
 const PRESETS = {
@@ -13,9 +13,6 @@ const PRESETS = {
 
 // They bypass printIQ's webhook queue and are probably not sent again: a folder waits, an address does not.
 const SAFER_BY_FOLDER = ["CreateCustomer", "CreateCustomerContact", "CreateCustomerAddress"];
-
-// printIQ cannot send to these
-const LOCAL = /^(localhost|127\..*|\[::1\])$/;
 
 export async function connect(main, { signal }) {
   const { schemas } = await json("schemas", { signal });
@@ -42,7 +39,7 @@ export async function connect(main, { signal }) {
   }
 
   for (const { input } of [uat, prod, uatFolder, prodFolder]) input.addEventListener("input", write);
-  const which = LOCAL.test(location.hostname) ? null : whichApp({ uat, prod }, write);
+  const which = isLocal() ? null : whichApp({ uat, prod }, write);
   fill(
     main,
     h("h1", {}, "Connect printIQ"),

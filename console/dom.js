@@ -89,8 +89,16 @@ export function badge(status, text = status) {
   return h("span", { class: `badge ${status}` }, text);
 }
 
+export function subjectPlace(kind, key) {
+  return `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
+}
+
 export function subjectLink(kind, key) {
-  return h("a", { href: `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}` }, key);
+  return h("a", { href: subjectPlace(kind, key) }, key);
+}
+
+export function subscriptionPlace(name) {
+  return `#/subscriptions/${encodeURIComponent(name)}`;
 }
 
 /** Save bytes as a file, without ever opening them here. */

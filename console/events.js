@@ -3,7 +3,7 @@
 import { json, query } from "./api.js";
 import { bars, began, byEvent, legend, total, totals } from "./chart.js";
 import { exporter } from "./export.js";
-import { duration, fill, h, number, refill, ZONE } from "./dom.js";
+import { duration, fill, h, number, refill, subscriptionPlace, ZONE } from "./dom.js";
 import * as filters from "./filters.js";
 import { list, olderButton } from "./list.js";
 import { repeat } from "./repeat.js";
@@ -215,7 +215,7 @@ function shown(stats, buckets, filter) {
     ...stats.queues
       .filter((queue) => ["inbox", "result"].includes(queue.role) || (queue.messages && queue.role !== "push"))
       .map((queue) => {
-        const link = queue.role === "result" && `#/subscriptions/${encodeURIComponent(queue.name)}`;
+        const link = queue.role === "result" && subscriptionPlace(queue.name);
         return figure(queue.role === "inbox" ? "in the inbox" : `for ${queue.title ?? queue.name}`, number(queue.messages), waits(queue), link, queue.role === "poison");
       }),
   ];

@@ -14,19 +14,23 @@ export function breakable(name) {
   return name.split(/(?<=[a-z])(?=[A-Z])/).map((part, index) => [index > 0 && h("wbr"), part]);
 }
 
-/** A button that loads older rows, once at a time. (A disabled button would lose the focus.) */
-export function olderButton(more, report) {
-  const load = async ({ currentTarget: button }) => {
+/** A button's handler that works once at a time. (A disabled button would lose the focus.) */
+export function once(work, report) {
+  return async ({ currentTarget: button }) => {
     if (button.hasAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
     try {
-      await more();
+      await work();
     } catch (error) {
       report(error);
     }
     button.removeAttribute("aria-disabled");
   };
-  return h("button", { type: "button", onclick: load }, "Show older");
+}
+
+/** A button that loads older rows. */
+export function olderButton(more, report) {
+  return h("button", { type: "button", onclick: once(more, report) }, "Show older");
 }
 
 /** Make a list; `show(rows)` updates it in place and highlights new rows. With `select`, rows have checkboxes. */

@@ -1,6 +1,6 @@
 // The frame: which page, which key, and what the keyboard does.
 
-import { ask, explain, json, key, mayPass, Problem, query } from "./api.js";
+import { ask, explain, isLocal, json, key, mayPass, Problem, query } from "./api.js";
 import { attention } from "./attention.js";
 import { changes } from "./changes.js";
 import { connect } from "./connect.js";
@@ -26,7 +26,6 @@ const PAGES = [
   [/^\/connect$/, "connect", connect, () => "Connect"],
 ];
 const TITLE = document.title;
-const LOCAL = /^(localhost|127\..*|\[::1\])$/;
 
 let leaving = new AbortController();
 let heading = "";
@@ -145,7 +144,7 @@ function named() {
 async function identify() {
   try {
     const { environment: found } = await json(`stats${query({ from: new Date().toISOString() })}`);
-    const tier = found.tier ?? (LOCAL.test(location.hostname) ? "local" : "");
+    const tier = found.tier ?? (isLocal() ? "local" : "");
     environment = [tier.toUpperCase(), found.site].filter(Boolean).join(" · ");
     const element = document.getElementById("environment");
     element.textContent = environment;

@@ -1,7 +1,7 @@
 // Search by a number or a part of it, a name or a reference: what has the text is offered while typing.
 
 import { DELIVERY_ID, json, query } from "./api.js";
-import { fill, h } from "./dom.js";
+import { fill, h, subjectPlace } from "./dom.js";
 import { address, eventNames, FAILURES } from "./filters.js";
 
 const MOST_SHOWN = 12;
@@ -15,7 +15,7 @@ export async function having(text, signal) {
     ...subjects.map(({ kind, key, matched, customer, reference }) => ({
       kind,
       key,
-      place: `#/subjects/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`,
+      place: subjectPlace(kind, key),
       note: [...new Set([matched.fact !== "key" && matched.value, customer, reference])].filter((each) => each && each !== key).join(" · "),
     })),
     ...deliveries.map(({ id, status, event, matched }) => ({ kind: status, key: event, place: `#/events/${id}`, note: matched.value })),

@@ -2,8 +2,8 @@
 
 import { dialog, operator } from "./actions.js";
 import { json, query } from "./api.js";
-import { badge, duration, fill, h, moment, number, refill, subjectLink } from "./dom.js";
-import { breakable, olderButton } from "./list.js";
+import { badge, duration, fill, h, moment, number, refill, subjectLink, subscriptionPlace } from "./dom.js";
+import { breakable, olderButton, once } from "./list.js";
 import { repeat } from "./repeat.js";
 
 const EVERY = 5_000;
@@ -17,7 +17,7 @@ const FAILING_AFTER = 30;
 const KINDS = { queue: "queue", "service-bus": "Service Bus", https: "HTTPS" };
 
 export function subscriptionLink(name, text = name) {
-  return h("a", { href: `#/subscriptions/${encodeURIComponent(name)}` }, text);
+  return h("a", { href: subscriptionPlace(name) }, text);
 }
 
 /** What is wrong with a subscription, if anything. Of a queue it cannot be seen: its reader may just be slow. */
@@ -72,7 +72,7 @@ function table(found) {
         h(
           "tr",
           {},
-          h("td", {}, h("a", { href: `#/subscriptions/${encodeURIComponent(each.name)}`, class: "main", "data-item": true }, named(each)), h("div", { class: "hint" }, KINDS[each.kind], " ", each.title && h("code", {}, each.name))),
+          h("td", {}, h("a", { href: subscriptionPlace(each.name), class: "main", "data-item": true }, named(each)), h("div", { class: "hint" }, KINDS[each.kind], " ", each.title && h("code", {}, each.name))),
           cell(1, gets(each)),
           cell(2, number(each.thisHour)),
           cell(3, number(each.lastDay)),
@@ -123,19 +123,6 @@ export async function subscription(main, page) {
   }
 
   const further = olderButton(more, report);
-
-  function act(work) {
-    return async ({ currentTarget: button }) => {
-      if (button.hasAttribute("aria-disabled")) return;
-      button.setAttribute("aria-disabled", "true");
-      try {
-        await work();
-      } catch (error) {
-        report(error);
-      }
-      button.removeAttribute("aria-disabled");
-    };
-  }
 
   async function done(text) {
     result.textContent = text;
@@ -217,9 +204,9 @@ export async function subscription(main, page) {
       h(
         "div",
         { class: "actions" },
-        !each.paused && (each.failed > 0 || each.missed > 0) && h("button", { type: "button", class: "primary", onclick: act(replay) }, "Replay missed …"),
+        !each.paused && (each.failed > 0 || each.missed > 0) && h("button", { type: "button", class: "primary", onclick: once(replay, report) }, "Replay missed …"),
         each.paused ? h("button", { type: "button", class: "primary", onclick: resume }, "Resume …") : h("button", { type: "button", onclick: pause }, "Pause …"),
-        h("button", { type: "button", onclick: act(test) }, "Send test event"),
+        h("button", { type: "button", onclick: once(test, report) }, "Send test event"),
       ),
     );
   }

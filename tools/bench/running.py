@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -123,12 +122,3 @@ def cpu_seconds(process: HostProcess) -> float:
     """Return the processor time that a host has used until now."""
     times = psutil.Process(process.process.pid).cpu_times()
     return float(times.user + times.system)
-
-
-@contextlib.contextmanager
-def stopwatch() -> Iterator[list[float]]:
-    """Put into the list the seconds of processor time that this process spends in the block."""
-    spent: list[float] = []
-    started = time.process_time()
-    yield spent
-    spent.append(time.process_time() - started)
