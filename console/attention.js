@@ -61,7 +61,7 @@ export async function attention(main, { search: asked, signal, report, before, r
   /** Select all that match, those that are not shown yet too. */
   async function selectAll() {
     while (cursor && rows.length < MOST_AT_ONCE) {
-      await more(LARGEST_PAGE);
+      await more(Math.min(LARGEST_PAGE, MOST_AT_ONCE - rows.length));
       result.textContent = `Found ${number(rows.length)} so far …`;
     }
     result.textContent = cursor ? `There are more: these are the newest ${number(rows.length)}.` : "";

@@ -166,7 +166,7 @@ export async function subscription(main, page) {
       button: "Resume",
       async act() {
         await call("resume", { by: operator() });
-        await done("Resumed. It takes effect everywhere within half a minute.");
+        await done("Resumed. It takes effect everywhere within a second.");
       },
     });
   }
@@ -279,7 +279,7 @@ function sendState(each) {
 function outcome(each, cell) {
   return [
     each.attempts ? cell(3, number(each.attempts)) : h("td", { class: "idle" }),
-    cell(4, each.attempts > 0 && answered(each), (each.error ?? each.answer) && h("div", { class: "hint why" }, each.error ?? each.answer)),
+    cell(4, each.attempts > 0 && answered(each), [each.error, each.answer].filter(Boolean).map((text) => h("div", { class: "hint why" }, text))),
     each.nextAt ? cell(5, moment(each.nextAt)) : h("td", { class: "idle" }),
   ];
 }
