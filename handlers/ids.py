@@ -73,6 +73,12 @@ def latest_behind(text: str) -> datetime:
     return datetime.fromtimestamp(min(milliseconds / 1000, _LAST_SECOND), UTC)
 
 
+def ending_in_hash(start: str, text: str) -> str:
+    """Return the start of a text that is too long for a key, and a hash of the whole behind it."""
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{start}~{digest}"
+
+
 def _uuid7(moment: datetime, random: int) -> str:
     bits = (
         _milliseconds(moment) << 80 | 7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)

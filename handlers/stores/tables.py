@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urlencode
 from weakref import WeakValueDictionary
@@ -16,6 +15,7 @@ from weakref import WeakValueDictionary
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from handlers.errors import Conflict, NotFound, StorageFault
+from handlers.ids import ending_in_hash
 from handlers.stores import transaction
 from handlers.stores.account import Account
 from handlers.stores.faults import storage_call
@@ -68,8 +68,7 @@ def table_key(text: str, *, longest: int = _MAX_KEY) -> str:
     encoded = _FORBIDDEN.sub(_percent, text)
     if len(encoded.encode("utf-16-le")) // 2 <= longest:
         return encoded
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{encoded[: longest // 2]}~{digest}"
+    return ending_in_hash(encoded[: longest // 2], text)
 
 
 _FORBIDDEN = re.compile(r"[/\\#?%~\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
