@@ -29,8 +29,8 @@ class Received(NamedTuple):
 class Endpoint:
     """An HTTPS server in a thread of its own; each path has a behaviour.
 
-    `/ok`, `/status/410`, `/retry/429/7`, `/moved`, `/hang`, `/hang-once`, `/drip`, `/endless`, `/closed`,
-    `/cut`, `/echo`, `/coloured`; any other accepts.
+    `/ok`, `/status/410`, `/retry/429/7`, `/moved`, `/hang`, `/hang-once`, `/held`, `/drip`, `/endless`,
+    `/closed`, `/cut`, `/echo`, `/coloured`; any other accepts.
     What is in `statuses` is given first, whatever the path.
     """
 
@@ -51,7 +51,8 @@ class Endpoint:
         return [each.body for each in self.received if each.path == path]
 
     async def _serve(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._stopping, self._released = asyncio.Event(), asyncio.Event()
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{rest:.*}", self._respond)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
@@ -60,6 +61,10 @@ class Endpoint:
         self._started.set()
         await self._stopping.wait()
         await runner.cleanup()
+
+    def release(self) -> None:
+        """Accept what `/held` holds, and from now on what comes to it."""
+        self._loop.call_soon_threadsafe(self._released.set)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -104,6 +109,10 @@ class Endpoint:
     async def _hang_once(self, request: web.Request) -> web.StreamResponse:
         first = len(self.bodies(request.path)) == 1
         return await (self._hang if first else self._accept)(request)
+
+    async def _held(self, request: web.Request) -> web.StreamResponse:
+        await self._released.wait()
+        return await self._accept(request)
 
     async def _drip(self, request: web.Request) -> web.StreamResponse:
         """Send the head of the response letter by letter, for ever."""
@@ -152,6 +161,7 @@ _BEHAVIOURS: dict[str, Callable[..., Awaitable[web.StreamResponse]]] = {
     "echo": Endpoint._echo,
     "hang": Endpoint._hang,
     "hang-once": Endpoint._hang_once,
+    "held": Endpoint._held,
     "drip": Endpoint._drip,
     "endless": Endpoint._endless,
     "closed": Endpoint._closed,

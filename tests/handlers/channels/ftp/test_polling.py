@@ -183,8 +183,9 @@ def test_sources_are_polled_at_the_same_time(
     async def story(shop: Shop) -> None:
         put(server, f"{QUOTES}/q.json")
         polling = asyncio.create_task(poll.poll(shop.app))
-        while files(server):
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while files(server):
+                await asyncio.sleep(0.05)
         assert "FTP source slow cannot be polled" not in caplog.text
         polling.cancel()
         await asyncio.wait([polling])
