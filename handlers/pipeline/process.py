@@ -76,7 +76,11 @@ async def _send(work: Work, delivery: Delivery, app: App) -> None:
     data_ref = None
     if not (in_row and results.fit_whole(event, app)):
         data_ref = await archive.store_data(work, event, app.stores)
-    sent = await results.send(work, event, verdict.duplicate_of, data_ref, app)
+    try:
+        sent = await results.send(work, event, verdict.duplicate_of, data_ref, app)
+    except Erased:
+        await recording.forget(work, app, event)
+        raise
     steps["sent"] = _now(app)
     outcome = Outcome(
         status=Status.DUPLICATE if verdict.duplicate_of else Status.SENT,

@@ -19,12 +19,17 @@ async def record(work: Work, outcome: Outcome, app: App, event: Event[Payload] |
     try:
         await write.record(app.stores.tables, work, outcome, event)
     except Erased:
-        if event is not None and event.subject is not None:
-            await duplicates.forget(app.stores.tables, event.subject, event.type, work.id)
-            await removal.restore_record(app, event.subject, work.id)
+        await forget(work, app, event)
         raise
     await app.last_seen.note(work)
     emit(work, outcome.status, app)
+
+
+async def forget(work: Work, app: App, event: Event[Payload] | None) -> None:
+    """Remove what an attempt that did not know of the erasure has written of the event's subject."""
+    if event is not None and event.subject is not None:
+        await duplicates.forget(app.stores.tables, event.subject, event.type, work.id)
+        await removal.restore_record(app, event.subject, work.id)
 
 
 async def drop(work: Work, app: App) -> None:

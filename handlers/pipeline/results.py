@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from events import Envelope, Event, Payload, cloud_event
 from handlers.app import App
-from handlers.errors import HEALED_BY_TIME
+from handlers.errors import HEALED_BY_TIME, Erased
 from handlers.ids import time_of
 from handlers.ledger import sends
 from handlers.pipeline.sinks import Context, Sink, sinks_of
@@ -49,8 +49,8 @@ async def send(
 ) -> Sent:
     """Send the event to each sink that subscribes to it, but for those that an earlier attempt dealt with.
 
-    What is withheld from a paused subscription is noted, so that it can be replayed. Raises UnsentError once
-    every sink was tried, and StorageFault.
+    What is withheld from a paused subscription is noted, so that it can be replayed. Raises UnsentError or
+    Erased once every sink was tried, and StorageFault.
     """
     chosen = work.replay.queues if work.replay else None
     targets = [
@@ -83,9 +83,9 @@ async def send(
     outcomes = await asyncio.gather(*map(deliver, missing), return_exceptions=True)
     failed: dict[str, Exception] = {}
     for sink, error in zip(missing, outcomes, strict=True):
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, Erased):
             failed[sink.name] = error
-        elif error is not None:  # the process is about to end
+        elif error is not None:  # nothing may be done with it any more, or the process is about to end
             raise error
     withheld = {*work.withheld, *(sink.name for sink in missing if sink.name in pauses)}
     done = [sink.name for sink in targets if sink.name not in failed]

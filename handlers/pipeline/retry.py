@@ -50,6 +50,7 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
         description,
         exc_info=error if lasting else None,
     )
+    event: Event[Payload] | None = None
     try:
         if errors >= app.timings.max_errors:
             await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
@@ -58,6 +59,7 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
         outcome = Outcome(status=Status.FAILING, error=description, queues=work.sent, withheld=work.withheld)
         await write.record(app.stores.tables, work, outcome, event)
     except Erased:
+        await recording.forget(work, app, event)
         await recording.drop(work, app)
         return
     except Exception as failure:  # noqa: BLE001 - the message counts attempts too, and the next one records again

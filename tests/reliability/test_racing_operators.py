@@ -6,21 +6,22 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bench import Bench, delivery, quote
+from bench import RESULTS, Bench, delivery, quote
+from endpoints import https
 from looking import work_off
 
 from events import EventError, Kind, Subject
-from handlers.errors import Conflict, NotReplayable, UnknownDelivery
+from handlers.errors import Conflict, NotReplayable, StorageFault, UnknownDelivery
 from handlers.http import endpoints
 from handlers.ids import newest_first
 from handlers.ledger import query, write
 from handlers.ledger.query import Filter
 from handlers.ledger.rows import day
-from handlers.operations import erasure, reconcile, retention
+from handlers.operations import control, erasure, reconcile, retention
 from handlers.operations import replay as replaying
 from handlers.operations.erasure import Person
 from handlers.operations.replay import Wish, dismiss, replay, replay_many
-from handlers.pipeline import archive, inbox
+from handlers.pipeline import archive, inbox, results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.stores import INBOX_QUEUE, ContainerName, Stores, TableName
@@ -212,17 +213,27 @@ async def erased(bench: Bench, person: Person = WHOM) -> list[str]:
     return ids
 
 
+@pytest.fixture
+async def withholding(bench: Bench) -> None:
+    """Pause a subscription, so that a row is held of each event that it misses."""
+    subscriptions = f'[queues.{RESULTS}]\nevents = ["*"]\n{https("crm", "https://example.com/hook")}'
+    bench.app = bench.start(SUBSCRIPTIONS=subscriptions)
+    await control.pause("crm", "it moves", bench.app)
+
+
 async def holds(bench: Bench, text: str) -> list[str]:
     """Return where a text is still held: tables and blobs."""
-    tables = ("deliveries", "timeline", "records", "duplicates")
-    rows = [f"{table}: {row}" for table in tables for row in await bench.rows(table) if text in str(row)]
+    rows = [f"{table}: {row}" for table in TableName for row in await bench.rows(table) if text in str(row)]
     return rows + [place for place in await bench.blobs() if text.encode() in await bench.blob(place)]
 
 
+@pytest.mark.usefixtures("withholding")
 async def test_a_message_that_comes_again_after_the_erasure_brings_nothing_back(bench: Bench) -> None:
     sent = delivery(quote("Q1"))
     work = Work.of(sent)
     await process(message(work), bench.app)
+    assert await bench.rows(TableName.SENDS, subject="Q1")
+    assert await bench.rows(TableName.SEARCH, subject="Q1")
     assert await erased(bench) == [sent.id]
     await bench.sent()
     for again in (work, work.model_copy(update={"attempt": 5, "errors": 4})):
@@ -303,6 +314,7 @@ async def test_the_record_of_a_replay_outlives_its_original(bench: Bench) -> Non
     assert (await reconcile.reconcile(bench.app)).findings == []
 
 
+@pytest.mark.usefixtures("withholding")
 async def test_an_erasure_while_the_message_is_processed_leaves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +334,29 @@ async def test_an_erasure_while_the_message_is_processed_leaves_nothing(
     assert "erased" in await bench.row(sent.id)
 
 
+async def test_an_erasure_while_an_attempt_fails_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = delivery(quote("Q1"))
+    work = Work.of(sent)
+    await process(message(work), bench.app)
+    genuine = archive.store_raw
+
+    async def while_it_is_erased(*args: object) -> object:
+        assert await erased(bench) == [sent.id]
+        return await genuine(*args)  # type: ignore[arg-type]
+
+    async def unreachable(*_: object) -> None:
+        raise StorageFault("No queue responds.")
+
+    with monkeypatch.context() as racing:
+        racing.setattr(archive, "store_raw", while_it_is_erased)
+        racing.setattr(results, "send", unreachable)
+        await process(message(work), bench.app)
+    assert await holds(bench, "Q1") == []
+    assert await bench.depth(INBOX_QUEUE) == 0
+
+
 @pytest.mark.parametrize("body", [quote("Q1"), BROKEN], ids=["sent", "quarantined"])
 async def test_a_replay_that_is_on_its_way_when_its_original_is_erased_is_dropped(
     bench: Bench, body: bytes
@@ -337,6 +372,7 @@ async def test_a_replay_that_is_on_its_way_when_its_original_is_erased_is_droppe
     assert (await reconcile.reconcile(bench.app)).findings == []
 
 
+@pytest.mark.usefixtures("withholding")
 async def test_what_came_back_is_erased_again(bench: Bench) -> None:
     each = await arrived(bench, quote("Q1"))
     raw = str((await bench.row(each))["raw"])
@@ -365,6 +401,7 @@ async def test_a_delivery_that_is_being_retried_is_erased_and_its_message_droppe
     assert await holds(bench, "Q1") == []
 
 
+@pytest.mark.usefixtures("withholding")
 async def test_an_erasure_waits_for_a_row_that_is_written_at_this_moment(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
