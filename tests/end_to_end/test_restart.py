@@ -7,7 +7,7 @@ from azure.storage.queue import QueueServiceClient
 from bench import delivery
 from receiver import Receiver, StartReceiver, marked, sample
 
-from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE
+from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, TableName
 from handlers.work import Work
 from tools.host.testing import StartHost, wait_until
 
@@ -29,7 +29,7 @@ def test_what_is_deleted_under_the_app_is_created_again(own: Receiver) -> None:
     for queue in ("printiq-events", "printiq-inbox"):
         own.queues.delete_queue(queue)
     _arrives(own, "queues gone")
-    for table in ("deliveries", "timeline", "records", "duplicates"):
+    for table in TableName:
         own.tables.delete_table(table)
     _arrives(own, "tables gone")
     own.blobs.delete_container("archive")
