@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from events import Delivery, Event, EventError, Kind, Payload, Subject, cloud_event, timestamp
+from events import Event, EventError, Kind, Payload, Subject, cloud_event, timestamp
 from handlers import paths
 from handlers.app import App
 from handlers.errors import Missing, NotFound, NotPossible, SubscriptionsError, UnknownDelivery
@@ -25,10 +25,9 @@ from handlers.ledger.query import Filter
 from handlers.ledger.rows import DeliveryRow, Status, TimelineRow
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
-from handlers.pipeline import results
-from handlers.pipeline.parsing import parse_delivery
+from handlers.pipeline import archive, results
 from handlers.responses import Response, attachment, document
-from handlers.stores import ContainerName
+from handlers.stores import BlobRef, ContainerName
 
 _LOOK_AGAIN = 0.5  # seconds
 
@@ -123,15 +122,9 @@ async def message(delivery_id: str, app: App) -> Response:
 async def _parsed(row: DeliveryRow, app: App) -> Event[Payload]:
     if row.status is Status.QUARANTINED:
         raise Missing(f"There is no data: the delivery could not be read. {row.error or ''}".rstrip())
-    received = Delivery(
-        id=row.id,
-        event=row.event,
-        body=await _bytes(row, app),
-        channel=row.channel,
-        received_at=time_of(row.id),
-    )
     try:
-        return await parse_delivery(received, app.settings)
+        with _explaining_absence():
+            return await archive.parse_kept(row, _place(row, app), app)
     except EventError as error:
         raise Missing(f"There is no data: the delivery cannot be read. {error.message}") from error
 
@@ -321,11 +314,22 @@ async def _refused_for(row: DeliveryRow, app: App) -> list[schemas.ProblemItem]:
 
 
 async def _bytes(row: DeliveryRow, app: App) -> bytes:
+    with _explaining_absence():
+        return await app.stores.blobs.get(*_place(row, app))
+
+
+def _place(row: DeliveryRow, app: App) -> BlobRef:
+    """Return where the bytes are. Raises NothingKept, and NotPossible for too many."""
     place = query.kept(row)
     if row.size > app.settings.max_body_bytes:
         raise NotPossible(f"The body has {row.size:,} bytes, too many to show here. It is kept in {place}.")
+    return place
+
+
+@contextlib.contextmanager
+def _explaining_absence() -> Iterator[None]:
     try:
-        return await app.stores.blobs.get(*place)
+        yield
     except NotFound as error:
         raise Missing(
             "The body is no longer kept: RETENTION_DAYS or the archive's lifecycle rules have removed it."

@@ -31,19 +31,16 @@ def run_story(storage: str, story: Callable[[App], Awaitable[None]], **settings:
     asyncio.run(shown())
 
 
-async def deliver(
-    app: App, event: str, body: bytes, *, moment: datetime | None = None, file: str | None = None
-) -> str:
-    """Let a delivery come by webhook and be worked off; return its id."""
+async def deliver(app: App, event: str, body: bytes, *, moment: datetime | None = None, **more: Any) -> str:
+    """Let a delivery come by webhook, or as a `file`, and be worked off; return its id."""
     delivery_id = new_id(moment or datetime.now(UTC))
     delivery = Delivery(
         id=delivery_id,
         event=event,
         body=body,
-        channel=Channel.HOT_FOLDER if file else Channel.WEBHOOK,
         received_at=time_of(delivery_id),
-        content_type="application/json",
-        file=file,
+        channel=Channel.HOT_FOLDER if "file" in more else Channel.WEBHOOK,
+        **{"content_type": "application/json", **more},
     )
     refusal = None
     try:

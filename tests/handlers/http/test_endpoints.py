@@ -94,6 +94,17 @@ def test_the_data_of_a_delivery_is_its_payload_in_normal_form(storage: str) -> N
     run_story(storage, story)
 
 
+def test_the_data_of_a_delivery_is_read_in_the_charset_that_its_sender_declared(storage: str) -> None:
+    async def story(app: App) -> None:
+        body = '{"Code": "CAFE11", "Name": "Café Zoë"}'.encode("windows-1252")
+        sent = await deliver(
+            app, "CreateCustomer", body, content_type="application/json; charset=windows-1252"
+        )
+        assert (await members(endpoints.data(sent, app)))["Name"] == "Café Zoë"
+
+    run_story(storage, story)
+
+
 def test_the_message_of_a_delivery_is_the_one_that_was_sent(storage: str) -> None:
     async def story(app: App) -> None:
         large = b'{"QuoteNo": "Q000001v1", "Title": "%s"}' % (b"x" * 60_000)
