@@ -201,16 +201,16 @@ class Audit:
         for row in self._rows.values():
             if row.subject and row.subject not in skipped and not row.replay_of and row.status in _PASSED_ON:
                 by_subject[row.event, row.subject].append(row)
+        of_several = 0
         for (_, mark), rows in by_subject.items():
             rows.sort(key=lambda row: row.id)
             for run in self._runs(rows):
+                of_several += len(run) > 1
                 unmarked = [row.id for row in run if row.status is Status.SENT]
                 if len(unmarked) != 1:
                     ids = f"{run[0].id} to {run[-1].id}"
                     self.problems.append(f"{mark}: {len(unmarked)} of {len(run)} are unmarked in {ids}")
-        self.classes["(runs of equal deliveries on one subject)"] = sum(
-            1 for rows in by_subject.values() for run in self._runs(rows) if len(run) > 1
-        )
+        self.classes["(runs of equal deliveries on one subject)"] = of_several
 
     def _runs(self, rows: list[DeliveryRow]) -> Iterator[list[DeliveryRow]]:
         window = timedelta(seconds=self._app.settings.duplicate_window_seconds)
