@@ -29,6 +29,22 @@ from handlers.work import Message
 type Json = dict[str, Any]
 
 RESULTS = "printiq-events"
+# An entity of Service Bus.
+ENTITY = "job-status"
+# Every event to a queue and to Service Bus; and, of the three, to an address that nobody pushes to.
+TWO_KINDS = f"""
+[queues.{RESULTS}]
+events = ["*"]
+
+[service-bus.{ENTITY}]
+events = ["*"]
+"""
+THREE_KINDS = f"""{TWO_KINDS}
+[https.crm]
+events = ["*"]
+url = "https://example.com/hook"
+auth = "none"
+"""
 _STARTED = datetime.now(UTC)
 _made = count()
 # Nobody listens there.

@@ -9,12 +9,15 @@ from typing import Any
 
 import hypothesis.configuration
 import pytest
+import trustme
 from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
-from bench import Bench, Call
+from bench import ENTITY, Bench, Call
+from endpoints import Endpoint, endpoint, trusted
 from receiver import Receiver, StartReceiver
 
 from handlers.settings import Settings
 from tools.host.azurite import Azurite, connection_string, install
+from tools.host.service_bus import ServiceBus
 from tools.host.testing import HostProcess, StartHost, free_port
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +129,33 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
     monkeypatch.setattr(AioHttpTransport, "send", noted)
     return made
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Return the certificate authority of `serving`."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def serving(authority: trustme.CA) -> Iterator[Endpoint]:
+    """Yield an HTTPS endpoint, one for all tests of a module."""
+    with endpoint(authority) as serving:
+        yield serving
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust that authority, in this process."""
+    for name, value in trusted(authority, tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def service_bus() -> Iterator[ServiceBus]:
+    """Yield a Service Bus with the one entity `bench.ENTITY`."""
+    with ServiceBus([ENTITY], free_port()) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -26,17 +26,6 @@ BAD = ("hang", "drip", "endless", "closed", "cut", "moved", "status/500", "retry
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def serving(authority: trustme.CA) -> Iterator[Endpoint]:
-    with endpoint(authority) as serving:
-        yield serving
-
-
-@pytest.fixture(scope="module")
 def untrusted() -> Iterator[Endpoint]:
     with endpoint(trustme.CA()) as untrusted:
         yield untrusted

@@ -5,15 +5,14 @@ import contextlib
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import trustme
 from crashing import AT_ONCE, Crash, Step, calls_of, crash, crashes_of
-from endpoints import Endpoint, endpoint, https, trusted
+from endpoints import Endpoint, https
 from looking import Seen, look, work_off
 
 from events import Channel, Delivery, EventError, Kind, Subject
@@ -322,15 +321,7 @@ def test_an_erasure_has_one_outcome_wherever_it_ends(new_settings: NewSettings) 
     interrupted_everywhere(erasing, new_settings, after=processing(Work.of(INVOICE)))
 
 
-@pytest.fixture
-def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    authority = trustme.CA()
-    for name, value in trusted(authority, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    with endpoint(authority) as serving:
-        yield serving
-
-
+@pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize("path", ["/ok", "/status/500", "/status/410"])
 @pytest.mark.parametrize("place", [5, 0], ids=["in its place", "outside of its place"])
 def test_a_push_has_one_outcome_wherever_it_ends(
@@ -349,6 +340,7 @@ def test_a_push_has_one_outcome_wherever_it_ends(
                 await app.stores.queues.delete(PUSH_QUEUE, received)
         return texts
 
+    serving.received.clear()
     (text,) = run(taken, pushing_settings())
 
     async def pushing(app: App) -> None:

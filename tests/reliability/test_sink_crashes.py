@@ -1,10 +1,9 @@
 """One event to a subscription of each kind, ended before, between and after the sends: each has it once."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from bench import RESULTS
+from bench import ENTITY, RESULTS, THREE_KINDS
 from crashing import calls_of, crash, crashes_of
 from test_crashes import INVOICE, NewSettings, outcome, processing, run
 
@@ -14,32 +13,11 @@ from handlers.settings import Settings
 from handlers.stores import PUSH_QUEUE
 from handlers.work import Work
 from tools.host.service_bus import ServiceBus
-from tools.host.testing import free_port
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
     pytest.mark.slow,
 ]
-
-ENTITY = "job-status"
-SUBSCRIPTIONS = f"""
-[queues.{RESULTS}]
-events = ["*"]
-
-[service-bus.{ENTITY}]
-events = ["*"]
-
-[https.crm]
-events = ["*"]
-url = "https://example.com/hook"
-auth = "none"
-"""
-
-
-@pytest.fixture
-def service_bus() -> Iterator[ServiceBus]:
-    with ServiceBus([ENTITY], free_port()) as running:
-        yield running
 
 
 @pytest.fixture
@@ -49,7 +27,7 @@ def three_kinds(new_settings: NewSettings, service_bus: ServiceBus) -> NewSettin
     def settings() -> Settings:
         service_bus.held.clear()
         return new_settings(
-            SUBSCRIPTIONS=SUBSCRIPTIONS, SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace
+            SUBSCRIPTIONS=THREE_KINDS, SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace
         )
 
     return settings

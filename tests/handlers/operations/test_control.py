@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import pytest
-from bench import RESULTS, Bench, Call, delivery, quote
+from bench import ENTITY, RESULTS, THREE_KINDS, Bench, Call, delivery, quote
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
@@ -30,35 +29,15 @@ from handlers.stores import (
     TableName,
 )
 from tools.host.service_bus import ServiceBus
-from tools.host.testing import free_port
 
 pytestmark = pytest.mark.anyio
 
-ENTITY = "job-status"
-SUBSCRIPTIONS = f"""
-[queues.{RESULTS}]
-events = ["*"]
-
-[service-bus.{ENTITY}]
-events = ["*"]
-
-[https.crm]
-events = ["*"]
-url = "https://example.com/hook"
-auth = "none"
-"""
-
 
 @pytest.fixture
-async def three(bench: Bench) -> AsyncIterator[tuple[App, ServiceBus]]:
-    """Yield an app with a subscription of each kind, and the Service Bus."""
-    with ServiceBus([ENTITY], free_port()) as service_bus:
-        yield (
-            bench.start(
-                SUBSCRIPTIONS=SUBSCRIPTIONS, SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace
-            ),
-            service_bus,
-        )
+async def three(bench: Bench, service_bus: ServiceBus) -> tuple[App, ServiceBus]:
+    """Return an app with a subscription of each kind, and the Service Bus."""
+    app = bench.start(SUBSCRIPTIONS=THREE_KINDS, SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace)
+    return app, service_bus
 
 
 async def arrive(bench: Bench, app: App, *arriving: Delivery) -> None:

@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from bench import Bench, Call, Json, delivery, quote, without
-from endpoints import Endpoint, endpoint, https, trusted
+from endpoints import Endpoint, https
 
 from events import Delivery, Kind, Subject
 from handlers.app import App
@@ -31,25 +29,10 @@ from handlers.stores import PUSH_POISON_QUEUE, PUSH_QUEUE, ContainerName, TableN
 from handlers.timings import DEFAULTS, Timings
 from handlers.work import Message, Work
 
+pytestmark = pytest.mark.usefixtures("trusting")
+
 AT_ONCE = replace(DEFAULTS, first_delay=0, longest_delay=0, push=5)
 LATE = timedelta(days=3)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def serving(authority: trustme.CA) -> Iterator[Endpoint]:
-    with endpoint(authority) as serving:
-        yield serving
-
-
-@pytest.fixture(autouse=True)
-def trusting(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in trusted(authority, tmp_path).items():
-        monkeypatch.setenv(name, value)
 
 
 class Shop:

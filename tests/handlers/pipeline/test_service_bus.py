@@ -5,11 +5,11 @@ import json
 import math
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from bench import Bench, Json, delivery, quote
+from bench import ENTITY, TWO_KINDS, Bench, Json, delivery, quote
 
 from events import Delivery
 from handlers.app import App
@@ -24,30 +24,16 @@ from tools.host.testing import free_port
 
 pytestmark = pytest.mark.anyio
 
-ENTITY = "job-status"
-SUBSCRIPTIONS = f"""
-[queues.printiq-events]
-events = ["*"]
-
-[service-bus.{ENTITY}]
-events = ["*"]
-"""
 AT_ONCE = replace(DEFAULTS, first_delay=0, longest_delay=0)
 
 type Start = Callable[..., App]
 
 
 @pytest.fixture
-def service_bus() -> Iterator[ServiceBus]:
-    with ServiceBus([ENTITY], free_port()) as running:
-        yield running
-
-
-@pytest.fixture
 def start(bench: Bench, service_bus: ServiceBus) -> Start:
     """Return a function that starts the app with a Service Bus subscription."""
 
-    def start(subscriptions: str = SUBSCRIPTIONS, **more: str) -> App:
+    def start(subscriptions: str = TWO_KINDS, **more: str) -> App:
         return bench.start(
             timings=AT_ONCE,
             SUBSCRIPTIONS=subscriptions,
@@ -237,7 +223,7 @@ async def test_nothing_goes_out_over_http_where_the_app_runs_in_azure(
 async def test_an_unknown_namespace_is_waited_out(bench: Bench) -> None:
     app = bench.start(
         timings=AT_ONCE,
-        SUBSCRIPTIONS=SUBSCRIPTIONS,
+        SUBSCRIPTIONS=TWO_KINDS,
         SERVICE_BUS__fullyQualifiedNamespace=f"127.0.0.1:{free_port()}",
     )
     sent = delivery(quote("Q1"))
@@ -252,7 +238,7 @@ async def test_a_namespace_that_does_not_respond_is_left_alone_for_a_while_and_t
 ) -> None:
     with ServiceBus([ENTITY], free_port()) as service_bus:
         namespace = service_bus.namespace
-    app = bench.start(SUBSCRIPTIONS=SUBSCRIPTIONS, SERVICE_BUS__fullyQualifiedNamespace=namespace)
+    app = bench.start(SUBSCRIPTIONS=TWO_KINDS, SERVICE_BUS__fullyQualifiedNamespace=namespace)
     first, second, third = (delivery(quote(f"Q{number}")) for number in range(3))
     await arrive(bench, app, first)
     with ServiceBus([ENTITY], service_bus.port) as service_bus:

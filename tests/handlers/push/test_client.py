@@ -5,15 +5,14 @@ import base64
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
-from endpoints import Endpoint, endpoint, trusted
+from endpoints import Endpoint, endpoint
 from standardwebhooks import Webhook
 
 from handlers.errors import DestinationFault
@@ -22,26 +21,11 @@ from handlers.push.client import Client
 from handlers.pushes import Form
 from handlers.subscriptions import HttpsSubscription
 
+pytestmark = pytest.mark.usefixtures("trusting")
+
 SECRET = "whsec_" + base64.b64encode(b"a secret of this test").decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"the secret before it").decode()
 FORM = Form({"Content-Type": "application/cloudevents+json"}, '{"id":"1","data":"Ü"}'.encode())
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def serving(authority: trustme.CA) -> Iterator[Endpoint]:
-    with endpoint(authority) as serving:
-        yield serving
-
-
-@pytest.fixture(autouse=True)
-def trusting(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in trusted(authority, tmp_path).items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
