@@ -7,6 +7,7 @@ app, so that the least apps of the benchmarks use the same server.
 """
 
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import uvicorn
@@ -70,13 +71,24 @@ class WebApp(base.WebApp):
 
 
 class WebServer(base.WebServer):
-    """The server of the application, in the worker's event loop."""
+    """The server of the application, in the worker's event loop.
+
+    It listens on the port from the start: the runtime has found it free and let go of it, and until `serve`
+    runs, another process could take it. An `OSError` here is one that the runtime reports to the host.
+    """
+
+    def __init__(self, hostname: str, port: int, web_app: WebApp) -> None:
+        super().__init__(hostname, port, web_app)
+        # The protocol is named: asyncio sends without delay only on sockets that are known to be TCP.
+        found = socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol, _, address = found[0]
+        self._listener = socket.socket(family, kind, protocol)
+        self._listener.bind(address)
+        self._listener.listen()
 
     async def serve(self) -> None:
         config = uvicorn.Config(
             self.web_app,
-            host=self.hostname,
-            port=self.port,
             http="h11",
             ws="none",
             lifespan="off",
@@ -86,7 +98,7 @@ class WebServer(base.WebServer):
             date_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
-        await _Server(config).serve()
+        await _Server(config).serve([self._listener])
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,40 @@
+"""The web server in the worker, which the runtime starts on a port that it found free."""
+
+import asyncio
+import socket
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from handlers.http.server import WebApp, WebServer
+from tools.host.testing import free_port
+
+LOOPBACK = "127.0.0.1"
+
+
+def test_nobody_else_gets_the_port_before_the_server_runs() -> None:
+    server = WebServer(LOOPBACK, port := free_port(), WebApp())
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server((server.hostname, port))
+
+
+def test_a_port_that_was_taken_meanwhile_is_an_error_of_the_start() -> None:
+    with socket.create_server((LOOPBACK, port := free_port())), pytest.raises(OSError, match="in use"):
+        WebServer(LOOPBACK, port, WebApp())
+
+
+async def test_a_request_that_comes_before_the_server_runs_is_answered() -> None:
+    app = WebApp()
+
+    @app.route
+    async def answer(_: Request) -> Response:
+        return PlainTextResponse("here")
+
+    server = WebServer(LOOPBACK, port := free_port(), app)
+    received, sent = await asyncio.open_connection(LOOPBACK, port)
+    sent.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    serving = asyncio.create_task(server.serve())
+    assert await received.readline() == b"HTTP/1.1 200 OK\r\n"
+    serving.cancel()
+    sent.close()
