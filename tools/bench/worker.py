@@ -11,19 +11,15 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import uvloop
 
 from tools.host.runtime import TypedData, Worker
 
-_TRY_AGAIN = 0.005
-
 
 async def _serve(app: Path) -> None:
     worker = await Worker.start(app, None)
     webhook = next(each for each in worker.functions if each.name == "webhook")
-    await _listening(str(worker.http_uri))
     print(worker.http_uri, flush=True)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -41,19 +37,6 @@ async def _serve(app: Path) -> None:
         task = asyncio.create_task(invocation)
         running.add(task)
         task.add_done_callback(running.discard)
-
-
-async def _listening(address: str) -> None:
-    """Wait for the web server in the worker, whose address is known before it listens."""
-    url = urlsplit(address)
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(url.hostname, url.port)
-        except ConnectionRefusedError:
-            await asyncio.sleep(_TRY_AGAIN)
-        else:
-            writer.close()
-            return
 
 
 if __name__ == "__main__":
