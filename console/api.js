@@ -93,6 +93,23 @@ export async function json(path, options) {
   return (await ask(path, options)).json();
 }
 
+let installation;
+
+/** Return which printIQ this is of, and whether it is UAT or production: `{site, tier}`. Asks once. */
+export function environment() {
+  installation ??= installed();
+  return installation;
+}
+
+async function installed() {
+  try {
+    return (await json(`stats${query({ from: new Date().toISOString() })}`)).environment;
+  } catch (error) {
+    installation = undefined; // it may be that the key is still to be entered
+    throw error;
+  }
+}
+
 /** Read a response that holds a payload. A number that JavaScript would write differently stays as written. */
 export async function exact(path, options) {
   return JSON.parse(await (await ask(path, options)).text(), asWritten);

@@ -1,6 +1,6 @@
 // The request to the printIQ team, who set up destinations: this page writes it.
 
-import { isLocal, json } from "./api.js";
+import { environment, isLocal, json } from "./api.js";
 import { fill, h } from "./dom.js";
 
 const PRESETS = {
@@ -93,17 +93,24 @@ function field(id, label, value) {
   return { input, unset: value, element: h("label", {}, h("span", {}, label), input) };
 }
 
-/** Ask which of the two this app is: the app does not know, and printIQ must not send to the wrong one. */
+/** Offer to fill in this app's address, starting with the environment that it is set to (PRINTIQ_TIER), if any. */
 function whichApp(apps, write) {
-  const choose = ({ target }) => {
+  const choose = () => {
     for (const [name, { input, unset }] of Object.entries(apps)) {
-      if (name === target.value) input.value = location.origin;
+      if (name === select.value) input.value = location.origin;
       else if (input.value === location.origin) input.value = unset;
     }
     write();
   };
   const options = [["", "Choose, to fill in its address"], ["uat", "UAT"], ["prod", "production"]].map(([value, text]) => h("option", { value }, text));
-  return h("label", {}, h("span", {}, "This app is"), h("select", { onchange: choose }, options));
+  const select = h("select", { onchange: choose }, options);
+  const preselect = ({ tier }) => {
+    if (!tier || select.value) return;
+    select.value = tier;
+    choose();
+  };
+  environment().then(preselect, () => {}); // without a key the reader chooses
+  return h("label", {}, h("span", {}, "This app is"), select);
 }
 
 function choice(schema, write) {

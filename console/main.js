@@ -1,6 +1,6 @@
 // The frame: which page, which key, and what the keyboard does.
 
-import { ask, explain, isLocal, json, key, mayPass, Problem, query } from "./api.js";
+import { ask, environment, explain, isLocal, json, key, mayPass, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { changes } from "./changes.js";
 import { connect } from "./connect.js";
@@ -29,7 +29,7 @@ const TITLE = document.title;
 
 let leaving = new AbortController();
 let heading = "";
-let environment = "";
+let badge = "";
 
 const RETRY_MS = 5_000;
 
@@ -137,17 +137,17 @@ function askForKey() {
 
 /** Name the page, and the environment that it is of: tabs of several look alike. */
 function named() {
-  document.title = [heading, environment, TITLE].filter(Boolean).join(" – ");
+  document.title = [heading, badge, TITLE].filter(Boolean).join(" – ");
 }
 
 /** Show which printIQ this is of, and whether it is UAT or production. */
 async function identify() {
   try {
-    const { environment: found } = await json(`stats${query({ from: new Date().toISOString() })}`);
-    const tier = found.tier ?? (isLocal() ? "local" : "");
-    environment = [tier.toUpperCase(), found.site].filter(Boolean).join(" · ");
+    const { site, tier: known } = await environment();
+    const tier = known ?? (isLocal() ? "local" : "");
+    badge = [tier.toUpperCase(), site].filter(Boolean).join(" · ");
     const element = document.getElementById("environment");
-    element.textContent = environment;
+    element.textContent = badge;
     element.classList.add(tier || "unnamed");
     element.hidden = false;
     named();

@@ -730,6 +730,19 @@ def test_the_request_gives_no_address_of_an_app_that_nobody_said_is_theirs(
     assert f"POST JSON to {here}/api/webhooks/ExportInvoice?code=<KEY>" in production_part
 
 
+@pytest.mark.parametrize(("tier", "name"), [("uat", "UAT"), ("prod", "production")])
+def test_the_request_starts_with_the_environment_that_the_reader_looks_at(
+    start_host: StartHost, page: Page, tier: str, name: str
+) -> None:
+    host = start_host(ROOT, settings={"PRINTIQ_TIER": tier})
+    here = f"http://{AS_DEPLOYED}:{urlsplit(host.url).port}"
+    page.goto(f"{here}/api/console#/connect")
+    expect(page.get_by_label("This app is")).to_have_value(tier)
+    expect(page.get_by_label(f"Address of the app for {name}")).to_have_value(here)
+    page.get_by_role("button", name="Quotes").click()
+    assert f"CreateQuote: POST JSON to {here}/api/" in page.get_by_label("The request").input_value()
+
+
 # The operator's questions, each from the first page. A click or a choice counts; typing and Enter do not.
 
 _SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 800}}
@@ -1173,37 +1186,105 @@ def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page:
     assert page.evaluate("scrollY") == pytest.approx(scrolled, abs=40)
 
 
-@pytest.mark.parametrize("width", [1400, 820, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(host: HostProcess, browser: Browser, scheme: str, width: int) -> None:
-    axe = node.packages(ROOT / "tests" / "console") / "node_modules" / "axe-core" / "axe.min.js"
-    sent = send(host, "CreateJob", (CORPUS / "CreateJob" / "typical.json").read_bytes())
-    refused = send(host, "CreateQuote", b'{\n  "QuoteNo": "Q1",\n  "QuoteNo": "Q2"\n}')
-    filtered = "#/?status=quarantined,failed&from=2026-01-01T00:00:00.000Z"
-    places = ["", filtered, f"#/events/{sent}", f"#/events/{refused}", "#/subjects/job/J29328-01"]
-    found = []
-    # the page's own policy lets no script of a test in
-    size = {"width": width, "height": 900}
+@pytest.fixture(scope="module")
+def troubled_host(
+    azurite: Azurite, unused_accounts: Iterator[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HostProcess]:
+    """Run the app with a paused subscription, Estimating, and one that takes nothing, Accounting."""
+    account = next(unused_accounts)
+    storage = connection_string(azurite.port, account, azurite.accounts[account])
+    estimating = '[queues.estimating]\ntitle = "Estimating"\nevents = ["*"]\n'
+    with endpoint(None) as bad:
+        accounting = https("accounting", bad.url("/status/503"), title='"Accounting"')
+        settings = {
+            "AzureWebJobsStorage": storage,
+            "HOT_FOLDER": storage,
+            "SUBSCRIPTIONS": estimating + accounting,
+        }
+        running = HostProcess.start(ROOT, tmp_path_factory.mktemp("troubled"), settings=settings)
+        with httpx.Client(base_url=f"{running.url}/api/subscriptions", timeout=60) as client:
+            reason = {"reason": "Moves to another server", "by": "Ana"}
+            client.post("/estimating/pause", json=reason).raise_for_status()
+            send(running, "CreateQuote", b'{"QuoteNo": "Q005218v2"}')
+            wait_until(lambda: client.get("/accounting").json().get("oldestSeconds", 0) > 30)
+        yield running
+        running.stop()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[1400, 820, 390])
+def audited(browser: Browser, request: pytest.FixtureRequest, scheme: str) -> Iterator[Page]:
+    """Open a page that a test's scripts may run in, which the console's own policy forbids."""
+    size = {"width": request.param, "height": 900}
     options = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce", "bypass_csp": True}
     with session(browser, **options) as page:
-        places += [
-            "#/attention",
-            "#/subscriptions",
-            "#/subscriptions/printiq-events",
-            "#/changes",
-            "#/connect",
-        ]
-        for place in places:
-            page.goto("about:blank")
-            page.goto(f"{host.url}/api/console{place}")
-            expect(page.locator(".skeleton")).to_have_count(0)
-            page.wait_for_load_state("networkidle")
-            page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
-            page.add_script_tag(path=axe)
-            result = page.evaluate("axe.run()")
-            found += [
-                (place, each["id"], item["html"][:200], item["failureSummary"])
-                for each in result["violations"]
-                for item in each["nodes"]
-            ]
+        yield page
+
+
+def found_by_axe(page: Page) -> list[tuple[str, ...]]:
+    """Run axe-core on what the page shows now; return what it finds."""
+    page.add_script_tag(path=node.packages(ROOT / "tests" / "console") / "node_modules/axe-core/axe.min.js")
+    result = page.evaluate("axe.run()")
+    return [
+        (page.url, each["id"], item["html"][:200], item["failureSummary"])
+        for each in result["violations"]
+        for item in each["nodes"]
+    ]
+
+
+def open_afresh(page: Page, address: str) -> None:
+    """Open a place of the console without the state of the one before it; wait until it is shown."""
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator(".skeleton")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+
+
+def test_axe_finds_nothing_on_any_page(host: HostProcess, audited: Page) -> None:
+    sent = send(host, "CreateJob", (CORPUS / "CreateJob" / "typical.json").read_bytes())
+    refused = send(host, "CreateQuote", b'{\n  "QuoteNo": "Q1",\n  "QuoteNo": "Q2"\n}')
+    places = [
+        "",
+        "#/?status=quarantined,failed&from=2026-01-01T00:00:00.000Z",
+        f"#/events/{sent}",
+        f"#/events/{refused}",
+        "#/subjects/job/J29328-01",
+        "#/attention",
+        "#/subscriptions",
+        "#/subscriptions/printiq-events",
+        "#/changes",
+        "#/connect",
+    ]
+    found = []
+    for place in places:
+        open_afresh(audited, f"{host.url}/api/console{place}")
+        audited.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+        found += found_by_axe(audited)
+    assert not found, "\n".join(map(str, found))
+
+
+def test_axe_finds_nothing_where_a_subscription_is_paused_or_failing(
+    troubled_host: HostProcess, audited: Page
+) -> None:
+    console = f"{troubled_host.url}/api/console"
+    open_afresh(audited, f"{console}#/subscriptions")
+    for title, state in (("Estimating", "paused"), ("Accounting", "failing")):
+        expect(audited.get_by_role("row", name=title)).to_contain_text(state)
+    found = found_by_axe(audited)
+    dialog = audited.get_by_role("dialog")
+    for name, state, button in (
+        ("estimating", "paused", "Resume …"),
+        ("accounting", "failing", "Pause …"),
+    ):
+        open_afresh(audited, f"{console}#/subscriptions/{name}")
+        expect(audited.locator(".title .badge")).to_have_text(state)
+        expect(audited.locator(".history tbody tr")).to_have_count(1)
+        found += found_by_axe(audited)
+        audited.get_by_role("button", name=button).click()
+        expect(dialog).to_be_visible()
+        found += found_by_axe(audited)
     assert not found, "\n".join(map(str, found))
