@@ -17,7 +17,7 @@ COMMANDS = {
     "replay": "Process deliveries again: one, or all that a filter selects.",
     "drift": "Show where printIQ's fields differ from the models, and what a changed model would do.",
     "adopt": "Save a payload as a sample of the corpus, its data replaced by invented data.",
-    "verify": "Show that nothing is lost: reconcile archive, quarantine and ledger.",
+    "verify": "Show that nothing is lost: reconcile archive, quarantine, ledger and search index.",
     "erase": "Erase all data held about one person, and keep a record of the erasure.",
     "reset": "Empty what the app on this machine has stored.",
     "bench": "Measure the app beside its peers and limits.",

@@ -9,6 +9,7 @@ part, and nothing that was erased comes back at all.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from itertools import batched
 
 from events import Event, Payload, Subject, timestamp
 from handlers.errors import Conflict, Erased, NotFound
@@ -29,7 +30,7 @@ from handlers.ledger.rows import (
     timeline_partition,
 )
 from handlers.ledger.words import keys_of
-from handlers.stores import Entity, Row, TableName, Tables, table_key
+from handlers.stores import MAX_OPERATIONS, Entity, Row, TableName, Tables, table_key
 from handlers.work import Work
 
 _AT_ONCE = 16
@@ -144,6 +145,15 @@ async def _put_in_search(tables: Tables, record: RecordRow, subject: Subject) ->
     ]
     if rows:
         await tables.put_all(TableName.SEARCH, rows)
+
+
+async def index_again(tables: Tables, subject: Subject, left: Sequence[str]) -> None:
+    """Remove the rows of the index that a removed record left, and write those of the record there is now."""
+    for keys in batched(left, MAX_OPERATIONS, strict=False):
+        await tables.delete_all(TableName.SEARCH, subject.kind, keys)
+    record = await query.latest(tables, subject)
+    if record is not None:
+        await _put_in_search(tables, record, subject)
 
 
 async def _forget_record(tables: Tables, row: DeliveryRow, subject: Subject) -> None:

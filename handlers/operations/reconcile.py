@@ -1,4 +1,4 @@
-"""Reconciles archive, quarantine and ledger with each other, to show that nothing is lost."""
+"""Reconciles archive, quarantine, ledger and search index with each other, to show that nothing is lost."""
 
 import asyncio
 import contextlib
@@ -9,11 +9,11 @@ from datetime import date
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from events import Channel, EventType
+from events import Channel, EventType, Kind, Subject
 from handlers.app import App
 from handlers.errors import NotFound, NotPossible, UnknownDelivery
 from handlers.ids import time_of
-from handlers.ledger import query, sends
+from handlers.ledger import index, query, sends, write
 from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, SendRow, Status
 from handlers.operations.retention import kept_since
 from handlers.paths import UNKNOWN_EVENT, Stored
@@ -34,11 +34,15 @@ type _Row = DeliveryRow | ForeignRow
 
 
 class Finding(NamedTuple):
-    """A delivery whose blobs and rows disagree, and how; `unknown` is a blob without a row."""
+    """What does not add up, with the id of the delivery, if it is about one.
+
+    `unknown` is a blob without a row, `unindexed` a subject whose rows in the search index are wrong.
+    """
 
     id: str
     what: str
     unknown: BlobRef | None = None
+    unindexed: index.Wrong | None = None
 
 
 @dataclass
@@ -73,10 +77,10 @@ type Progress = Callable[[str, Reconciliation], None]
 async def reconcile(
     app: App, *, since: date | None = None, progress: Progress | None = None
 ) -> Reconciliation:
-    """Compare archive, quarantine and ledger, from a day on (default: from the first).
+    """Compare archive, quarantine and ledger, from a day on; or from the first, and the search index as well.
 
-    Reads each container and the ledger once, day by day, and looks up three rows a delivery.
-    Raises StorageFault.
+    Reads each container and the ledger once, day by day, and looks up three rows a delivery; records and
+    index once, a kind at a time. Raises StorageFault.
     """
     found = Reconciliation()
     oldest_kept = kept_since(app).date()
@@ -98,6 +102,10 @@ async def reconcile(
     found.waiting = await app.stores.queues.depth(INBOX_QUEUE)
     found.poison = await app.stores.queues.depth(INBOX_POISON_QUEUE)
     await _reconcile_pushes(app, found)
+    if since is None:
+        for kind in Kind:
+            wrong = index.wrong(app.stores.tables, kind)
+            found.findings += [Finding("", str(each), unindexed=each) async for each in wrong]
     if not found.waiting:
         nowhere = "it is to be retried, but the inbox has no message of it"
         found.findings += [Finding(delivery_id, nowhere) for delivery_id in found.failing]
@@ -140,6 +148,14 @@ async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
             await adopt(app, place)
             adopted.append(place)
     return adopted
+
+
+async def repair_index(app: App, found: Reconciliation) -> list[Subject]:
+    """Correct the search index of the subjects found to be wrong, and return them. Raises StorageFault."""
+    wrong = [finding.unindexed for finding in found.findings if finding.unindexed is not None]
+    for subject, left in wrong:
+        await write.index_again(app.stores.tables, subject, left)
+    return [subject for subject, _ in wrong]
 
 
 async def adopt(app: App, place: BlobRef) -> None:

@@ -26,7 +26,7 @@ from handlers.operations.replay import Wish, dismiss, replay, replay_many
 from handlers.pipeline import results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
-from handlers.stores import INBOX_QUEUE, ContainerName, Row, TableName
+from handlers.stores import INBOX_QUEUE, MAX_OPERATIONS, ContainerName, Row, TableName
 from handlers.work import Message, Work
 
 pytestmark = pytest.mark.anyio
@@ -96,19 +96,44 @@ async def test_a_row_that_went_missing_is_named_and_its_bytes_can_be_handed_on_a
     assert (await bench.row(lost))["status"] == "sent"
 
 
-@pytest.mark.parametrize(
-    ("table", "partition", "row", "what"),
-    [
-        (TableName.TIMELINE, "quote|Q1", None, "the timeline of quote Q1 lacks it"),
-        (TableName.RECORDS, "quote", "Q1", "there is no record of quote Q1"),
-    ],
-)
-async def test_a_missing_row_of_timeline_or_records_is_named(
-    bench: Bench, table: TableName, partition: str, row: str | None, what: str
-) -> None:
+async def test_a_missing_row_of_the_timeline_is_named(bench: Bench) -> None:
     (each,) = await arrived(bench, quote("Q1"))
-    await bench.app.stores.tables.delete(table, partition, row or newest_first(each))
-    assert await findings(bench) == [(each, what)]
+    await bench.app.stores.tables.delete(TableName.TIMELINE, "quote|Q1", newest_first(each))
+    assert await findings(bench) == [(each, "the timeline of quote Q1 lacks it")]
+
+
+async def test_a_missing_record_is_named_with_what_is_left_in_the_index(bench: Bench) -> None:
+    (each,) = await arrived(bench, quote("Q1"))
+    await bench.app.stores.tables.delete(TableName.RECORDS, "quote", "Q1")
+    assert await findings(bench) == [
+        (each, "there is no record of quote Q1"),
+        ("", "there is no record of quote Q1, but the search index has rows of it"),
+    ]
+
+
+async def test_a_subject_that_a_search_would_not_find_is_named_and_found_again(bench: Bench) -> None:
+    await arrived(bench, quote("Q1", CustomerName="Kowhai Seeds"), quote("Q2"))
+    before = await bench.rows("search")
+    lost = next(row for row in before if row["RowKey"].startswith("seeds"))
+    await bench.app.stores.tables.delete(TableName.SEARCH, "quote", lost["RowKey"])
+    checked = await reconcile.reconcile(bench.app)
+    assert [str(each.what) for each in checked.findings] == ["the search index lacks rows of quote Q1"]
+    assert await reconcile.repair_index(bench.app, checked) == [Subject(Kind.QUOTE, "Q1")]
+    assert await bench.rows("search") == before
+    assert await findings(bench) == []
+
+
+async def test_what_a_search_would_find_though_it_is_gone_is_named_and_removed(bench: Bench) -> None:
+    await arrived(bench, quote("Q1"), quote("Q2"))
+    stray = {"subject": "Q9", "fact": "key", "value": "Q9", "PartitionKey": "quote"}
+    for number in range(MAX_OPERATIONS + 1):
+        await bench.app.stores.tables.put(TableName.SEARCH, {**stray, "RowKey": f"{number}  Q9"})
+    checked = await reconcile.reconcile(bench.app)
+    what = "there is no record of quote Q9, but the search index has rows of it"
+    assert [each.what for each in checked.findings] == [what]
+    await reconcile.repair_index(bench.app, checked)
+    assert {row["subject"] for row in await bench.rows("search")} == {"Q1", "Q2"}
+    assert await findings(bench) == []
 
 
 async def test_what_is_neither_open_nor_dealt_with_is_named(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""`dev.py verify`: reconcile archive, quarantine and ledger, and name each delivery that does not add up."""
+"""`dev.py verify`: reconcile archive, quarantine, ledger and search index, and name what does not add up."""
 
 import json
 from datetime import date
@@ -20,14 +20,17 @@ from tools.commands._words import counted, deliveries
 
 def main(
     *,
-    since: Annotated[str | None, typer.Option(help="First day to reconcile, as YYYY-MM-DD.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="First day to reconcile, as YYYY-MM-DD; without the search index.")
+    ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Send bytes that have no row in the ledger to the inbox.")
+        bool,
+        typer.Option("--repair", help="Send bytes without a row to the inbox, and correct the search index."),
     ] = False,
     as_json: JsonOption = False,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
 ) -> None:
-    """Reconcile archive, quarantine and ledger, and name each delivery that does not add up.
+    """Reconcile archive, quarantine, ledger and search index, and name what does not add up.
 
     Works on the storage that the setting AzureWebJobsStorage names (in the environment or in
     local.settings.json), or else on the local one. It is exact once the inbox is empty.
@@ -68,6 +71,9 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
             console.print(f"Nothing was repaired: {error}", style="yellow")
         else:
             console.print(f"Sent {deliveries(len(adopted))} that the ledger did not know to the inbox.")
+        indexed = await reconcile.repair_index(app, found)
+        if indexed:
+            console.print(f"Corrected the search index of {counted(len(indexed), 'subject')}.")
     return found
 
 
@@ -108,7 +114,8 @@ def _show(found: Reconciliation, console: Console) -> None:
     for place in found.foreign:
         console.print(f"{place}: not a blob of this app's, passed over", style="yellow", highlight=False)
     for finding in found.findings:
-        console.print(f"{finding.id}: {finding.what}", style="red", highlight=False)
+        named = f"{finding.id}: " if finding.id else ""
+        console.print(f"{named}{finding.what}", style="red", highlight=False)
     if found.poison:
         console.print(f"In the poison queue: {counted(found.poison, 'message')}.", style="red")
     if found.waiting:
