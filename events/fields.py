@@ -73,14 +73,16 @@ class FieldSpec(NamedTuple):
 class Assignment(NamedTuple):
     """The fields that an object's members go to.
 
-    `names` pairs each name in the object with that in the model; `contested` lists the fields that several
-    names lead to, the best one first; `known` are the names that lead to a field.
+    `fields` pairs each name that alone leads to a field with that field; `contested` lists the fields that
+    several names lead to, the best one first; `unknown` are the names that lead to none, `known` all others.
+    `names` pairs the names of `fields` and the unknown ones with their spelling in the model.
     """
 
-    names: tuple[tuple[str, FieldSpec], ...]
+    fields: tuple[tuple[str, FieldSpec], ...]
     unknown: tuple[str, ...]
     contested: tuple[tuple[FieldSpec, tuple[str, ...]], ...]
     known: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
 
 
 # The cache is for objects that recur in documents; its bound keeps invented ones from filling it.
@@ -137,15 +139,18 @@ class FieldMap:
                 unknown.append(name)
             else:
                 found.setdefault(spec.name, []).append(name)
+        fields = tuple((each[0], self._exact[field]) for field, each in found.items() if len(each) == 1)
+        unknown.sort()
         return Assignment(
-            tuple((each[0], self._exact[field]) for field, each in found.items() if len(each) == 1),
-            tuple(sorted(unknown)),
+            fields,
+            tuple(unknown),
             tuple(
                 (self._exact[field], tuple(sorted(each, key=partial(_rank, self._exact[field]))))
                 for field, each in found.items()
                 if len(each) > 1
             ),
             tuple(name for each in found.values() for name in each),
+            (*((name, spec.name) for name, spec in fields), *zip(unknown, unknown, strict=True)),
         )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from events.errors import Malformed
 from events.fields import FieldSpec, Part, field_map
-from events.formats import MAX_MEMBERS, Element, Json
+from events.formats import MAX_MEMBERS, STRUCTURES, Element, Json
 from events.values import Unread, is_blank, is_empty
 
 
@@ -27,22 +27,20 @@ class Normaliser:
         if len(members) > MAX_MEMBERS:
             raise Malformed(f"An object holds too many values: more than {MAX_MEMBERS:,} members.")
         assignment = fields.assign(tuple(members))
-        known: dict[str, object] = {}
-        others: dict[str, object] = {name: members[name] for name in assignment.unknown}
-        for name, spec in assignment.names:
+        normalised: dict[str, object] = {target: members[name] for name, target in assignment.names}
+        for name, spec in assignment.fields:
             value = members[name]
-            is_plain = not (spec.many or isinstance(value, dict | list))  # most are
-            known[spec.name] = value if is_plain else self._value(value, spec, others)
+            if isinstance(value, STRUCTURES) or spec.many:  # few are
+                normalised[spec.name] = self._value(value, spec, normalised)
         for spec, names in assignment.contested:
             chosen = next((name for name in names if not is_empty(members[name])), names[0])
-            known[spec.name] = self._value(members[chosen], spec, others)
+            normalised[spec.name] = self._value(members[chosen], spec, normalised)
             # a blank is no value; a value that loses to a better name keeps its own
-            others |= {
+            normalised |= {
                 name: members[name] for name in names if name != chosen and not is_empty(members[name])
             }
-        if len(others) > len(assignment.unknown):
-            others = {name: others[name] for name in sorted(others)}
-        return known | others
+        has_more = len(normalised) > len(assignment.names) + len(assignment.contested)
+        return dict(sorted(normalised.items())) if has_more else normalised
 
     def _value(self, value: Json, spec: FieldSpec, others: dict[str, object]) -> object:
         if spec.many:
@@ -111,7 +109,7 @@ def _listed(value: Json, part: type[Part] | None) -> _Listed:
 
 def _counted(value: dict[str, Json]) -> _Listed:
     """Bring a container with scalars beside its items into form: `{"Count": 1, "Product": [{…}]}`."""
-    lists: list[Json] = [item for item in value.values() if isinstance(item, dict | list)]
+    lists: list[Json] = [item for item in value.values() if isinstance(item, STRUCTURES)]
     if len(lists) != 1 or is_empty(lists[0]):
         return _Listed([value], {})
     return _Listed(lists, {name: item for name, item in value.items() if item is not lists[0]})
@@ -129,14 +127,16 @@ def _listed_element(element: Element, part: type[Part] | None) -> _Listed:
 def _unwrapped(items: list[Json], part: type[Part] | None) -> list[Json]:
     """Return items without a wrapper of one member each: `[{"Product": {…}}, {"Product": {…}}]`."""
     wrappers = [item for item in items if isinstance(item, dict) and len(item) == 1]
+    if len(wrappers) < len(items):
+        return items
     names = {name for wrapper in wrappers for name in wrapper}
-    if len(wrappers) < len(items) or len(names) != 1:
+    if len(names) != 1:
         return items
     (name,) = names
     inner = [wrapper[name] for wrapper in wrappers]
     if part is None:
-        return inner if not any(isinstance(each, dict | list) for each in inner) else items
-    is_wrapper = all(isinstance(each, dict | list) for each in inner) and _is_item(
+        return inner if not any(isinstance(each, STRUCTURES) for each in inner) else items
+    is_wrapper = all(isinstance(each, STRUCTURES) for each in inner) and _is_item(
         {}, field_map(part).find(name)
     )
     return inner if is_wrapper else items
@@ -147,9 +147,12 @@ def _flat(items: list[Json], part: type[Part]) -> Iterator[Json]:
     for each in items:
         if isinstance(each, list):
             yield from _flat(each, part)
-        elif isinstance(each, dict) and len(each) == 1 and _is_list_container(each, part):
-            yield from _flat(list(each.values()), part)
-        elif not is_empty(each):
+        elif isinstance(each, dict):
+            if len(each) == 1 and _is_list_container(each, part):
+                yield from _flat(list(each.values()), part)
+            elif each:
+                yield each
+        elif not is_blank(each):
             yield each
 
 
@@ -168,8 +171,8 @@ def _is_container(value: dict[str, Json], part: type[Part] | None) -> bool:
 def _is_item(value: Json, spec: FieldSpec | None) -> bool:
     """Whether this is an item's element in a container, not a member of an object."""
     if spec is None:
-        return is_blank(value) or isinstance(value, dict | list)
-    return spec.leaf is not None and not spec.many and isinstance(value, dict | list)
+        return is_blank(value) or isinstance(value, STRUCTURES)
+    return spec.leaf is not None and not spec.many and isinstance(value, STRUCTURES)
 
 
 def _as_list(value: object) -> list[object]:

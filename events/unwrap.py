@@ -8,7 +8,7 @@ from typing import NamedTuple
 from events.catalogue import EventType, payload_types
 from events.errors import Malformed, Problem, ReportedFailure, WrongObject, pointer
 from events.fields import field_map
-from events.formats import MAX_MEMBERS, Document, Format, Json, folded, read_inner
+from events.formats import MAX_MEMBERS, STRUCTURES, Document, Format, Json, folded, read_inner
 from events.models import Payload
 from events.values import is_blank, is_empty, is_true
 
@@ -89,7 +89,7 @@ def _only(items: list[Json], path: tuple[str, ...]) -> Json:
     objects = [item for item in items if not is_empty(item)]
     if len(objects) == 1 and not isinstance(objects[0], bool | int | float):
         return objects[0]
-    if not any(isinstance(item, dict | list) for item in objects):
+    if not any(isinstance(item, STRUCTURES) for item in objects):
         raise Malformed(
             "The body is an array, but every printIQ event is one JSON object. Send the objects one by one.",
             pointer=pointer(path),

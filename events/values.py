@@ -17,7 +17,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from events.errors import Malformed
-from events.formats import MAX_MEMBERS, Element, folded
+from events.formats import MAX_MEMBERS, STRUCTURES, Element, folded
 
 
 class DateOrder(StrEnum):
@@ -55,7 +55,7 @@ def keep_unread(value: object, info: ValidationInfo, *, readable: object = None)
         info.context.unread += 1
         if info.context.unread > MAX_UNREAD:
             raise Malformed(f"The body holds too many values that cannot be read: more than {MAX_UNREAD:,}.")
-    return Unread(plain(value) if isinstance(value, dict | list) else as_text(value), readable)
+    return Unread(plain(value) if isinstance(value, STRUCTURES) else as_text(value), readable)
 
 
 def as_text(value: object) -> object:

@@ -8,6 +8,9 @@ from events.errors import Malformed, Problem
 
 type Json = dict[str, Json] | list[Json] | str | int | float | Decimal | bool | None
 
+# For `isinstance` where every value of a body is looked at: `dict | list` would be made anew each time.
+STRUCTURES = (dict, list)
+
 MAX_BODY_BYTES = 25 * 1024 * 1024
 MAX_DEPTH = 100
 # Bounds of memory and time. A body of any size may hold MAX_VALUES; a large one may hold more, as its size

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from events.errors import Problem
 from events.formats import markup
-from events.formats.document import Element, Json, folded
+from events.formats.document import STRUCTURES, Element, Json, folded
 from events.formats.lists import is_list_of
 from events.formats.namespaces import HINTS, JSON_NET, SCHEMA, SCHEMA_INSTANCE, XML, type_hints
 from events.formats.references import REF, resolved
@@ -113,7 +113,7 @@ class _Reader:
                 continue
             if each in _TEXTS and _is_text(inner):
                 parts.texts += [str(text) for text in _listed(inner) if text is not None]
-            elif _is_attribute(each) and not isinstance(inner, dict | list):
+            elif _is_attribute(each) and not isinstance(inner, STRUCTURES):
                 self._read_attribute(*_split(each[1:], prefixes), inner, parts)
             else:
                 self._add(parts.content, each, inner, prefixes)
@@ -168,7 +168,7 @@ def _is_attribute(name: str) -> bool:
 
 
 def _is_text(value: Json) -> bool:
-    return not any(isinstance(each, dict | list) for each in _listed(value))
+    return not any(isinstance(each, STRUCTURES) for each in _listed(value))
 
 
 def _listed(value: Json) -> list[Json]:

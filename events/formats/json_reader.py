@@ -11,6 +11,7 @@ from events.formats.document import (
     BYTES_PER_XML_VALUE,
     MAX_DEPTH,
     MAX_VALUES,
+    STRUCTURES,
     Document,
     Format,
     Json,
@@ -76,14 +77,13 @@ def _marks(utf8: bytes) -> int:
 def _refuse_depth(value: Json, utf8: bytes) -> None:
     if utf8.count(b"{") + utf8.count(b"[") <= MAX_DEPTH:
         return
-    level: list[Json] = [value]
+    level = [value] if isinstance(value, STRUCTURES) else []
     for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            if isinstance(inner, STRUCTURES)
         ]
         if not level:
             return

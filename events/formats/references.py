@@ -10,6 +10,7 @@ from events.errors import Problem
 from events.formats.document import (
     MAX_DEPTH,
     MAX_REPEATED,
+    STRUCTURES,
     Element,
     Json,
     too_deep,
@@ -50,7 +51,7 @@ class _Resolver:
         self._count += 1
         if self._count > self._limit:
             raise too_many_values(self._limit)
-        if not isinstance(value, dict | list):
+        if not isinstance(value, STRUCTURES):
             if isinstance(value, str):
                 self._add_text(value)
             return value
