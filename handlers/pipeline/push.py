@@ -40,6 +40,8 @@ MAX_INLINE = 1024 * 1024
 _ASKED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 # Delays are spread by this much, so that what failed together does not come back together.
 _SPREAD = 0.2
+# What was put off while its endpoint rests waits this much of the time it has waited, if that is longer.
+_OF_WAIT = 0.1
 # How long a message waits while its subscription has too many requests under way, in seconds.
 _BUSY = (2, 6)
 # How long it waits for its author to correct the subscriptions.
@@ -134,7 +136,7 @@ async def _in_turn(work: _Work, subscription: HttpsSubscription, app: App) -> No
     lane = app.pushes.lane(subscription.name)
     if lane.rest:
         error = work.row.error or "It was not tried: other requests to its endpoint fail."
-        await _try_later(work, error, app, least=lane.rest)
+        await _put_off(work, error, lane.rest, app)
         return
     form = await _form(work, subscription, app)
     if not await lane.take_turn(app.timings.push_place):
@@ -229,7 +231,8 @@ async def _settle(work: _Work, attempt: _Attempt, app: App) -> None:
     else:
         _log.warning("%s: attempt %d failed. %s", work.name, row.attempts, attempt.error)
         asked = answer.retry_after if answer is not None and answer.status in _ASKED else None
-        await _try_later(work, attempt.error, app, asked=asked)
+        delay = _delay(work.push.attempt, app.timings, asked=asked)
+        await _queue_again(work, attempt.error, delay, app, attempt=work.push.attempt + 1)
 
 
 async def _stop(work: _Work, app: App) -> None:
@@ -242,29 +245,34 @@ async def _stop(work: _Work, app: App) -> None:
     await app.pauses.pause(name, reason)
 
 
-async def _try_later(
-    work: _Work, error: str, app: App, *, least: float = 0, asked: float | None = None
-) -> None:
+async def _put_off(work: _Work, error: str, rest: float, app: App) -> None:
+    """Queue a push that was not tried until soon after its endpoint's rest; later if it has long waited.
+
+    So a backlog that waits for days is not looked at every minute.
+    """
+    assert work.push.first_at is not None
+    waited = (app.timings.now() - work.push.first_at).total_seconds()
+    delay = max(rest, waited * _OF_WAIT) * random.uniform(1, 1 + _SPREAD)
+    await _queue_again(work, error, delay, app, attempt=work.push.attempt)
+
+
+async def _queue_again(work: _Work, error: str, delay: float, app: App, *, attempt: int) -> None:
     """Queue a push again, or give it up once it was tried for long enough."""
-    now, item = app.timings.now(), work.push
+    now, item, seconds = app.timings.now(), work.push, round(min(delay, app.timings.longest_delay))
     assert item.first_at is not None
     if (now - item.first_at).total_seconds() >= app.timings.push_gives_up:
         await _give_up(work, error, app)
         return
-    delay = _delay(item.attempt, app.timings, least=least, asked=asked)
-    next_at = timestamp(now + timedelta(seconds=delay))
+    next_at = timestamp(now + timedelta(seconds=seconds))
     await _record(work, app, state=SendState.WAITING, next_at=next_at, error=error)
-    await _queue(item.model_copy(update={"attempt": item.attempt + 1}), delay, app)
+    await _queue(item.model_copy(update={"attempt": attempt}), seconds, app)
 
 
-def _delay(attempt: int, timings: Timings, *, least: float, asked: float | None) -> int:
+def _delay(attempt: int, timings: Timings, *, asked: float | None) -> float:
     """Return the seconds until the next attempt: those asked for, else more after each attempt; spread."""
     if asked is not None:
-        delay = max(asked, 1) * random.uniform(1, 1 + _SPREAD)
-    else:
-        grown = timings.delay_after(attempt) * random.uniform(1 - _SPREAD, 1 + _SPREAD)
-        delay = max(grown, least * random.uniform(1, 1 + _SPREAD))
-    return round(min(delay, timings.longest_delay))
+        return max(asked, 1) * random.uniform(1, 1 + _SPREAD)
+    return timings.delay_after(attempt) * random.uniform(1 - _SPREAD, 1 + _SPREAD)
 
 
 async def _give_up(work: _Work, error: str, app: App) -> None:

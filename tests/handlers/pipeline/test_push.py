@@ -444,7 +444,7 @@ async def test_a_failure_whose_next_attempt_cannot_be_queued_is_left_to_the_plat
 async def test_an_endpoint_that_keeps_failing_rests(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     for rest in ("_FIRST_REST", "_LONGEST_REST"):  # not over before the last is pushed
         monkeypatch.setattr(lanes, rest, 600.0)
-    shop.pushing_to("/status/500", timings=DEFAULTS)
+    shop.pushing_to("/status/500")
     sent = [await shop.event(f"Q{number}") for number in range(6)]
     await shop.push()
     assert shop.requests == 3
@@ -453,6 +453,29 @@ async def test_an_endpoint_that_keeps_failing_rests(shop: Shop, monkeypatch: pyt
     assert {row["state"] for row in rows} == {"waiting"}
     assert "other requests to its endpoint fail" in rows[-1]["error"]
     assert await shop.bench.depth(PUSH_QUEUE) == 6
+    again = [Push.read(message.text)[0] for message in await shop.bench.waiting(PUSH_QUEUE)]
+    assert sorted(item.attempt for item in again) == [1, 1, 1, 2, 2, 2], "what was put off was not tried"
+
+
+@pytest.mark.parametrize(
+    ("waited", "least", "most"),
+    [(0, 30, 36), (300, 30, 36), (3000, 300, 360), (2 * 24 * 3600, 3600, 3600)],
+)
+async def test_what_is_put_off_is_tried_soon_after_the_rest_as_long_as_it_is_young(
+    shop: Shop, calls: list[Call], waited: int, least: int, most: int
+) -> None:
+    now = datetime.now(UTC)
+    shop.pushing_to("/retry/503/30", timings=replace(DEFAULTS, now=lambda: now))
+    await shop.event()
+    sent = await shop.event("Q2")
+    first, second = await shop.bench.waiting(PUSH_QUEUE)
+    await push(first, shop.app)
+    item, _ = Push.read(second.text)
+    tried = item.model_copy(update={"attempt": 9, "first_at": now - timedelta(seconds=waited)})
+    await push(second._replace(text=tried.encode().decode()), shop.app)
+    assert shop.requests == 1
+    assert least - 1 <= delay_of(calls) <= most  # a part of the rest may be over
+    assert (await shop.row(sent))["attempts"] == 0
 
 
 async def test_an_endpoint_that_refuses_some_events_gets_the_others(shop: Shop) -> None:
