@@ -12,6 +12,7 @@ sent and decided.
 import argparse
 import asyncio
 import math
+import os
 import random
 import shutil
 import sys
@@ -46,6 +47,7 @@ from tools.host.azurite import ACCOUNT, KEY, Azurite, connection_string, install
 from tools.host.testing import free_port
 
 ROOT = Path(__file__).parents[2]
+_SAVE_AT_THE_END = Path(__file__).with_name("save_at_the_end.cjs").as_posix()
 # A message that failed seven times comes back after eleven minutes.
 _SETTLING_SECONDS = 2400
 _LOOK_EVERY = 25
@@ -283,6 +285,7 @@ def main() -> int:
     )
     parser.add_argument("--instances", type=int, default=2, help="how many hosts run the app")
     arguments = parser.parse_args()
+    os.environ["NODE_OPTIONS"] = f'--require "{_SAVE_AT_THE_END}"'
     folder, console = Path(tempfile.mkdtemp(prefix="soak-")), Console()
     soak = Soak(
         arguments.count,

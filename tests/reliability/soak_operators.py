@@ -194,16 +194,13 @@ class Operators:
     async def _repair(self, _: httpx.AsyncClient) -> bool:
         if len(self._journal) > _REPAIRED:
             return False
-
-        async def repair() -> None:
-            deadline = monotonic() + _PATIENCE
+        deadline = monotonic() + _PATIENCE
+        try:
             while await self._app.stores.queues.depth(INBOX_QUEUE) and monotonic() < deadline:
                 await asyncio.sleep(_PAUSE)
-            found = await reconcile.reconcile(self._app)
-            try:
-                await reconcile.repair(self._app, found)
-            except NotPossible:
-                return  # messages wait
-
-        await self._insist(repair)
+            await reconcile.repair(self._app, await reconcile.reconcile(self._app))
+        except NotPossible:  # messages wait
+            pass
+        except StorageFault:  # as an operator does, it tries again another time: it reads the whole ledger
+            return False
         return True
