@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from endpoints import endpoint, https
 from receiver import CORPUS, Receiver, StartReceiver, marked, sample
 from typer.testing import CliRunner, Result
 
@@ -95,6 +96,41 @@ def test_messages_of_an_app_elsewhere_are_not_looked_for(own: Receiver, a_file: 
     done = _send(own, "CreateQuote", "--file", str(a_file), "--url", elsewhere(own), "--json")
     reported = json.loads(done.stdout)
     assert (reported["messages"], reported["peeked"]) == ({"printiq-events": None}, False)
+
+
+PUSHES = '[queues.printiq-events]\nevents = ["*"]\n'
+
+
+@pytest.mark.parametrize("at", [lambda receiver: receiver.host.url, elsewhere])
+def test_a_push_is_waited_for(
+    start_receiver: StartReceiver, a_file: Path, at: Callable[[Receiver], str]
+) -> None:
+    with endpoint(None) as crm:
+        receiver = start_receiver({"SUBSCRIPTIONS": PUSHES + https("crm", crm.url("/held"))})
+
+        def release() -> None:
+            wait_until(lambda: crm.received and receiver.written("deliveries", status="sent"))
+            crm.release()
+
+        releasing = threading.Thread(target=release)
+        releasing.start()
+        done = _send(receiver, "CreateQuote", "--file", str(a_file), "--url", at(receiver))
+        releasing.join()
+    assert done.exit_code == 0, done.stdout
+    assert "  push      crm: 202 in " in done.stdout
+    assert "printiq-events: " in done.stdout
+
+
+def test_a_push_that_fails_is_shown_with_its_next_attempt_and_ends_with_4(
+    start_receiver: StartReceiver, a_file: Path
+) -> None:
+    with endpoint(None) as crm:
+        receiver = start_receiver({"SUBSCRIPTIONS": PUSHES + https("crm", crm.url("/status/500"))})
+        done = _send(receiver, "CreateQuote", "--file", str(a_file))
+        both = _send(receiver, "--all")
+    assert done.exit_code == ExitCode.WAITING
+    assert "crm: waiting. It responded with 500. The next attempt comes at " in done.stdout
+    assert "→ printiq-events, crm (waiting)" in both.stdout
 
 
 @pytest.mark.parametrize("by", [[], ["--hot-folder"]])

@@ -118,6 +118,16 @@ class Target:
     def account(self) -> AppView:
         return self.api if self.storage is None else StorageAccount(self.storage)
 
+    @cached_property
+    def pushed(self) -> frozenset[str]:
+        """The subscriptions that are pushed to, as far as the app answers: a webhook's key may not ask."""
+        try:
+            response = self.api.get("subscriptions")
+        except UnreachableError:
+            return frozenset()
+        found = response.json()["subscriptions"] if response.is_success else ()
+        return frozenset(each["name"] for each in found if each["kind"] == "https")
+
     def drop(self, name: str, body: bytes) -> str:
         """Upload a file into the hot folder; return the id that its delivery will have."""
         assert self.hot_folder is not None

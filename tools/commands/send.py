@@ -57,7 +57,10 @@ class Arrival(IntEnum):
 
 @dataclass
 class Sent:
-    """An event that was sent, and all that is known of its outcome."""
+    """An event that was sent, and all that is known of its outcome.
+
+    `pushes` are the rows of the subscriptions that it is pushed to, None before the first attempt has ended.
+    """
 
     event: str
     file: str
@@ -68,6 +71,7 @@ class Sent:
     answer: Any = None
     delivery: Json | None = None
     messages: dict[str, Json | None] = field(default_factory=dict)
+    pushes: dict[str, Json | None] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     peeked: bool = True
     outcome: Arrival | None = None
@@ -123,7 +127,7 @@ def main(
     the quote SMOKE-TEST, which does not exist, expired; it goes to every queue that subscribes.
 
     Exit codes: 0 it arrived and was sent on; 1 it was refused; 2 the command line is wrong; 3 the app or its
-    storage does not respond; 4 no result came in time, or processing fails.
+    storage does not respond; 4 no result came in time, processing fails, or a push was not delivered yet.
     """
     console = Console(highlight=False, stderr=as_json)
     target = Target.of(url, key, storage_port)
@@ -163,7 +167,7 @@ def _report(sent: list[Sent], target: Target, console: Console, patience: float,
             printer.answer(each)
         if blind is None:
             try:
-                _follow(each, target.account, console, patience)
+                _follow(each, target, console, patience)
             except UnreachableError as error:
                 blind = error
         if as_json:
@@ -306,23 +310,29 @@ def _find(sent: Sent, account: AppView) -> str | None:
     )
 
 
-def _follow(sent: Sent, account: AppView, console: Console, patience: float) -> None:
-    """Wait until the ledger has its outcome, and look for its messages."""
+def _follow(sent: Sent, target: Target, console: Console, patience: float) -> None:
+    """Wait until the ledger has its outcome and each push was tried, and look for its messages."""
     if sent.id is None and sent.outcome is Arrival.REFUSED:
         return
     deadline = time.monotonic() + patience
+    account = target.account
     with console.status(f"Waiting for the outcome of {escape(sent.event)}"):
         while True:
             sent.id = sent.id or _find(sent, account)
             sent.delivery = account.delivery(sent.id) if sent.id else None
-            if sent.delivery is not None and sent.delivery["status"] in _FINAL:
+            is_final = sent.delivery is not None and sent.delivery["status"] in _FINAL
+            if sent.delivery is not None and is_final:
+                sent.pushes = _pushes(sent.delivery, target)
+            if (is_final and all(sent.pushes.values())) or time.monotonic() > deadline:
                 break
-            if time.monotonic() > deadline:
-                sent.outcome = sent.outcome or Arrival.NO_RESULT
-                return
             time.sleep(_INTERVAL)
+        if sent.delivery is None or not is_final:
+            sent.outcome = sent.outcome or Arrival.NO_RESULT
+            return
         if sent.outcome is None:
             sent.outcome = _RESULTS[sent.delivery["status"]]
+        if not all(map(_is_delivered, sent.pushes.values())):
+            sent.outcome = Arrival.NO_RESULT
         wanted = sent.delivery.get("queues", [])
         queues = account.queues() if wanted else []
     sent.peeked = all(queue.first is not None for queue in queues)
@@ -331,6 +341,16 @@ def _follow(sent: Sent, account: AppView, console: Console, patience: float) -> 
     for name in wanted:
         found = [event for event in first.get(name, ()) if event.get("id") == sent.id]
         sent.messages[name] = found[-1] if found else None
+
+
+def _pushes(delivery: Json, target: Target) -> dict[str, Json | None]:
+    rows = {each["subscription"]: each for each in delivery.get("sends", ())}
+    names = delivery.get("queues", ())
+    return {name: rows.get(name) for name in names if name in rows or name in target.pushed}
+
+
+def _is_delivered(push: Json | None) -> bool:
+    return push is not None and push["state"] == SendState.DELIVERED
 
 
 _RESULTS = {
@@ -374,7 +394,7 @@ class _Lines(_Printer):
         if row is not None:
             status, about = row["status"], f"{row['kind']} {row['subject']}" if row.get("subject") else ""
             if sent.messages:
-                about += f" → {', '.join(sent.messages)}"
+                about += f" → {', '.join(_with_state(name, sent) for name in sent.messages)}"
             about = row.get("error", about)
         elif isinstance(sent.answer, dict) and sent.outcome is Arrival.REFUSED:
             status, about = "refused", str(sent.answer.get("detail", ""))
@@ -429,10 +449,9 @@ class _Details(_Printer):
             self._line("", f"the same as {row['duplicateOf']}, a short while ago", "yellow")
         if row["status"] not in _FINAL:
             self._line("", f"attempt {row.get('attempts')} failed; the app tries again", "yellow")
-        pushed = {each["subscription"]: each for each in row.get("sends", ())}
         for name, message in sent.messages.items():
-            if name in pushed:
-                self._push(pushed[name])
+            if name in sent.pushes:
+                self._push(name, sent.pushes[name])
                 continue
             self._line(
                 "  queue",
@@ -445,9 +464,11 @@ class _Details(_Printer):
         if row.get("raw"):
             self._line("  bytes", row["raw"])
 
-    def _push(self, send: Json) -> None:
-        name = send["subscription"]
-        if send["state"] == SendState.DELIVERED:
+    def _push(self, name: str, send: Json | None) -> None:
+        if send is None:
+            self._line("  push", f"{name}: no outcome within {self._patience:g} s", "yellow")
+            return
+        if _is_delivered(send):
             self._line("  push", f"{name}: {send['status']} in {send['latencyMs']} ms", "green")
             return
         next_at = datetime.fromisoformat(send["nextAt"]).astimezone() if "nextAt" in send else None
@@ -467,6 +488,14 @@ class _Details(_Printer):
         self._line("", f"Look at the app's log (dev.py run). {question}")
         if self._target.storage is not None:
             self._line("", "If it uses other storage than this command looks into, give --storage-port.")
+
+
+def _with_state(name: str, sent: Sent) -> str:
+    """Name a subscription, and how far a push to it is, unless it was delivered."""
+    push = sent.pushes.get(name)
+    if name not in sent.pushes or _is_delivered(push):
+        return name
+    return f"{name} ({push['state'] if push else SendState.WAITING})"
 
 
 _STYLES = {"sent": "green", "duplicate": "yellow"}
