@@ -6,6 +6,7 @@ It is no broker: nothing is received from it by AMQP. `GET /` lists what it hold
 """
 
 import json
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +49,13 @@ class _Refused(Exception):
         self.status = status
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # a client may leave at any time, and takes its connection with it
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class ServiceBus:
     """A namespace on 127.0.0.1 while the `with` block lasts; its entities have sessions and find duplicates.
 
@@ -73,7 +81,7 @@ class ServiceBus:
     def __enter__(self) -> Self:
         """Start it. Raises PortTakenError."""
         listener = bind(self.port, PORT_OPTION)
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self), bind_and_activate=False)
+        self._server = _Server(("127.0.0.1", self.port), _handler(self), bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = listener
         self._server.server_address = listener.getsockname()

@@ -1,6 +1,9 @@
 """The local Service Bus takes what Microsoft documents, and refuses what it does not."""
 
 import json
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 
 from tools.host.service_bus import ServiceBus
-from tools.host.testing import free_port
+from tools.host.testing import free_port, wait_until
 
 PROPERTIES = {"MessageId": "1", "SessionId": "job|J1", "Label": "com.printiq.CompleteJob"}
 HEADERS = {"Authorization": "Bearer x", "Content-Type": "application/json"}
@@ -64,3 +67,18 @@ def test_a_message_is_held_once_by_its_id_and_listed(service_bus: ServiceBus) ->
 def test_another_form_is_refused(service_bus: ServiceBus, status: int, wrong: dict[str, Any]) -> None:
     assert send(service_bus, **wrong) == status
     assert (len(service_bus.refused), service_bus.held) == (1, [])
+
+
+def test_a_client_that_resets_its_connection_leaves_no_trace(
+    service_bus: ServiceBus, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = set(threading.enumerate())
+    client = socket.create_connection(("127.0.0.1", service_bus.port))
+    client.sendall(b"POST /job-status/messages HTTP/1.1\r\nContent-Length: 5\r\n\r\n{")
+    serving = wait_until(lambda: set(threading.enumerate()) - before)
+    # to linger for no time is to reset
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    wait_until(lambda: not serving & set(threading.enumerate()))
+    assert capfd.readouterr().err == ""
+    assert send(service_bus) == 201
