@@ -248,6 +248,11 @@ def _wrong(*mistakes: str) -> SubscriptionsError:
     return SubscriptionsError(f"The subscriptions are wrong: {' '.join(mistakes)}")
 
 
+_KINDS: Mapping[str, type[_Subscription]] = {
+    "queues": QueueSubscription,
+    "service-bus": ServiceBusSubscription,
+    "https": HttpsSubscription,
+}
 _LETTERS = "letters, digits and ._- between them"
 _NAMES = {
     "queues": "3 to 63 lower-case letters, digits and single hyphens between them",
@@ -259,8 +264,11 @@ _NAMES = {
 def _in_words_of_the_file(error: ErrorDetails) -> str:
     """Return one of pydantic's findings as a sentence about a table, its name or a key in it."""
     place = error["loc"]
-    if len(place) == 1 and error["type"] == "extra_forbidden":
-        return f"Unknown table `{place[0]}`: write [queues.NAME], [service-bus.NAME] or [https.NAME]."
+    if error["type"] == "extra_forbidden":
+        if len(place) == 1:
+            return f"Unknown table `{place[0]}`: write [queues.NAME], [service-bus.NAME] or [https.NAME]."
+        near = get_close_matches(str(place[-1]), _KINDS[str(place[0])].model_fields.keys() - {"name"}, n=1)
+        return in_plain_words(error) + (f" Did you mean `{near[0]}`?" if near else "")
     if error["type"] in {"dict_type", "model_type"}:
         return f"`{'.'.join(map(str, place))}` must be a table: write [{place[0]}.NAME]."
     if place[-1] != "[key]":

@@ -80,6 +80,11 @@ def test_an_event_may_go_to_several_queues_or_to_none() -> None:
         ("[queues.one]\nevents = ['Lasagne*']", "'Lasagne*' matches none of printIQ's events."),
         ("[queues.one]\nevents = ['*']\nencoding = 'utf-8'", "queues.one.encoding"),
         ("[queues.one]\nevents = ['*']\nduplicate = 'drop'", "queues.one.duplicate"),
+        (
+            "[queues.one]\nevents = ['*']\ntitel = 'One'",
+            "Line 3: Unknown parameter `queues.one.titel`. Did you mean `title`?",
+        ),
+        (f"{HTTPS}\nsecret-setting = 'X'", "`https.crm.secret-setting`. Did you mean `secret_setting`?"),
         ("[queues.One]\nevents = ['*']", "queues.One"),
         ("[queues.a]\nevents = ['*']", "queues.a"),
         ("[queues.a--b]\nevents = ['*']", "queues.a--b"),
@@ -115,6 +120,12 @@ def test_a_mistake_is_named_with_its_place(text: str, said: str) -> None:
     assert said in str(caught.value)
     assert "pydantic" not in str(caught.value)
     assert "secret@" not in str(caught.value)
+
+
+def test_no_key_of_another_kind_is_suggested() -> None:
+    with pytest.raises(SubscriptionsError) as caught:
+        Subscriptions.read("[queues.one]\nevents = ['*']\nmodes = 'binary'\nnames = 'x'")
+    assert "Did you mean" not in str(caught.value)
 
 
 def test_the_three_kinds_share_the_names_and_the_events() -> None:
