@@ -30,7 +30,7 @@ class Endpoint:
     """An HTTPS server in a thread of its own; each path has a behaviour.
 
     `/ok`, `/status/410`, `/retry/429/7`, `/moved`, `/hang`, `/hang-once`, `/held`, `/drip`, `/endless`,
-    `/closed`, `/cut`, `/echo`, `/coloured`; any other accepts.
+    `/closed`, `/cut`, `/echo`, `/escaped`, `/coloured`; any other accepts.
     What is in `statuses` is given first, whatever the path.
     """
 
@@ -102,6 +102,16 @@ class Endpoint:
         seen = {"url": str(request.url), "path": request.path, "query": dict(request.query), "key": key}
         return web.json_response({**request.headers, **seen}, status=500)
 
+    async def _escaped(self, request: web.Request) -> web.StreamResponse:
+        """Repeat a key as some write JSON: with slashes escaped, with all but letters, with everything."""
+        key = request.headers["X-Api-Key"]
+        written = (
+            key.replace("/", r"\/"),
+            "".join(each if each.isalnum() else f"\\u{ord(each):04X}" for each in key),
+            "".join(f"\\u{ord(each):04x}" for each in key),
+        )
+        return web.Response(status=500, text="[" + ", ".join(f'"{each}"' for each in written) + "]")
+
     async def _hang(self, request: web.Request) -> web.StreamResponse:
         await self._stopping.wait()
         return web.Response()
@@ -159,6 +169,7 @@ _BEHAVIOURS: dict[str, Callable[..., Awaitable[web.StreamResponse]]] = {
     "moved": Endpoint._moved,
     "coloured": Endpoint._coloured,
     "echo": Endpoint._echo,
+    "escaped": Endpoint._escaped,
     "hang": Endpoint._hang,
     "hang-once": Endpoint._hang_once,
     "held": Endpoint._held,

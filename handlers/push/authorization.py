@@ -1,5 +1,6 @@
 """The headers by which an endpoint knows that a push is this app's."""
 
+from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,11 @@ else:
 _UNRESOLVED = "@Microsoft.KeyVault("
 # What the secret of a signature begins with. It is no part of the key.
 _PREFIX = "whsec_"
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+_SHORTEST_KEY, _LONGEST_KEY = 24, 64
+MAKING_ONE = (
+    """python3 -c "import base64, os; print('whsec_' + base64.b64encode(os.urandom(32)).decode())\""""
+)
 
 
 @dataclass(frozen=True)
@@ -81,16 +87,27 @@ def _signed(name: str, secrets: Iterable[str], push_id: str, moment: datetime, b
     """Sign as https://www.standardwebhooks.com asks; during a rotation, with two secrets."""
     text = body.decode()
     try:
-        signatures = [standardwebhooks.Webhook(secret).sign(push_id, moment, text) for secret in secrets]
-    except Exception as error:  # no base64, or empty; its message may hold the secret
+        keys = [_key(secret) for secret in secrets]
+    except ValueError as error:  # its message may hold the secret
         raise DestinationFault(
-            f"The setting {name} holds no secret of Standard Webhooks: whsec_ and base64."
+            f"The setting {name} holds no secret of Standard Webhooks: whsec_ and 24 to 64 bytes in base64. "
+            f"Make one: {MAKING_ONE}"
         ) from error
+    signatures = [standardwebhooks.Webhook(key).sign(push_id, moment, text) for key in keys]
     return {
         "webhook-id": push_id,
         "webhook-timestamp": str(int(moment.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
+
+
+def _key(secret: str) -> bytes:
+    """Return the key that a secret holds. Raises ValueError."""
+    text = secret.removeprefix(_PREFIX).rstrip("=")
+    key = b64decode(text + "=" * (-len(text) % 4), validate=True)
+    if not _SHORTEST_KEY <= len(key) <= _LONGEST_KEY:
+        raise ValueError("it is too short or too long")
+    return key
 
 
 def _header(value: str, subscription: HttpsSubscription) -> str:

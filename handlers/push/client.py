@@ -181,8 +181,15 @@ def _shown(body: bytes, hidden: tuple[str, ...]) -> str:
     """Return the start of a body for the operator, without control characters and secrets."""
     text = body.decode("utf-8", "replace")
     for secret in hidden:
-        text = text.replace(secret, _HIDDEN)
+        text = re.sub("".join(map(_in_any_spelling, secret)), _HIDDEN, text)
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)[:_SHOWN]
+
+
+def _in_any_spelling(character: str) -> str:
+    """Return an expression for a character as it is, and as JSON may escape it."""
+    units = character.encode("utf-16-be").hex()
+    escaped = "".join(rf"\\u(?i:{units[start : start + 4]})" for start in range(0, len(units), 4))
+    return rf"(?:\\?{re.escape(character)}|{escaped})"
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -22,7 +22,7 @@ from tools.host.azurite import Azurite, install
 from tools.host.testing import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec_" + base64.b64encode(b"a secret of this test").decode()
+SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
 QUEUES = '[queues.printiq-listened]\nevents = ["*"]'
 
 

@@ -19,8 +19,8 @@ from tools.commands._target import StorageAccount
 from tools.host.testing import StartHost, wait_until
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec_" + base64.b64encode(b"a secret of this test").decode()
-OLD_SECRET = "whsec_" + base64.b64encode(b"the secret before it").decode()
+SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
+OLD_SECRET = "whsec_" + base64.b64encode(b"the secret that was before it").decode()
 # All that an endpoint may do wrong, each as a subscription of its own.
 BAD = ("hang", "drip", "endless", "closed", "cut", "moved", "status/500", "retry/429/3600")
 

@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import json
+import shlex
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -17,14 +20,15 @@ from standardwebhooks import Webhook
 
 from handlers.errors import DestinationFault
 from handlers.push.answers import Answer
+from handlers.push.authorization import MAKING_ONE
 from handlers.push.client import Client
 from handlers.pushes import Form
 from handlers.subscriptions import HttpsSubscription
 
 pytestmark = pytest.mark.usefixtures("trusting")
 
-SECRET = "whsec_" + base64.b64encode(b"a secret of this test").decode()
-OLD_SECRET = "whsec_" + base64.b64encode(b"the secret before it").decode()
+SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
+OLD_SECRET = "whsec_" + base64.b64encode(b"the secret that was before it").decode()
 FORM = Form({"Content-Type": "application/cloudevents+json"}, '{"id":"1","data":"Ü"}'.encode())
 
 
@@ -227,6 +231,14 @@ async def test_a_header_is_sent_and_hidden_where_it_is_repeated(
     assert "of-this-test" not in answer.text
 
 
+async def test_a_secret_is_hidden_however_json_escapes_it(
+    client: Client, serving: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ITS_KEY", "k3y/of+this=test")
+    key = {"auth": "header", "header": "X-Api-Key", "value_setting": "ITS_KEY"}
+    assert (await post(client, to(serving.url("/escaped"), **key))).text == '["•••", "•••", "•••"]'
+
+
 @pytest.mark.parametrize(
     ("value", "mistake"),
     [
@@ -248,14 +260,38 @@ async def test_a_setting_that_cannot_be_used_is_named(
     assert len(serving.received) == before
 
 
-@pytest.mark.parametrize("value", ["whsec_", "whsec_Schlüssel"])
+def of(size: int) -> str:
+    """Return a secret of this many bytes."""
+    return "whsec_" + base64.b64encode(b"\xfb" * size).decode()
+
+
+@pytest.mark.parametrize(
+    "value", ["whsec_", "whsec_Schlüssel", "whsec_not-base64-not-base64-not-base64-no", of(23), of(65)]
+)
 async def test_a_secret_that_is_none_is_named_and_not_shown(
     client: Client, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("ITS_SECRET", value)
     found = await failure(client, to("https://localhost:9/", auth="signature", secret_setting="ITS_SECRET"))
     assert "The setting ITS_SECRET holds no secret of Standard Webhooks" in found
-    assert value not in found.replace("whsec_ and", "")
+    assert "24 to 64 bytes" in found
+    assert value == "whsec_" or value not in found
+
+
+@pytest.mark.parametrize("value", [of(24), of(64), of(32).rstrip("="), of(32).removeprefix("whsec_")])
+async def test_a_secret_of_24_to_64_bytes_signs(
+    client: Client, serving: Endpoint, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("ITS_SECRET", value)
+    await post(client, to(serving.url("/ok"), auth="signature", secret_setting="ITS_SECRET"))
+    received = serving.received[-1]
+    assert Webhook(value).verify(received.body, received.headers) == json.loads(FORM.body)
+
+
+def test_the_command_in_the_message_makes_a_secret() -> None:
+    command = shlex.split(MAKING_ONE)
+    made = subprocess.run([sys.executable, *command[1:]], capture_output=True, check=True, text=True).stdout
+    assert len(base64.b64decode(made.strip().removeprefix("whsec_"))) == 32
 
 
 @pytest.mark.parametrize(
