@@ -42,10 +42,14 @@ export async function attention(main, { search: asked, signal, report, before, r
   let chosen = [];
   let cursor;
 
-  async function more(limit = PAGE) {
+  async function load(limit) {
     const page = await json(`deliveries${query({ ...filters.parameters(filter), open: true, limit, cursor })}`, { signal });
     rows.push(...page.deliveries);
     cursor = page.cursor;
+  }
+
+  async function more(limit = PAGE) {
+    await load(limit);
     show();
   }
 
@@ -58,11 +62,15 @@ export async function attention(main, { search: asked, signal, report, before, r
     else fill(end, rows.length ? "End of the list." : none);
   }
 
-  /** Select all that match, those that are not shown yet too. */
+  /** Select all that match, those that are not shown yet too. Thousands are drawn once: that takes a second. */
   async function selectAll() {
-    while (cursor && rows.length < MOST_AT_ONCE) {
-      await more(Math.min(LARGEST_PAGE, MOST_AT_ONCE - rows.length));
-      result.textContent = `Found ${number(rows.length)} so far …`;
+    try {
+      while (cursor && rows.length < MOST_AT_ONCE) {
+        await load(Math.min(LARGEST_PAGE, MOST_AT_ONCE - rows.length));
+        result.textContent = `Found ${number(rows.length)} so far …`;
+      }
+    } finally {
+      show();
     }
     result.textContent = cursor ? `There are more: these are the newest ${number(rows.length)}.` : "";
     table.chooseAll(true);

@@ -1012,6 +1012,27 @@ def test_all_that_match_are_selected_and_acted_on_until_stopped(start_host: Star
     expect(page.locator("#open-count")).to_have_text("1")
 
 
+def test_no_more_than_5000_are_selected_at_once(host: HostProcess, page: Page) -> None:
+    send(host, "CreateCustomer", b"<html>")
+    asked = {"open": "true", "limit": "1"}
+    (refused,) = httpx.get(f"{host.url}/api/deliveries", params=asked, timeout=60).json()["deliveries"]
+    made = 0
+
+    def answer(route: Route) -> None:
+        """Answer as an app does in which 6,000 need attention."""
+        nonlocal made
+        wanted = min(int(parse_qs(urlsplit(route.request.url).query)["limit"][0]), 6_000 - made)
+        rows = [{**refused, "id": f"{refused['id'][:-6]}{made + number:06x}"} for number in range(wanted)]
+        made += wanted
+        route.fulfill(json={"deliveries": rows, "cursor": f"{made:032x}" if made < 6_000 else None})
+
+    page.route("**/api/deliveries?*open=true*", answer)
+    page.goto(f"{host.url}/api/console#/attention?event=CreateCustomer")
+    page.get_by_role("button", name="Select all").click()
+    expect(page.get_by_text("5,000 selected")).to_be_visible()
+    expect(page.get_by_text("There are more: these are the newest 5,000.")).to_be_visible()
+
+
 def test_one_decision_leads_to_the_next(start_host: StartHost, page: Page) -> None:
     host = start_host(ROOT)
     for event in ("CreateCustomer", "CreateQuote", "CreateJob"):

@@ -10,6 +10,7 @@ from stories import deliver, run_story
 from handlers.app import App
 from handlers.http import endpoints
 from handlers.http.routing import respond
+from handlers.ledger import query
 
 
 async def search(app: App, text: str) -> Any:
@@ -107,6 +108,24 @@ def test_what_was_refused_is_found_by_the_numbers_in_it_and_by_its_file(storage:
             (delivery,) = (await search(app, text))["deliveries"]
             assert (delivery["id"], delivery["matched"]) == (refused, {"fact": fact, "value": value})
         assert (await search(app, "2026-03"))["deliveries"] == []
+
+    run_story(storage, story)
+
+
+def test_the_newest_that_were_refused_are_searched_up_to_a_bound(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "MAX_SIZE", 1)
+    monkeypatch.setattr(query, "_MOST_WAITING", 2)
+
+    async def story(app: App) -> None:
+        refused = [
+            await deliver(app, "CreateJob", b'{"JobNo": "J%05d-01", ' % number)
+            for number in (50505, 50506, 50507)
+        ]
+        result = await search(app, "5050")
+        assert ([each["id"] for each in result["deliveries"]], result["more"]) == (refused[:0:-1], True)
+        assert (await search(app, "50505"))["deliveries"] == []
 
     run_story(storage, story)
 

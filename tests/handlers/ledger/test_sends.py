@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bench import Bench, delivery, quote
+from bench import Bench, Call, delivery, quote
 
 from events import Kind, Subject, timestamp
 from handlers.errors import Conflict, Erased
@@ -94,6 +94,18 @@ async def test_the_backlog_counts_what_is_not_delivered_and_since_when(bench: Be
     found = await sends.backlog(tables, "accounting")
     assert (found.waiting, found.failed, found.paused, found.more) == (2, 1, 1, False)
     assert found.oldest == row(2).first_at
+
+
+async def test_the_backlog_is_counted_up_to_its_bound_in_one_request(
+    bench: Bench, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = bench.app.stores.tables
+    await written(tables, *(row(number) for number in range(3)))
+    calls.clear()
+    monkeypatch.setattr(sends, "_PAGE", 2)
+    found = await sends.backlog(tables, "accounting")
+    assert (found.waiting, found.more, found.oldest) == (2, True, row(0).first_at)
+    assert len(calls) == 1
 
 
 async def test_what_was_missed_is_replayed_once(bench: Bench) -> None:

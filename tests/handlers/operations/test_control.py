@@ -16,7 +16,7 @@ from handlers.app import App
 from handlers.errors import DestinationFault, DestinationRefusal, Missing, NotPossible
 from handlers.ids import newest_first
 from handlers.ledger.rows import day
-from handlers.operations import control
+from handlers.operations import control, replay
 from handlers.operations.maintenance import maintain
 from handlers.pipeline.receive import receive
 from handlers.pushes import Push
@@ -150,6 +150,18 @@ async def test_missed_deliveries_come_a_call_at_a_time_and_oldest_first(bench: B
     await bench.work_off()
     assert [each["replayof"] for each in await bench.sent()] == [each.id for each in arriving[:2]]
     assert await control.replay_missed(RESULTS, bench.app, limit=2) == control.Missed(1, 0, more=False)
+
+
+async def test_a_call_that_takes_long_stops_before_the_platform_ends_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await control.pause(RESULTS, "why", bench.app)
+    await arrive(bench, bench.app, delivery(quote("Q1")))
+    await control.resume(RESULTS, bench.app)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(replay, "SECONDS", -1)
+        assert await control.replay_missed(RESULTS, bench.app) == control.Missed(0, 0, more=True)
+    assert await control.replay_missed(RESULTS, bench.app) == control.Missed(1, 0, more=False)
 
 
 async def test_what_is_no_longer_kept_is_passed_over(bench: Bench) -> None:
