@@ -28,8 +28,9 @@ _CODE_PAGE = re.compile(
 _WESTERN = {"iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii", "windows-1252", "cp1252"}
 # Padding before and after a document: fixed-length records, preallocated files, the end mark of DOS.
 _PADDING = "\ufeff\x00\x1a\u00a0\u2028\u2029"
-_ENDS = " \t\r\n" + _PADDING
-_PADDED = tuple(each.encode() for each in _ENDS)
+_BLANKS = b" \t\r\n"
+_ENDS = _BLANKS.decode() + _PADDING
+_PADDED = tuple(each.encode() for each in _PADDING)
 _MARK = "\ufeff".encode()
 
 
@@ -69,6 +70,7 @@ def _as_utf8(body: bytes, charset: str | None, marks: int = 3) -> bytes:
 
 
 def _unpadded(utf8: bytes) -> bytes:
+    utf8 = utf8.rstrip(_BLANKS)  # most end so, and with nothing else
     if not (utf8.endswith(_PADDED) or utf8.startswith(_MARK)):
         return utf8
     text = utf8.decode(errors="surrogateescape")

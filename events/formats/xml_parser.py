@@ -30,7 +30,8 @@ def parse_xml(utf8: bytes) -> etree._Element:
             "The XML has a document type declaration (DOCTYPE). It could define entities or fetch files: "
             "leave it out."
         )
-    xml = utf8.lstrip()  # libxml2 allows no blanks before an XML declaration; everybody else does
+    # libxml2 allows no blanks before an XML declaration; everybody else does
+    xml = utf8.lstrip(b" \t\r\n")
     try:
         return etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **SAFELY))
     except etree.XMLSyntaxError as error:
