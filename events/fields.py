@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Validat
 from pydantic_core import CoreSchema, core_schema
 
 from events.formats import folded
+from events.names import ByNames
 from events.values import Leaf, Unknown, is_empty, keep_unread
 
 
@@ -85,11 +86,6 @@ class Assignment(NamedTuple):
     names: tuple[tuple[str, str], ...]
 
 
-# The cache is for objects that recur in documents; its bound keeps invented ones from filling it.
-_MAX_ASSIGNMENTS = 50
-_LONGEST_KEPT = 2_000
-
-
 class FieldMap:
     """A model's fields by every name that leads to them: exact, in another case, or an alias."""
 
@@ -110,27 +106,18 @@ class FieldMap:
         self.cost = 500 + sum(60 + 2 * len(spec.name) for spec in self.fields)
         # All names that lead to a field, in lower case.
         self.names = frozenset(self._folded)
-        self._assignments: dict[tuple[str, ...], Assignment] = {}
+        # Assigns an object's names to fields.
+        self.assign = ByNames(self._assignment)
 
     def find(self, name: str) -> FieldSpec | None:
         return self._exact.get(name) or self._folded.get(folded(name))
 
-    def assign(self, names: tuple[str, ...]) -> Assignment:
-        """Assign an object's names to fields.
+    def _assignment(self, names: tuple[str, ...]) -> Assignment:
+        """Assign names to fields.
 
         A name spelt exactly comes before one in another case, and that before an alias. Unknown names are
         sorted, so that equal content gives equal bytes.
         """
-        assignment = self._assignments.get(names)
-        if assignment is None:
-            assignment = self._assign(names)
-            if sum(map(len, names)) <= _LONGEST_KEPT:
-                if len(self._assignments) >= _MAX_ASSIGNMENTS:
-                    self._assignments.clear()
-                self._assignments[names] = assignment
-        return assignment
-
-    def _assign(self, names: tuple[str, ...]) -> Assignment:
         found: dict[str, list[str]] = {}
         unknown: list[str] = []
         for name in names:

@@ -26,7 +26,7 @@ class Normaliser:
             raise Malformed("The body holds too many values: no printIQ object has so many parts.")
         if len(members) > MAX_MEMBERS:
             raise Malformed(f"An object holds too many values: more than {MAX_MEMBERS:,} members.")
-        assignment = fields.assign(tuple(members))
+        assignment = fields.assign(members)
         normalised: dict[str, object] = {target: members[name] for name, target in assignment.names}
         for name, spec in assignment.fields:
             value = members[name]

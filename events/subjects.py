@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from events.formats import folded
+from events.names import ByNames
 from events.values import trimmed
 
 
@@ -73,13 +76,23 @@ def likely(part: BaseModel, *names: str) -> str | None:
     The names are tried in the order given, without regard to case.
     """
     extra = part.model_extra or {}
-    levels = [extra, *(value for value in extra.values() if isinstance(value, dict))]
-    wanted = dict.fromkeys(name.lower() for name in names)
-    for level in levels:
-        known = {lower: level[name] for name in reversed(level) if (lower := folded(name)) in wanted}
-        if known and (found := key(*map(known.get, wanted))):
+    matching = _matching(names)
+    for level in chain((extra,), (value for value in extra.values() if isinstance(value, dict))):
+        if found := key(*map(level.__getitem__, matching(level))):
             return found
     return None
+
+
+@cache
+def _matching(likely_names: tuple[str, ...]) -> ByNames[list[str]]:
+    """Return what lists those names of an object that match, in the order of the likely ones."""
+    wanted = dict.fromkeys(name.lower() for name in likely_names)
+
+    def matches(names: tuple[str, ...]) -> list[str]:
+        known = {lower: name for name in reversed(names) if (lower := folded(name)) in wanted}
+        return [known[lower] for lower in wanted if lower in known]
+
+    return ByNames(matches)
 
 
 def subject(kind: Kind, found: str | None) -> Iterator[Subject]:

@@ -10,6 +10,7 @@ from events.errors import Malformed, Problem, ReportedFailure, WrongObject, poin
 from events.fields import field_map
 from events.formats import MAX_MEMBERS, STRUCTURES, Document, Format, Json, folded, read_inner
 from events.models import Payload
+from events.names import ByNames
 from events.values import is_blank, is_empty, is_true
 
 
@@ -263,7 +264,7 @@ def _is_named(model: type[Payload], name: str | None) -> bool:
 
 
 def known_names(members: Iterable[str], model: type[Payload]) -> tuple[str, ...]:
-    return field_map(model).assign(tuple(members)).known
+    return field_map(model).assign(members).known
 
 
 # -- responses that report something -------------------------------------------------------------------------
@@ -323,25 +324,44 @@ def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     Names are no evidence against an object whose fields are undocumented. One name that only the event's own
     object knows settles it: the object is the event's.
     """
-    own = event_type.payloads
-    if any(_is_named(each, layer.name) for each in own):
+    if any(_is_named(each, layer.name) for each in event_type.payloads):
         return
-    names = [name for name in layer.members if folded(name) not in _ENVELOPE]
-    own_names = {name for each in own for name in known_names(names, each)}
-    is_documented = all(each.DOCUMENTED for each in own)
-    for other in payload_types():
-        if other in own:
-            continue
-        other_names = known_names(names, other)
-        evidence = [name for name in other_names if name not in own_names]
-        if own_names.difference(other_names):
-            continue
-        is_most = len(evidence) >= _EVIDENCE and 2 * len(other_names) > len(names)
-        is_all = not own_names and len(other_names) == len(names) >= _ALL_OF
+    for other, evidence, is_enough in _suspects(event_type)(layer.members):
         if _is_named(other, layer.name):
             raise _wrong(layer, event_type, other, [name for name in evidence if _is_only(other, name)])
-        if is_documented and (is_most or is_all):
+        if is_enough:
             raise _wrong(layer, event_type, other, evidence)
+
+
+class _Suspect(NamedTuple):
+    """Another object that has all names which the event's own has; `evidence` are those that only it has."""
+
+    model: type[Payload]
+    evidence: list[str]
+    is_enough: bool
+
+
+@cache
+def _suspects(event_type: EventType) -> ByNames[list[_Suspect]]:
+    """Return what lists the other objects that one of such names could be."""
+    own = event_type.payloads
+    is_documented = all(each.DOCUMENTED for each in own)
+
+    def suspects(members: tuple[str, ...]) -> list[_Suspect]:
+        names = [name for name in members if folded(name) not in _ENVELOPE]
+        own_names = {name for each in own for name in known_names(names, each)}
+        found = []
+        for other in payload_types():
+            other_names = known_names(names, other)
+            if other in own or own_names.difference(other_names):
+                continue
+            evidence = [name for name in other_names if name not in own_names]
+            is_most = len(evidence) >= _EVIDENCE and 2 * len(other_names) > len(names)
+            is_all = not own_names and len(other_names) == len(names) >= _ALL_OF
+            found.append(_Suspect(other, evidence, is_documented and (is_most or is_all)))
+        return found
+
+    return ByNames(suspects)
 
 
 def _is_only(model: type[Payload], name: str) -> bool:
