@@ -27,13 +27,20 @@ async def receive(delivery: Delivery, app: App) -> Receipt:
     Raises EventError if it is refused (its bytes are kept, if it has any), NoCustody if storage fails.
     """
     try:
-        event = await parse_delivery(delivery, app.settings)
+        receipt = await _checked(delivery, app)
     except EmptyBody:
         raise
     except EventError as error:
         await keep_refused(delivery, error, app)
         raise
     await _take_custody(delivery, None, app)
+    return receipt
+
+
+async def _checked(delivery: Delivery, app: App) -> Receipt:
+    # The event is let go here. Were it kept while storage is written, garbage collections would go through
+    # those of all webhooks at once, and no parse would find the memory of the one before in a cache.
+    event = await parse_delivery(delivery, app.settings)
     return Receipt(delivery, event.type, event.subject, event.warnings)
 
 

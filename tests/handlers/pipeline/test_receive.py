@@ -1,14 +1,18 @@
 """Custody is taken before anybody is told, also of what is refused; without storage nobody is told so."""
 
+import gc
 import os
+from typing import Any
 
 import pytest
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import HttpRequest
 from bench import Bench, Call, delivery, quote, without
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from events import EmptyBody, EventError, Malformed, NotJsonOrXml, UnknownEvent
+from events import EmptyBody, EventError, Kind, Malformed, NotJsonOrXml, Payload, Subject, UnknownEvent
 from handlers.errors import NoCustody
 from handlers.pipeline import inbox
 from handlers.pipeline.receive import receive
@@ -61,6 +65,24 @@ async def test_custody_of_an_event_is_one_storage_call(bench: Bench, calls: list
     calls.clear()
     await receive(delivery(quote("Q2", Noise=os.urandom(20_000).hex())), bench.app)
     assert [(call.method, call.path) for call in calls] == [("POST", f"{INBOX_QUEUE}/messages")]
+
+
+async def test_no_event_stays_in_memory_while_storage_is_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Payload] = []
+    send = AioHttpTransport.send
+
+    async def looked(self: AioHttpTransport, request: HttpRequest, **options: Any) -> Any:
+        held.extend(
+            each for each in gc.get_objects() if isinstance(each, Payload) and subject in each.subjects()
+        )
+        return await send(self, request, **options)
+
+    subject = Subject(Kind.QUOTE, "held")
+    monkeypatch.setattr(AioHttpTransport, "send", looked)
+    receipt = await receive(delivery(quote(subject.key)), bench.app)
+    assert (receipt.subject, held) == (subject, [])
 
 
 async def test_a_missing_queue_is_created_once(bench: Bench, calls: list[Call]) -> None:
