@@ -131,6 +131,7 @@ def test_a_push_that_fails_is_shown_with_its_next_attempt_and_ends_with_4(
     assert done.exit_code == ExitCode.WAITING
     assert "crm: waiting. It responded with 500. The next attempt comes at " in done.stdout
     assert "→ printiq-events, crm (waiting)" in both.stdout
+    assert f"{len(EventType)} of {len(EventType)} arrived. {len(EventType)} not pushed to" in both.stdout
 
 
 @pytest.mark.parametrize("by", [[], ["--hot-folder"]])

@@ -78,6 +78,11 @@ class Sent:
     trouble: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @property
+    def arrived(self) -> bool:
+        """Whether it was processed, even if a push was not delivered yet."""
+        return self.delivery is not None and _RESULTS.get(self.delivery["status"]) is Arrival.ARRIVED
+
 
 def main(
     event: Annotated[
@@ -153,8 +158,10 @@ def main(
     patience = wait if wait is not None else _FTP_SECONDS if ftp else _SECONDS
     _report(sent, target, console, patience, as_json=as_json)
     if len(sent) > 1:
-        arrived = sum(each.outcome is Arrival.ARRIVED for each in sent)
-        console.print(f"{arrived} of {len(sent)} arrived.")
+        arrived = sum(each.arrived for each in sent)
+        unpushed = sum(each.arrived and each.outcome is not Arrival.ARRIVED for each in sent)
+        more = f" {unpushed} not pushed to every subscription yet." if unpushed else ""
+        console.print(f"{arrived} of {len(sent)} arrived.{more}")
     raise typer.Exit(max(each.outcome or Arrival.ARRIVED for each in sent))
 
 
