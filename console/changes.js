@@ -81,11 +81,13 @@ function news(found, status) {
 
 function adopting({ delivery, field, event }, status) {
   const name = `${event.event} ${field}`.replace(/[^A-Za-z0-9]+/g, "-").toLowerCase().slice(0, 60);
-  return [
+  return h(
+    "span",
+    {},
     h("button", { type: "button", class: "quiet", title: `${COMMAND} ${delivery}`, onclick: () => copy(`${COMMAND} ${delivery} --name ${name} --url ${location.origin}`, status) }, "Copy command"),
     " ",
     h("a", { href: `#/events/${delivery}` }, "delivery"),
-  ];
+  );
 }
 
 function event(found) {

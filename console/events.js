@@ -103,9 +103,9 @@ export async function events(main, { search: asked, signal, report, before, reme
         state.similar?.length
           ? ["Did you mean ", state.similar.map(({ kind, key, place }, index) => [index > 0 && ", ", h("span", { class: "kind" }, kind), " ", h("a", { href: place }, key)]), "? "]
           : "",
-        "Of what was refused, only what ",
+        "Of refused events, only those under ",
         h("a", { href: "#/attention" }, "Needs attention"),
-        " lists is searched.",
+        " are searched.",
       );
     } else {
       refill(end, empty ? "No events match these filters." : "End of the list.");

@@ -112,7 +112,7 @@ export async function subscription(main, page) {
     refill(head, title(known), actions(known), figures(known));
     refill(rows, known.sends.map(line));
     list.hidden = !known.sends.length;
-    const none = wanted ? "None in this state." : known.kind === "https" ? "Nothing was sent here yet." : "It missed nothing. Who got a delivery is on the delivery’s page.";
+    const none = wanted ? "None in this state." : known.kind === "https" ? "Nothing was sent here yet." : "It missed nothing. Each delivery’s page shows who got it.";
     if (known.cursor && asked < LARGEST_PAGE) refill(end, further);
     else refill(end, known.sends.length ? "End of the list." : none);
   }
@@ -199,7 +199,7 @@ export async function subscription(main, page) {
     return h(
       "div",
       { class: "title" },
-      h("div", {}, h("h1", {}, named(each)), h("p", { class: "about" }, h("span", { class: "kind" }, KINDS[each.kind]), " ", h("code", {}, each.name))),
+      h("div", {}, h("h1", {}, named(each)), h("p", { class: "about" }, h("span", { class: "kind" }, KINDS[each.kind]), " ", each.title && h("code", {}, each.name))),
       state(each),
       h(
         "div",
@@ -277,9 +277,10 @@ function sendState(each) {
 }
 
 function outcome(each, cell) {
+  const error = each.error === `It responded with ${each.status}.` ? null : each.error;
   return [
     each.attempts ? cell(3, number(each.attempts)) : h("td", { class: "idle" }),
-    cell(4, each.attempts > 0 && answered(each), [each.error, each.answer].filter(Boolean).map((text) => h("div", { class: "hint why" }, text))),
+    cell(4, each.attempts > 0 && answered(each), [error, each.answer].filter(Boolean).map((text) => h("div", { class: "hint why" }, text))),
     each.nextAt ? cell(5, moment(each.nextAt)) : h("td", { class: "idle" }),
   ];
 }

@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Self
 
-from events.errors import UnknownEvent
+from events.errors import UnknownEvent, any_of
 from events.formats import Format
 from events.models import (
     AcceptanceDetails,
@@ -72,7 +72,7 @@ class EventType(StrEnum):
     CREATE_JOB = "CreateJob", AcceptanceDetails, Kind.JOB, Format.JSON, "a quote is accepted (with the new job)"
     COMPLETE_JOB = "CompleteJob", AcceptanceDetails, Kind.JOB, Format.JSON, "a job is marked as complete"
     REJECT_QUOTE = "RejectQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "a quote is rejected"
-    EXPIRE_QUOTE = "ExpireQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "quotes expire (a scheduled service does it)"
+    EXPIRE_QUOTE = "ExpireQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "quotes expire (by a scheduled service)"
     DISCARD_QUOTE = "DiscardQuote", QuoteDetails, Kind.QUOTE, Format.JSON, "a quote status is changed to rejected"
     EXPORT_INVOICE = "ExportInvoice", Invoice, Kind.INVOICE, Format.JSON, "an invoice is exported"
     FAIL_CXML_JOB = "FailCxmlJob", JobFailData, Kind.FAILURE, Format.JSON, "a cXML order fails"
@@ -126,7 +126,7 @@ def _unknown(name: str) -> str:
         _BY_NAME[folded] for folded in get_close_matches(name[:_LONGEST_SHOWN].lower(), _BY_NAME, cutoff=0.5)
     ]
     hint = (
-        f"Did you mean {' or '.join(dict.fromkeys(near))}?"
+        f"Did you mean {any_of(list(dict.fromkeys(near)))}?"
         if near
         else f"GET /api/schemas lists all {len(EventType)}."
     )

@@ -13,7 +13,7 @@
         └── WrongObject        positively another object than the event sends
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 
@@ -26,6 +26,12 @@ class Problem(NamedTuple):
 
     pointer: str
     message: str
+
+
+def any_of(names: Sequence[str]) -> str:
+    """List alternatives in a sentence: "A, B or C"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 # A pointer is for people to read: a longer one ends at an outer object.

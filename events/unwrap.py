@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from events.catalogue import EventType, payload_types
-from events.errors import Malformed, Problem, ReportedFailure, WrongObject, pointer
+from events.errors import Malformed, Problem, ReportedFailure, WrongObject, any_of, pointer
 from events.fields import field_map
 from events.formats import MAX_MEMBERS, STRUCTURES, Document, Format, Json, folded, read_inner
 from events.models import Payload
@@ -372,10 +372,10 @@ def _is_only(model: type[Payload], name: str) -> bool:
 def _wrong(layer: _Layer, event_type: EventType, other: type[Payload], evidence: list[str]) -> WrongObject:
     fields = f" (it has {', '.join(evidence[:_EVIDENCE])})" if evidence else ""
     homes = _homes()[other]
+    named = [*homes[:3], *(["others"] if homes[3:] else [])]
     return WrongObject(
         f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries "
-        f"{_article(event_type.payloads[0].OBJECT)}. It belongs to {' or '.join(homes[:3])}"
-        f"{' or others' if homes[3:] else ''}.",
+        f"{_article(event_type.payloads[0].OBJECT)}. It belongs to {any_of(named)}.",
         pointer=pointer((*layer.path, *evidence[:1])),
     )
 

@@ -19,7 +19,7 @@ def format_of(utf8: bytes) -> Format:
     if utf8.startswith(b"<", start):
         if _HTML.match(utf8, prolog_end(utf8)):
             raise NotJsonOrXml(
-                "This is an HTML page, not an event: perhaps an error or sign-in page in its place."
+                "This is an HTML page, not an event: perhaps an error or sign-in page was sent in its place."
             )
         return Format.XML
     if utf8.startswith((b"{", b"["), start) or _JSON_SCALAR.fullmatch(utf8, start):

@@ -203,7 +203,7 @@ WRONG = [
         "SalesItemUpdated",
         '{"AcceptanceDetails": {"Foo": 1}}',
         "/AcceptanceDetails",
-        "CompleteJob or CreateJobXml or others.",
+        "CompleteJob, CreateJobXml or others.",
     ),
 ]
 

@@ -155,7 +155,7 @@ def test_an_unknown_delivery_is_a_problem_that_says_why(
         ({"status": "lost"}, "`status`: Input should be 'sent', 'duplicate'"),
         (
             {"event": "CreateQoute"},
-            "named 'CreateQoute'. Did you mean CreateQuote",
+            "named 'CreateQoute'. Did you mean CreateQuote, CreateCustomer or CreateJob?",
         ),
         ({"from": "yesterday"}, "write a time as 2026-01-31T08:00:00Z"),
         ({"to": "2026-02-30"}, "`to`: "),
