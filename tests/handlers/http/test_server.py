@@ -38,3 +38,28 @@ async def test_a_request_that_comes_before_the_server_runs_is_answered() -> None
     assert await received.readline() == b"HTTP/1.1 200 OK\r\n"
     serving.cancel()
     sent.close()
+
+
+async def test_a_response_arrives_in_one_piece() -> None:
+    app = WebApp()
+
+    @app.route
+    async def answer(_: Request) -> Response:
+        return PlainTextResponse("here")
+
+    server = WebServer(LOOPBACK, port := free_port(), app)
+
+    def first_pieces() -> list[bytes]:
+        with socket.create_connection((LOOPBACK, port)) as client:
+            pieces = []
+            for _ in range(50):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                pieces.append(client.recv(65_536))
+                if not pieces[-1].endswith(b"here"):
+                    break
+            return pieces
+
+    serving = asyncio.create_task(server.serve())
+    pieces = await asyncio.to_thread(first_pieces)
+    assert [piece.rpartition(b"\r\n\r\n")[2] for piece in pieces] == [b"here"] * 50
+    serving.cancel()
