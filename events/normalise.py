@@ -126,14 +126,16 @@ def _listed_element(element: Element, part: type[Part] | None) -> _Listed:
 
 def _unwrapped(items: list[Json], part: type[Part] | None) -> list[Json]:
     """Return items without a wrapper of one member each: `[{"Product": {…}}, {"Product": {…}}]`."""
-    wrappers = [item for item in items if isinstance(item, dict) and len(item) == 1]
-    if len(wrappers) < len(items):
-        return items
-    names = {name for wrapper in wrappers for name in wrapper}
+    names: set[str] = set()
+    inner: list[Json] = []
+    for item in items:
+        if not isinstance(item, dict) or len(item) != 1:
+            return items
+        names |= item.keys()
+        inner += item.values()
     if len(names) != 1:
         return items
     (name,) = names
-    inner = [wrapper[name] for wrapper in wrappers]
     if part is None:
         return inner if not any(isinstance(each, STRUCTURES) for each in inner) else items
     is_wrapper = all(isinstance(each, STRUCTURES) for each in inner) and _is_item(
