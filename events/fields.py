@@ -76,7 +76,8 @@ class Assignment(NamedTuple):
 
     `fields` pairs each name that alone leads to a field with that field; `contested` lists the fields that
     several names lead to, the best one first; `unknown` are the names that lead to none, `known` all others.
-    `names` pairs the names of `fields` and the unknown ones with their spelling in the model.
+    `names` pairs the names of `fields` and the unknown ones with their spelling in the model; `is_own` is
+    whether the object has them all in that spelling and that order already.
     """
 
     fields: tuple[tuple[str, FieldSpec], ...]
@@ -84,6 +85,7 @@ class Assignment(NamedTuple):
     contested: tuple[tuple[FieldSpec, tuple[str, ...]], ...]
     known: tuple[str, ...]
     names: tuple[tuple[str, str], ...]
+    is_own: bool
 
 
 class FieldMap:
@@ -138,6 +140,7 @@ class FieldMap:
             ),
             tuple(name for each in found.values() for name in each),
             (*((name, spec.name) for name, spec in fields), *zip(unknown, unknown, strict=True)),
+            names == (*(spec.name for _, spec in fields), *unknown),
         )
 
 

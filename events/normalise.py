@@ -27,7 +27,11 @@ class Normaliser:
         if len(members) > MAX_MEMBERS:
             raise Malformed(f"An object holds too many values: more than {MAX_MEMBERS:,} members.")
         assignment = fields.assign(members)
-        normalised: dict[str, object] = {target: members[name] for name, target in assignment.names}
+        normalised: dict[str, object] = (
+            dict(members)
+            if assignment.is_own
+            else {target: members[name] for name, target in assignment.names}
+        )
         for name, spec in assignment.fields:
             value = members[name]
             if isinstance(value, STRUCTURES) or spec.many:  # few are
