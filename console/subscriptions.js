@@ -138,7 +138,7 @@ export async function subscription(main, page) {
     for (let turn = 0; turn < 20 && !signal.aborted; turn += 1) {
       await refresh();
       const sent = known.sends.find((each) => each.delivery === id);
-      if (sent?.attempts) return (result.textContent = sent.state === "delivered" ? `The test event was delivered: ${answered(sent)}.` : `The test event was not delivered: ${sent.error ?? answered(sent)}`);
+      if (sent?.attempts) return (result.textContent = sent.state === "delivered" ? `The test event was delivered: ${answered(sent)}.` : `The test event was not delivered: ${reason(sent) ?? `${answered(sent)}.`}`);
       await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
     return (result.textContent = "The test event is still waiting. Its outcome appears in the list.");
@@ -276,11 +276,15 @@ function sendState(each) {
   return [badge(each.state, STATES[each.state]), each.replayedBy && [" ", h("a", { href: `#/events/${each.replayedBy}` }, "replay")]];
 }
 
+/** Why an attempt failed, unless that is only its status, which is shown beside it. */
+function reason({ error, status }) {
+  return error === `It responded with ${status}.` ? undefined : error;
+}
+
 function outcome(each, cell) {
-  const error = each.error === `It responded with ${each.status}.` ? null : each.error;
   return [
     each.attempts ? cell(3, number(each.attempts)) : h("td", { class: "idle" }),
-    cell(4, each.attempts > 0 && answered(each), [error, each.answer].filter(Boolean).map((text) => h("div", { class: "hint why" }, text))),
+    cell(4, each.attempts > 0 && h("span", { class: "answered" }, answered(each)), [reason(each), each.answer].filter(Boolean).map((text) => h("div", { class: "hint why" }, text))),
     each.nextAt ? cell(5, moment(each.nextAt)) : h("td", { class: "idle" }),
   ];
 }

@@ -1166,6 +1166,9 @@ def test_what_an_address_answered_is_shown_until_it_takes_the_event(
         page.get_by_role("button", name="Send test event").click()
         expect(page.get_by_text("The test event was delivered: HTTP 202")).to_be_visible()
         expect(row).to_contain_text("test event")
+        accounting.statuses = [500]
+        page.get_by_role("button", name="Send test event").click()
+        expect(page.get_by_text("The test event was not delivered: HTTP 500")).to_be_visible()
         accounting.statuses = [410]
         send(host, "ExportInvoice", b'{"INVInvoiceNumber": "INV-2", "INVID": 2}')
         expect(page.locator(".title .badge")).to_have_text("paused")

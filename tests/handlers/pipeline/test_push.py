@@ -478,6 +478,20 @@ async def test_what_is_put_off_is_tried_soon_after_the_rest_as_long_as_it_is_you
     assert (await shop.row(sent))["attempts"] == 0
 
 
+async def test_a_test_event_shows_at_once_whether_a_resting_endpoint_works_again(shop: Shop) -> None:
+    app = shop.pushing_to("/ok", timings=DEFAULTS)
+    shop.serving.statuses += [503] * 3
+    for number in range(4):
+        await shop.event(f"Q{number}")
+    *some, last = await shop.bench.waiting(PUSH_QUEUE)
+    for message in some:
+        await push(message, app)
+    assert app.pushes.lane("crm").rest
+    await push(last._replace(text=last.text.replace("com.printiq.CreateQuote", "com.printiq.test")), app)
+    assert shop.requests == 4
+    assert not app.pushes.lane("crm").rest, "its success ends the rest"
+
+
 async def test_an_endpoint_that_refuses_some_events_gets_the_others(shop: Shop) -> None:
     shop.pushing_to("/status/422", timings=DEFAULTS)
     for number in range(6):
