@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from typer.testing import CliRunner, Result
 from events import EventType
 from tools.commands import send, watch
 from tools.commands._exit import ExitCode
+from tools.commands._target import StorageAccount
 from tools.host.testing import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -297,6 +299,18 @@ def test_watch_shows_what_its_filters_select(own: Receiver, watching_some: Watch
 
     assert wait_until(shown)[0]["subject"] == "Q-watched"
     assert {row["event"] for row in shown()} == {"RejectQuote"}
+
+
+def test_a_queue_whose_messages_change_but_not_their_number_has_no_new_line(own: Receiver) -> None:
+    queue = own.queues.create_queue("of-a-test")
+    seeing = watch.Watch(StorageAccount(own.storage), datetime.now(UTC), {})
+    first = queue.send_message("one")
+    assert "queue of-a-test: 1" in list(seeing.changed_depths())
+    queue.delete_message(first)
+    queue.send_message("another")
+    assert not [line for line in seeing.changed_depths() if "of-a-test" in line]
+    queue.delete_queue()
+    assert "queue of-a-test: 0" in list(seeing.changed_depths())
 
 
 def test_a_line_of_watch_fits_a_terminal_of_80_columns() -> None:

@@ -119,6 +119,13 @@ class Watch:
                 yield queue
         self._queues = queues
 
+    def changed_depths(self) -> Iterator[str]:
+        """Yield a line for each queue that is longer or shorter than at the last look."""
+        before = {name: _depth(queue) for name, queue in self._queues.items()}
+        for queue in list(self.changed_queues()):
+            if before.get(queue.name) != _depth(queue):
+                yield f"queue {queue.name}: {_depth(queue)}"
+
 
 def _print_json(watch: Watch) -> None:
     while True:
@@ -136,12 +143,12 @@ def _print(watch: Watch, console: Console, target: Target) -> None:
         while True:
             for row in watch.deliveries():
                 console.print(line(row, console.width if console.is_terminal else None), soft_wrap=True)
-            changed = list(watch.changed_queues())
+            depths = list(watch.changed_depths())
             if console.is_terminal:
                 live.update(_queues(watch.queues), refresh=True)
             else:
-                for queue in changed:
-                    console.print(f"queue {queue.name}: {_depth(queue)}", soft_wrap=True, markup=False)
+                for depth in depths:
+                    console.print(depth, soft_wrap=True, markup=False)
             time.sleep(_INTERVAL)
 
 
