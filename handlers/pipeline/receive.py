@@ -38,8 +38,8 @@ async def receive(delivery: Delivery, app: App) -> Receipt:
 
 
 async def _checked(delivery: Delivery, app: App) -> Receipt:
-    # The event is let go here. Were it kept while storage is written, garbage collections would go through
-    # those of all webhooks at once, and no parse would find the memory of the one before in a cache.
+    # The event ends with this call. Kept while storage is written, the events of all webhooks under way would
+    # be walked by each garbage collection, and their memory would not be used again for the next parse.
     event = await parse_delivery(delivery, app.settings)
     return Receipt(delivery, event.type, event.subject, event.warnings)
 
