@@ -293,7 +293,7 @@ class Blobs:
         """Read a blob whole. Raises NotFound."""
         # https://learn.microsoft.com/rest/api/storageservices/get-blob
         async with storage_call(f"read {container}/{name}"):
-            return (await self._wire.call("GET", _path(container, name), headers={})).content
+            return (await self._wire.call("GET", _path(container, name), headers={})).body()
 
     async def open(self, container: ContainerName, name: str) -> Opened:
         """Start to read a blob: its properties and first 32 MB. Raises NotFound."""

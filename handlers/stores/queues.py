@@ -114,7 +114,7 @@ class Queues:
             except ResourceNotFoundError:
                 await self._create(self._client(queue))
                 response = await self._wire.call("POST", path, headers=_XML, body=message)
-        return Sent(response.content)
+        return Sent(response.body())
 
     async def take_back(self, queue: str, sent: Sent) -> None:
         """Delete a message that was sent with a delay and is not visible yet; a visible one may stay."""

@@ -14,8 +14,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, SansIOHTTPPolicy
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, HttpRequest
 
 from handlers.errors import DestinationFault, DestinationRefusal
 from handlers.later import later
@@ -140,7 +139,7 @@ def _detail(error: HttpResponseError) -> str:
     response = error.response
     if not isinstance(response, AsyncHttpResponse):
         return ""
-    found = _DETAIL.search(response.content.decode(errors="replace"))
+    found = _DETAIL.search(response.body().decode(errors="replace"))
     return " ".join(found[1].split())[:_SHOWN] if found else ""
 
 

@@ -293,7 +293,7 @@ class Tables:
         """Read a row. Raises NotFound."""
         async with storage_call(f"read table {table}"):
             response = await self._wire.call("GET", _path(table, partition, row), headers=_READ)
-            found = _decode(json.loads(response.content), response.headers["ETag"])
+            found = _decode(json.loads(response.body()), response.headers["ETag"])
             if (found["PartitionKey"], found["RowKey"]) != (partition, row):
                 raise ValueError("the response is another row's")
         return found
@@ -342,7 +342,7 @@ class Tables:
             async with storage_call(f"read table {table}"):
                 path = f"/{table}()?{urlencode(asked, quote_via=quote)}"
                 response = await self._wire.call("GET", path, headers=_READ)
-                rows = [_decode(each, each["odata.etag"]) for each in json.loads(response.content)["value"]]
+                rows = [_decode(each, each["odata.etag"]) for each in json.loads(response.body())["value"]]
         except NotFound:
             return [], None
         found = {name: response.headers.get(f"x-ms-continuation-{name}") for name in _RESUME}

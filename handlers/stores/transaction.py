@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from azure.core.rest import AsyncHttpResponse
+from azure.core.pipeline.transport import AsyncHttpResponse
 
 from handlers.stores.wire import FIRST_ERROR, response_error
 
@@ -50,7 +50,7 @@ def _written(operation: Operation) -> bytes:
 
 def check(response: AsyncHttpResponse, operations: int) -> None:
     """Raise azure-core's exception for what failed a transaction, ValueError for what is no answer to it."""
-    content: bytes = response.content
+    content = response.body()
     statuses = [int(status) for status in _STATUS.findall(content)]
     for status in statuses:
         if status >= FIRST_ERROR:

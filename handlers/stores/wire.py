@@ -31,8 +31,7 @@ from azure.core.pipeline.policies import (
     AzureSasCredentialPolicy,
     SansIOHTTPPolicy,
 )
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, HttpRequest
 from azure.core.utils import parse_connection_string
 from yarl import URL
 
@@ -109,12 +108,16 @@ class Wire:
         `path` begins with a slash, is percent-encoded, and may end in a query. Raises azure-core's
         exceptions for a status that is no 2xx. The caller bounds the time.
         """
-        request = HttpRequest(method, self.address + path, headers=dict(headers), content=body)
+        # The pipeline's own kind of request: azure.core.rest's, and its response, act as one by a look-up for
+        # each attribute, which costs a quarter of a call's processor time.
+        request = HttpRequest(method, self.address + path, headers)
+        if body is not None:
+            request.set_bytes_body(body)
         run = await self._pipeline.run(request, retry_on_methods=_RETRIED)
         response = run.http_response
         if response.status_code >= FIRST_ERROR:
             raise response_error(
-                response.status_code, response.content, response, response.headers.get("x-ms-error-code")
+                response.status_code, response.body(), response, response.headers.get("x-ms-error-code")
             )
         return response
 

@@ -5,8 +5,7 @@ import os
 from typing import Any
 
 import pytest
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.core.rest import HttpRequest
+from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
 from bench import Bench, Call, delivery, quote, without
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
