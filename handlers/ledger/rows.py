@@ -1,16 +1,5 @@
 """The rows of the ledger: the one owner of its columns and keys, and of how each is written and read.
 
-table      row          partition                         row key
-========== ============ ================================= ================
-deliveries DeliveryRow  the day of receipt in UTC; OPEN   newest first
-timeline   TimelineRow  a subject                         newest first
-records    RecordRow    a kind                            a business key
-search     SearchRow    a kind                            words.keys_of
-erasures   ErasureRow   a year                            newest first
-sends      SendRow      a subscription                    newest first
-sends      SendRow      what a subscription has not got   oldest first
-========== ============ ================================= ================
-=======
 ============= ============ ================================= ================
 table         row          partition                         row key
 ============= ============ ================================= ================
