@@ -118,7 +118,7 @@ class BareWorker:
         return self._process.stdout.readline()
 
 
-def cpu_seconds(process: HostProcess) -> float:
-    """Return the processor time that a host has used until now."""
-    times = psutil.Process(process.process.pid).cpu_times()
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used until now."""
+    times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
