@@ -101,8 +101,12 @@ def _from_json(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
 
+# Made once: json.dumps makes one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def _to_json(value: object) -> str | None:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+    return _ENCODER.encode(value) if value else None
 
 
 def _bounded(warnings: Sequence[Problem]) -> str | None:
@@ -339,13 +343,13 @@ class TimelineRow(_LedgerRow):
     replay_of: str | None = None
 
     @classmethod
-    def of(cls, row: DeliveryRow, subject: Subject) -> Self:
+    def of(cls, row: DeliveryRow, *, primary: bool) -> Self:
         return cls(
             id=row.id,
             event=row.event,
             kind=row.subjects[0].kind,
             subject=shortened(row.subjects[0].key),
-            primary=subject == row.subjects[0],
+            primary=primary,
             customer=row.customer,
             reference=row.reference,
             queues=row.queues,

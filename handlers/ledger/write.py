@@ -7,7 +7,7 @@ part, and nothing that was erased comes back at all.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import batched
 
@@ -92,14 +92,20 @@ def _index(
             writes.append(tables.put(TableName.DELIVERIES, entity))
     elif is_retry:  # a later attempt than this one may have been given up
         writes.append(tables.delete(TableName.DELIVERIES, OPEN, row.row_key))
-    for subject in row.subjects:
-        keys = {"PartitionKey": timeline_partition(subject), "RowKey": row.row_key}
-        entity = {**TimelineRow.of(row, subject).columns(), **keys}
-        writes.append(tables.put(TableName.TIMELINE, entity))
+    writes += [tables.put(TableName.TIMELINE, entity) for entity in _in_timeline(row)]
     if event is not None and event.subject is not None and row.status in {Status.SENT, Status.DUPLICATE}:
         record = RecordRow.of(row, event, event.subject)
         writes.append(_put_record(tables, record, event.subject, is_retry=is_retry))
     return writes
+
+
+def _in_timeline(row: DeliveryRow) -> Iterator[Entity]:
+    """Yield a row for each subject; those of all but the first differ in their partition alone."""
+    for is_primary, subjects in ((True, row.subjects[:1]), (False, row.subjects[1:])):
+        if subjects:
+            columns = TimelineRow.of(row, primary=is_primary).columns()
+            for subject in subjects:
+                yield {**columns, "PartitionKey": timeline_partition(subject), "RowKey": row.row_key}
 
 
 async def _some_at_once(writes: Sequence[Awaitable[object]]) -> None:
@@ -139,12 +145,9 @@ async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is
 
 async def _put_in_search(tables: Tables, record: RecordRow, subject: Subject) -> None:
     columns = {term: SearchRow.of(record, term).columns() for term in record.all_terms}
-    rows = [
-        {**columns[term], "PartitionKey": subject.kind, "RowKey": key}
-        for key, term in keys_of(subject, record.all_terms).items()
-    ]
+    rows = {key: columns[term] for key, term in keys_of(subject, record.all_terms).items()}
     if rows:
-        await tables.put_all(TableName.SEARCH, rows)
+        await tables.put_all(TableName.SEARCH, subject.kind, rows)
 
 
 async def index_again(tables: Tables, subject: Subject, left: Sequence[str]) -> None:

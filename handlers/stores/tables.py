@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 from weakref import WeakValueDictionary
@@ -102,6 +103,8 @@ def _path(table: TableName, partition: str, row: str) -> str:
     return f"/{table}(PartitionKey='{_quoted(partition)}',RowKey='{_quoted(row)}')"
 
 
+# One event has a few partitions and row keys, each in several of its rows.
+@lru_cache(256)
 def _quoted(key: str) -> str:
     return quote(key.replace("'", "''"), safe="")
 
@@ -145,36 +148,35 @@ class Tables:
         path = _path(table, str(row["PartitionKey"]), str(row["RowKey"]))
         await self._write(table, "PUT", path, _encode(row))
 
-    async def put_all(self, table: TableName, rows: Sequence[Entity]) -> None:
-        """Write up to MAX_OPERATIONS rows of one partition, each once, as `put` does, in one transaction."""
+    async def put_all(self, table: TableName, partition: str, rows: Mapping[str, Entity]) -> None:
+        """Write up to MAX_OPERATIONS rows of a partition as `put` does, in one transaction.
+
+        `rows` maps row keys to columns without the keys.
+        """
         operations = [
             Operation(
                 "PUT",
-                self._wire.address + _path(table, str(row["PartitionKey"]), str(row["RowKey"])),
-                _WRITE,
-                _encode(row),
+                self._wire.address + _path(table, partition, key),
+                _encode({**columns, "PartitionKey": partition, "RowKey": key}),
             )
-            for row in rows
+            for key, columns in rows.items()
         ]
-        await self._creating(table, lambda: self._transact(f"write to table {table}", operations))
+        await self._creating(table, lambda: self._transact(f"write to table {table}", operations, _WRITE))
 
     async def delete_all(self, table: TableName, partition: str, keys: Sequence[str]) -> None:
         """Delete rows of a partition in one transaction; if one of them is not there, one after the other."""
         headers = {"Accept": _WRITE["Accept"], "If-Match": "*"}
-        operations = [
-            Operation("DELETE", self._wire.address + _path(table, partition, key), headers) for key in keys
-        ]
+        operations = [Operation("DELETE", self._wire.address + _path(table, partition, key)) for key in keys]
         try:
-            await self._transact(f"delete rows of {table}", operations)
+            await self._transact(f"delete rows of {table}", operations, headers)
         except NotFound:
             for key in keys:
                 await self.delete(table, partition, key)
 
-    async def _transact(self, what: str, operations: Sequence[Operation]) -> None:
+    async def _transact(self, what: str, operations: Sequence[Operation], headers: Mapping[str, str]) -> None:
         async with storage_call(what):
-            response = await self._wire.call(
-                "POST", "/$batch", headers=transaction.HEADERS, body=transaction.written(operations)
-            )
+            body = transaction.written(operations, headers)
+            response = await self._wire.call("POST", "/$batch", headers=transaction.HEADERS, body=body)
             transaction.check(response, len(operations))
 
     async def insert(self, table: TableName, row: Entity) -> str:

@@ -29,23 +29,20 @@ class Operation(NamedTuple):
 
     method: str
     url: str
-    headers: Mapping[str, str]
     body: bytes = b""
 
 
-def written(operations: Sequence[Operation]) -> bytes:
-    """Write a transaction's request body."""
+def written(operations: Sequence[Operation], headers: Mapping[str, str]) -> bytes:
+    """Write a transaction's request body; each of its operations has these headers."""
+    part = f"--{_CHANGES}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     # a row's JSON is ASCII in one line, so no boundary can be in it
-    changes = b"".join(map(_written, operations))
+    changes = b"".join(
+        f"{part}{method} {url} HTTP/1.1\r\n{lines}\r\n".encode() + body + b"\r\n"
+        for method, url, body in operations
+    )
     head = f"--{_BATCH}\r\nContent-Type: multipart/mixed; boundary={_CHANGES}\r\n\r\n"
     return head.encode() + changes + f"--{_CHANGES}--\r\n--{_BATCH}--\r\n".encode()
-
-
-def _written(operation: Operation) -> bytes:
-    part = f"--{_CHANGES}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    headers = "".join(f"{name}: {value}\r\n" for name, value in operation.headers.items())
-    request = f"{operation.method} {operation.url} HTTP/1.1\r\n{headers}\r\n"
-    return (part + request).encode() + operation.body + b"\r\n"
 
 
 def check(response: AsyncHttpResponse, operations: int) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from typing import override
@@ -43,9 +43,9 @@ class _Collecting(Tables):
         self.rows[table, str(row["PartitionKey"])][str(row["RowKey"])] = row
 
     @override
-    async def put_all(self, table: TableName, rows: Sequence[Entity]) -> None:
-        for row in rows:
-            await self.put(table, row)
+    async def put_all(self, table: TableName, partition: str, rows: Mapping[str, Entity]) -> None:
+        for key, columns in rows.items():
+            await self.put(table, {**columns, "PartitionKey": partition, "RowKey": key})
 
     @override
     async def insert(self, table: TableName, row: Entity) -> str:

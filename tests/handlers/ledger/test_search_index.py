@@ -89,7 +89,7 @@ async def test_events_that_say_different_things_of_a_subject_write_its_index_onc
 async def test_what_an_interrupted_attempt_did_not_write_the_next_one_does(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, *, later: bool
 ) -> None:
-    async def no_more(self: Tables, table: TableName, rows: list[Entity]) -> None:
+    async def no_more(self: Tables, table: TableName, partition: str, rows: Mapping[str, Entity]) -> None:
         raise StorageFault("away")
 
     sent = about_job()

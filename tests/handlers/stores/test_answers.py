@@ -69,7 +69,7 @@ OPERATIONS: dict[str, Operation] = {
     "replace a row": lambda stores: stores.tables.replace(TableName.RECORDS, ROW, etag="x"),
     "get a row": lambda stores: stores.tables.get(TableName.RECORDS, "p", "r"),
     "delete a row": lambda stores: stores.tables.delete(TableName.RECORDS, "p", "r"),
-    "put rows": lambda stores: stores.tables.put_all(TableName.RECORDS, [ROW]),
+    "put rows": lambda stores: stores.tables.put_all(TableName.RECORDS, "p", {"r": {"text": "x"}}),
     "delete rows": lambda stores: stores.tables.delete_all(TableName.RECORDS, "p", ["r"]),
     "query rows": rows,
     "send": lambda stores: stores.queues.send(INBOX_QUEUE, b"x"),

@@ -7,29 +7,28 @@ from handlers.stores import TableName
 ODD = ["it's", "Kōwhai 🌿", "a=b&c+d", "%2F", "two  blanks", 'a "quote"']
 
 
-def rows(*keys: str) -> list[dict[str, str]]:
-    return [
-        {"PartitionKey": "p's & q's", "RowKey": key, "text": f"{key}\r\n--changeset_printiq"} for key in keys
-    ]
+PARTITION = "p's & q's"
+
+
+def rows(*keys: str) -> dict[str, dict[str, str]]:
+    return {key: {"text": f"{key}\r\n--changeset_printiq"} for key in keys}
 
 
 async def test_rows_come_back_as_they_went_whatever_their_keys(bench: Bench) -> None:
     tables = bench.app.stores.tables
-    await tables.put_all(TableName.SEARCH, rows(*ODD))
-    assert {row["RowKey"]: row["text"] for row in await bench.rows("search")} == {
-        row["RowKey"]: row["text"] for row in rows(*ODD)
-    }
+    await tables.put_all(TableName.SEARCH, PARTITION, rows(*ODD))
+    assert {row["RowKey"]: {"text": row["text"]} for row in await bench.rows("search")} == rows(*ODD)
 
 
 async def test_rows_are_deleted_in_one_request_and_those_that_are_not_there_do_no_harm(
     bench: Bench, calls: list[Call]
 ) -> None:
     tables = bench.app.stores.tables
-    await tables.put_all(TableName.SEARCH, rows("a", "b", "c"))
+    await tables.put_all(TableName.SEARCH, PARTITION, rows("a", "b", "c"))
     calls.clear()
-    await tables.delete_all(TableName.SEARCH, "p's & q's", ["a"])
+    await tables.delete_all(TableName.SEARCH, PARTITION, ["a"])
     assert [call.path for call in calls] == ["$batch"]
-    await tables.delete_all(TableName.SEARCH, "p's & q's", ["a", "b"])
+    await tables.delete_all(TableName.SEARCH, PARTITION, ["a", "b"])
     assert [row["RowKey"] for row in await bench.rows("search")] == ["c"]
 
 
