@@ -8,7 +8,17 @@ from typing import NamedTuple
 from events.catalogue import EventType, payload_types
 from events.errors import Malformed, Problem, ReportedFailure, WrongObject, any_of, pointer
 from events.fields import field_map
-from events.formats import MAX_MEMBERS, STRUCTURES, Document, Format, Json, folded, read_inner
+from events.formats import (
+    BYTES_PER_JSON_VALUE,
+    MAX_MEMBERS,
+    MAX_VALUES,
+    STRUCTURES,
+    Document,
+    Format,
+    Json,
+    folded,
+    read_inner,
+)
 from events.models import Payload
 from events.names import ByNames
 from events.values import is_blank, is_empty, is_true
@@ -45,11 +55,12 @@ def unwrap(document: Document, event_type: EventType) -> Unwrapped:
     models = event_type.payloads
     warnings: list[Problem] = [*document.warnings]
     layer = outermost = _outermost(document, warnings)
+    texts = _Texts()
     for _ in range(_MAX_WRAPPING):
         if len(layer.members) > MAX_MEMBERS:
             raise Malformed(f"The object holds too many values: more than {MAX_MEMBERS:,} members.")
         _refuse_reported(layer, models)
-        inner = _inside(layer, event_type, warnings)
+        inner = _inside(layer, event_type, texts, warnings)
         if inner is None:
             break
         warnings += _reported_warnings(layer)
@@ -62,6 +73,36 @@ def unwrap(document: Document, event_type: EventType) -> Unwrapped:
     if len(own) < len(layer.members):  # a response that is the object itself
         warnings += _reported_warnings(layer)
     return Unwrapped(own, model, warnings)
+
+
+class _Texts:
+    """The documents that a body's texts hold: each is read once, all together within the bounds of a body."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, Document | None] = {}
+        self._marks = self._length = 0
+
+    def document(self, text: str) -> Document | None:
+        """Return the document in a text; None where it holds none, or a damaged one. Raises Malformed."""
+        if text in self._documents:
+            return self._documents[text]
+        try:
+            found = read_inner(text)
+        except Malformed:
+            found = None
+            self._count(text)
+        else:
+            if found is not None:
+                self._count(text)
+        self._documents[text] = found
+        return found
+
+    def _count(self, text: str) -> None:
+        # a text that can be read alone has fewer: each element has two tags
+        self._marks += sum(map(text.count, ("<", ",", '="', "='")))
+        self._length += len(text)
+        if self._marks > max(2 * MAX_VALUES, self._length // BYTES_PER_JSON_VALUE):
+            raise Malformed("The documents in the texts of the body hold too many values.")
 
 
 # -- one object ----------------------------------------------------------------------------------------------
@@ -105,7 +146,7 @@ def _only(items: list[Json], path: tuple[str, ...]) -> Json:
 # -- wrappers ------------------------------------------------------------------------------------------------
 
 
-def _inside(layer: _Layer, event_type: EventType, warnings: list[Problem]) -> _Layer | None:
+def _inside(layer: _Layer, event_type: EventType, texts: _Texts, warnings: list[Problem]) -> _Layer | None:
     """Return the object that these members wrap, None where they are the object itself."""
     models = event_type.payloads
     if layer.name == "Envelope" and isinstance(body := layer.members.get("Body", 0), dict | None):
@@ -114,7 +155,7 @@ def _inside(layer: _Layer, event_type: EventType, warnings: list[Problem]) -> _L
         return None
     for model in models:
         for name in (each for each in layer.members if _is_named(model, each)):
-            inner = _object_in(layer, name, warnings)
+            inner = _object_in(layer, name, texts, warnings)
             if inner is not None and _knows_more(model, inner.members, layer.members):
                 beside = _with_beside(inner.members, layer.members, name, model)
                 return _Layer(name, beside, (*layer.path, name))
@@ -122,21 +163,21 @@ def _inside(layer: _Layer, event_type: EventType, warnings: list[Problem]) -> _L
         return None
     if not _is_wcf(layer):
         _refuse_wrong(layer, event_type)
-    return _inside_unknown(layer, models, warnings)
+    return _inside_unknown(layer, models, texts, warnings)
 
 
 def _inside_unknown(
-    layer: _Layer, models: tuple[type[Payload], ...], warnings: list[Problem]
+    layer: _Layer, models: tuple[type[Payload], ...], texts: _Texts, warnings: list[Problem]
 ) -> _Layer | None:
     """Return what is wrapped in members of which none is known: the only one, or the only recognised one."""
     others = [name for name, value in layer.members.items() if not _is_envelope(name, value)]
-    candidates = [name for name in others if _holds(name, layer.members[name], models, _MAX_WRAPPING)]
+    candidates = [name for name in others if _holds(name, layer.members[name], models, texts, _MAX_WRAPPING)]
     if not candidates and len(others) == 1 and isinstance(layer.members[others[0]], dict):
         candidates = others
     if len(candidates) != 1:
         return None
     (name,) = candidates
-    inner = _object_in(layer, name, warnings)
+    inner = _object_in(layer, name, texts, warnings)
     if inner is None:
         return None
     beside = _with_beside(inner.members, layer.members, name, models[0])
@@ -152,25 +193,17 @@ class _Inner(NamedTuple):
     root: str | None = None
 
 
-def _object_in(layer: _Layer, name: str, warnings: list[Problem]) -> _Inner | None:
+def _object_in(layer: _Layer, name: str, texts: _Texts, warnings: list[Problem]) -> _Inner | None:
     """Return the object that a member is: as such, as the only item of a list, or written as a text."""
     value, root = layer.members[name], None
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = _only(value, (*layer.path, name))
-    if isinstance(value, str) and (inner := _read_quietly(value)) is not None:
+    if isinstance(value, str) and (inner := texts.document(value)) is not None:
         warnings += inner.warnings
         value, root = inner.value, inner.root
         if isinstance(value, list):
             value, root = _only(value, (*layer.path, name)), None
     return _Inner(value, root) if isinstance(value, dict) else None
-
-
-def _read_quietly(text: str) -> Document | None:
-    """Read a text that may hold a document; None where it holds none, or a damaged one."""
-    try:
-        return read_inner(text)
-    except Malformed:
-        return None
 
 
 # What relays call the object they carry, and tables their rows. A list of any other name is the object's own.
@@ -179,10 +212,10 @@ _CARRIERS = re.compile(
 )
 
 
-def _holds(name: str, value: Json, models: tuple[type[Payload], ...], levels: int) -> bool:
+def _holds(name: str, value: Json, models: tuple[type[Payload], ...], texts: _Texts, levels: int) -> bool:
     """Whether a member is the object, holds it, or lists such objects."""
     if isinstance(value, str):
-        inner = _read_quietly(value)
+        inner = texts.document(value)
         value = None if inner is None else inner.value
         if inner is not None and any(_is_named(model, inner.root) for model in models):
             return True
@@ -194,7 +227,7 @@ def _holds(name: str, value: Json, models: tuple[type[Payload], ...], levels: in
         return False
     if _is_recognised(value, models):
         return True
-    return sum(_holds(inner, item, models, levels - 1) for inner, item in value.items()) == 1
+    return sum(_holds(inner, item, models, texts, levels - 1) for inner, item in value.items()) == 1
 
 
 def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) -> bool:

@@ -17,7 +17,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from events.errors import Malformed
-from events.formats import MAX_MEMBERS, STRUCTURES, Element, folded
+from events.formats import MAX_MEMBERS, STRUCTURES, Element, folded, words
 
 
 class DateOrder(StrEnum):
@@ -94,8 +94,12 @@ def _exact(value: object) -> object:
     """Write a number as text where a consumer's number would lose digits of it."""
     if isinstance(value, Decimal):
         text, number = str(value), float(value)
-        is_short = len(text) <= _EXACT and "E" not in text
-        return number if is_short or Decimal(repr(number)) == value else text
+        if len(text) <= _EXACT and "E" not in text:
+            return number
+        shown = repr(number)
+        # equal numbers are equal texts, but for exponents and zeros at the end
+        is_alike = text[-1] != "0" != shown[-1] and "E" not in text and "e" not in shown
+        return number if (shown == text if is_alike else Decimal(shown) == value) else text
     is_long = isinstance(value, int) and not -_INTEGERS <= value < _INTEGERS
     return str(value) if is_long else value
 
@@ -134,7 +138,7 @@ def read_text(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     if isinstance(value, Element) and value.markup is not None:
-        return keep_unread(value.markup, info, readable=value.words or None)
+        return keep_unread(value.markup, info, readable=words(value.markup) or None)
     text = as_text(value)
     return text if isinstance(text, str) else keep_unread(value, info)
 

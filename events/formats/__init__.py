@@ -18,9 +18,10 @@ members like any other.
 
 from collections.abc import Callable
 
-from events.errors import EmptyBody, EventError, NotJsonOrXml
+from events.errors import BodyTooLarge, EmptyBody, EventError, NotJsonOrXml
 from events.formats.compression import decompress
 from events.formats.document import (
+    BYTES_PER_JSON_VALUE,
     MAX_BODY_BYTES,
     MAX_DEPTH,
     MAX_MEMBERS,
@@ -34,12 +35,14 @@ from events.formats.document import (
 )
 from events.formats.encoding import charset_of, to_utf8
 from events.formats.json_reader import read_json
+from events.formats.markup import words
 from events.formats.mtom import inlined, is_mtom
 from events.formats.sniffing import format_of
 from events.formats.soap import SoapRequest, SoapVersion, read_soap
 from events.formats.xml_reader import MAX_ATTRIBUTES, read_xml
 
 __all__ = [
+    "BYTES_PER_JSON_VALUE",
     "MAX_ATTRIBUTES",
     "MAX_BODY_BYTES",
     "MAX_DEPTH",
@@ -57,6 +60,7 @@ __all__ = [
     "read_inner",
     "sniff",
     "soap_request",
+    "words",
 ]
 
 # The format decides which reader; there is no fallback from one to the other.
@@ -76,6 +80,11 @@ def read(
     NotJsonOrXml and Malformed.
     """
     utf8 = _decoded(body, content_type, content_encoding, max_bytes)
+    if len(utf8) > max_bytes:
+        raise BodyTooLarge(
+            f"The body takes {len(utf8):,} bytes in UTF-8; at most {max_bytes:,} are read (setting "
+            "MAX_BODY_BYTES)."
+        )
     return READERS[format_of(utf8)](utf8)
 
 

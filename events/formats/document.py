@@ -35,16 +35,15 @@ class Element(dict[str, Json]):
     """An object made of an XML element that has more than child elements.
 
     `attributes` names the members that are attributes; its own text is the member `#text`. `markup` is the
-    content as it was written, and `words` its text in order, where it is text with inline markup.
+    content as it was written, where it is text with inline markup.
     """
 
-    __slots__ = ("attributes", "markup", "words")
+    __slots__ = ("attributes", "markup")
 
     def __init__(self, members: dict[str, Json], attributes: tuple[str, ...] = ()) -> None:
         super().__init__(members)
         self.attributes = attributes
         self.markup: str | None = None
-        self.words = ""
 
     @property
     def is_text(self) -> bool:
@@ -54,7 +53,7 @@ class Element(dict[str, Json]):
     def like(self, members: dict[str, Json]) -> Self:
         """Return an element of the same form with these members."""
         other = type(self)(members, self.attributes)
-        other.markup, other.words = self.markup, self.words
+        other.markup = self.markup
         return other
 
 

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Iterable
-
-from lxml import etree
+from xml.sax.saxutils import unescape
 
 from events.formats.document import folded
-from events.formats.xml_parser import local_name
 
 _BREAKS = frozenset(
     [
@@ -51,6 +49,8 @@ _INLINE = _BREAKS | frozenset(
         "u",
     ]
 )
+_BREAK = re.compile(rf"</?(?:[\w.-]+:)?(?:{'|'.join(_BREAKS)})(?=[\s/>])[^>]*+>", re.IGNORECASE)
+_TAG = re.compile("<[^>]*+>")
 _LINES = re.compile(r"[ \t]*\n\s*")
 
 
@@ -59,21 +59,10 @@ def is_inline(names: Iterable[str]) -> bool:
     return all(folded(name) in _INLINE for name in names)
 
 
-def words(element: etree._Element) -> str:
-    """Return the text of an element without its markup, in order; breaks and blocks end a line."""
-    return _LINES.sub("\n", "".join(_pieces(element))).strip()
-
-
-def _pieces(element: etree._Element) -> Iterable[str]:
-    yield element.text or ""
-    for child in element:
-        is_break = folded(local_name(child.tag)) in _BREAKS
-        if is_break:
-            yield "\n"
-        yield from _pieces(child)
-        if is_break:
-            yield "\n"
-        yield child.tail or ""
+def words(written: str) -> str:
+    """Return the text of markup, in order; breaks and blocks end a line."""
+    plain = _TAG.sub("", _BREAK.sub("\n", written))
+    return _LINES.sub("\n", unescape(plain, {"&#13;": "\r"})).strip()
 
 
 def joined(texts: Iterable[str]) -> str:

@@ -39,9 +39,7 @@ class Forbidden:
         if next(islice(_HINT.finditer(utf8), MAX_FORBIDDEN, None), None):
             raise Malformed(f"The XML has more than {MAX_FORBIDDEN:,} characters that XML forbids.")
         text = utf8.decode()
-        base = next(
-            (each for each in _BASES if not re.search(f"[{chr(each)}-{chr(each + _MASK)}]", text)), None
-        )
+        base = next((each for each in _BASES if text.isascii() or not re.search(_range(each), text)), None)
         if base is None:
             return None
         hidden = _TOKEN.sub(lambda found: _hide(found, base), text)

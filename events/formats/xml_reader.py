@@ -1,7 +1,6 @@
 """XML as plain values, as .NET's JSON of the same object would have them."""
 
 import re
-from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -11,6 +10,7 @@ from events.formats.document import (
     BYTES_PER_XML_VALUE,
     MAX_DEPTH,
     MAX_INLINE,
+    MAX_REPEATED,
     MAX_VALUES,
     Document,
     Element,
@@ -56,7 +56,9 @@ def read_xml(utf8: bytes) -> Document:
     value = _rooted(value, root)
     warnings = forbidden.warnings if forbidden else ()
     if reader.has_references:
-        value, unresolved = resolved(value, reader.targets, _max_values(utf8), len(utf8))
+        # half as many values: each is made twice
+        most = max(MAX_VALUES, _max_values(utf8) // 2)
+        value, unresolved = resolved(value, reader.targets, most, len(utf8))
         warnings += unresolved
     return Document(Format.XML, name, value, warnings)
 
@@ -237,6 +239,7 @@ class _Reader:
     def __init__(self, root: etree._Element, utf8: bytes, forbidden: Forbidden | None) -> None:
         self.targets: dict[str, Json] = {}
         self._forbidden = forbidden
+        self._markup_left = len(utf8) + MAX_REPEATED
         self._types = type_hints(root.get("type"))
         self._refs = self._references(root) if _ADDRESS.search(utf8) else set()
         self.has_references = bool(self._refs)
@@ -277,12 +280,11 @@ class _Reader:
                 return (only if isinstance(only, Repeated) else [only]), self._beside(own)
         if texts:
             members["#text"] = markup.joined(texts)
-        names = [local_name(child.tag) for child in element]
-        if texts or markup.is_inline(names):
+        is_inline = markup.is_inline(local_name(child.tag) for child in element)
+        if texts or is_inline:
             whole = self._with_attributes(members, own)
-            if markup.is_inline(names) and len(names) <= MAX_INLINE:
-                whole.markup = self._restored(_inner_xml(element))
-                whole.words = self._restored(markup.words(element))
+            if is_inline and len(element) <= MAX_INLINE:
+                whole.markup = self._restored(self._inner_xml(element))
             return whole, {}
         return (self._with_attributes(members, own) if own else members), {}
 
@@ -325,8 +327,20 @@ class _Reader:
             text = str(with_line_feeds(text))
         return self._restored(text)
 
+    def _inner_xml(self, element: etree._Element) -> str:
+        """Return an element's content as it was written. Raises Malformed for too much, level upon level."""
+        whole = etree.tostring(element, encoding="unicode", with_tail=False)
+        # no other > is in its start tag: the serializer escapes those of attributes
+        inner = whole[whole.index(">") + 1 : whole.rindex("<")]
+        if " xmlns" in inner:
+            inner = _DECLARATIONS.sub("", inner)
+        self._markup_left -= len(inner)
+        if self._markup_left < 0:
+            raise Malformed("The body holds markup within markup within markup: too many values.")
+        return inner
+
     def _restored(self, text: str) -> str:
-        return self._forbidden.restored(text) if self._forbidden else text
+        return self._forbidden.restored(text) if self._forbidden and not text.isascii() else text
 
 
 _ADDRESS = re.compile(rb"(:[Rr]ef|href)\s*=")
@@ -340,8 +354,3 @@ def _items(members: dict[str, Json]) -> Json:
 
 
 _DECLARATIONS = re.compile(r"\sxmlns(?::[\w.-]+)?=(\"[^\"]*\"|'[^']*')")
-
-
-def _inner_xml(element: etree._Element) -> str:
-    inner = "".join(etree.tostring(child, encoding="unicode") for child in element)
-    return escape(element.text or "") + _DECLARATIONS.sub("", inner)

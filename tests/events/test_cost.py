@@ -9,9 +9,9 @@ from multiprocessing import get_context
 
 import pytest
 from deliveries import read
-from worst_bodies import CASES, MB, MOST, begin_peak, body_of, peak
 
 from events import EventError
+from tools.bench.worst_bodies import CASES, MB, MOST, begin_peak, body_of, peak
 
 pytestmark = pytest.mark.slow
 

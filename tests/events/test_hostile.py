@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 from deliveries import delivery, read
 
-from events import BodyTooLarge, EmptyBody, EventError, Format, Malformed, NotJsonOrXml, parse, sniff
-from events.formats import MAX_ATTRIBUTES, MAX_DEPTH, MAX_VALUES
+from events import BodyTooLarge, EmptyBody, EventError, Format, Malformed, NotJsonOrXml, parse, sniff, unwrap
+from events.formats import MAX_ATTRIBUTES, MAX_DEPTH, MAX_VALUES, Document, read_inner
 
 MB = 1024 * 1024
 
@@ -367,6 +367,50 @@ def test_a_text_is_not_repeated_without_bound(body: bytes) -> None:
 
 def test_a_part_that_is_included_once_may_be_most_of_a_message() -> None:
     assert read("CreateJobXml", MTOM % (b"<Job><JobNumber>J1</JobNumber><A>%b</A></Job>" % XOP, LONG)).data
+
+
+NESTED = "<b>x" * 80 + "y" * 10_000 + "</b>" * 80
+DOCUMENTS = "".join(f'"a{n}": "<r{n}>{"<a/>" * 300_000}</r{n}>", ' for n in range(4))
+# Each is small, and took many times as long to read as any real body of its size.
+LABORIOUS = {
+    "markup within markup within markup": ("CreateJobXml", f"<Job>{f'<T>{NESTED}</T>' * 40}</Job>"),
+    "documents in many texts": ("CreateJobXml", f'{{{DOCUMENTS}"b": 1}}'),
+    "a list in an unusual form": (
+        "ExportInvoice",
+        f'{{"InvoiceDetails": [{{"POKeys": [{'" 1",' * 350_000}1]}}]}}',
+    ),
+    "references among very many values": (
+        "CreateJobXml",
+        f'<Job><A id="i1"><b>x</b></A><C href="#i1"/>{"<a>xxxxxxxxxxxxxxxxxxxxxxxxxxxx</a>" * 450_000}</Job>',
+    ),
+}
+
+
+@pytest.mark.parametrize(("event", "body"), LABORIOUS.values(), ids=list(LABORIOUS))
+def test_what_would_take_long_to_read_is_refused(event: str, body: str) -> None:
+    assert "too many values" in str(refusal(event, body))
+
+
+def test_a_document_in_a_text_is_read_once_however_deep_it_is_wrapped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read_texts = []
+
+    def counted(text: str) -> Document | None:
+        read_texts.append(text)
+        return read_inner(text)
+
+    monkeypatch.setattr(unwrap, "read_inner", counted)
+    job = "<Job><JobNumber>J1</JobNumber></Job>"
+    assert data("CreateJobXml", json.dumps({"a": {"b": {"c": {"d": job}}}}))["JobNumber"] == "J1"
+    assert read_texts == [job]
+
+
+def test_a_body_that_grows_beyond_the_bound_as_utf8_is_refused() -> None:
+    body = b'<?xml version="1.0" encoding="ibm437"?><Job><Title>%b</Title></Job>' % (b"\xb0" * 1_000)
+    assert read("CreateJobXml", body, max_bytes=3_100).data.count("░".encode()) == 1_000
+    with pytest.raises(BodyTooLarge, match=r"takes 3,0\d\d bytes in UTF-8; at most 2,000 are read"):
+        read("CreateJobXml", body, max_bytes=2_000)
 
 
 # -- time ---------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from pyftpdlib.handlers import FTPHandler
-from worst_bodies import MB, MOST
 
+from tools.bench.worst_bodies import MB, MOST
 from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import free_port
 
@@ -34,7 +34,7 @@ resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
 
 from bench import settings
 from looking import work_off
-from worst_bodies import begin_peak, body_of, peak
+from tools.bench.worst_bodies import begin_peak, body_of, peak
 
 from handlers.app import App
 from handlers.channels import hot_folder

@@ -1,14 +1,17 @@
-"""Measures the memory that a body of 25 MB takes, in a process of its own."""
+"""Measures what a body of 25 MB takes: its memory, in a process of its own, and the time of the worst."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import psutil
 
-from events import parse
+from events import EventError, parse
+from tools.bench import worst_bodies
 from tools.bench.measure import Aim, Comparison, Figure, Series
 from tools.bench.parsing import OURS, delivery
 from tools.bench.running import ROOT
@@ -27,6 +30,27 @@ def memory_figures(peers: str) -> Iterator[Figure]:
             Series(OURS, "bodies", multiples),
             [Comparison(Series("the body", "bodies", [1.0] * _ROUNDS), Aim(12.0))],
         )
+
+
+def time_figures() -> Iterator[Figure]:
+    """Parse each of the worst bodies, and show the one that takes the most processor time."""
+    times = {case: [_seconds(case) for _ in range(_ROUNDS)] for case in worst_bodies.CASES}
+    worst = max(times, key=lambda case: min(times[case]))
+    yield Figure(
+        "Processor time of the worst body of 25 MB",
+        Series(OURS, "s of CPU", [min(times[worst])] * _ROUNDS),
+        [Comparison(Series("a second", "s of CPU", [1.0] * _ROUNDS), Aim(2.0))],
+        f"the worst of {len(times)}, accepted or refused, each in its best of {_ROUNDS}: {worst}",
+    )
+
+
+def _seconds(case: str) -> float:
+    event, body = worst_bodies.body_of(case)
+    arrived = delivery(event, body)
+    started = time.process_time()
+    with contextlib.suppress(EventError):
+        assert parse(arrived).data
+    return time.process_time() - started
 
 
 def _multiple(form: str, peers: str) -> float:

@@ -32,7 +32,7 @@ _VERSIONS = (
 )  # fmt: skip
 NAMES = (
     "json", "xml", "cloudevent", "first-parse", "start", "calls", "webhook", "processing", "hot-folder",
-    "ftp", "arrival", "concurrency", "memory", "sizes", "subscriptions", "ledger", "api", "chain",
+    "ftp", "arrival", "concurrency", "memory", "worst", "sizes", "subscriptions", "ledger", "api", "chain",
 )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def _measures(
         starting.first_parse_figures, starting.start_figures, calls.call_figures, webhook.webhook_figures,
         processing.processing_figures, processing.hot_folder_figures, lambda: ftp.ftp_figures(files),
         arrival.arrival_figures, processing.concurrency_figures,
-        lambda: memory.memory_figures(str(_PEERS)), growth.size_figures,
+        lambda: memory.memory_figures(str(_PEERS)), memory.time_figures, growth.size_figures,
         growth.subscription_figures, lambda: growth.ledger_figures(rows), lambda: api.api_figures(rows),
         lambda: chain.chain_figures(events, progress),
     )  # fmt: skip

@@ -1,8 +1,12 @@
-"""Bodies as bad as the bounds allow, or just beyond: what each costs is measured in a process of its own."""
+"""Bodies as bad as the bounds allow, or just beyond."""
 
 import gzip
 import re
 from pathlib import Path
+
+from events.fields import field_map
+from events.models.invoice import InvoiceDetail
+from events.values import Scalar
 
 SIZE = 25 * 1024 * 1024
 MB = 1024 * 1024
@@ -12,6 +16,13 @@ def repeated(start: str, item: str, end: str, separator: str = ",") -> bytes:
     count = (SIZE - len(start.encode()) - len(end)) // (len(item) + len(separator))
     return (start + separator.join([item] * count) + end).encode()
 
+
+# Each field of an invoice's line that is no text, as only Python reads it.
+UNUSUAL = ",".join(
+    f'"{spec.name}":" 1"'
+    for spec in field_map(InvoiceDetail).fields
+    if spec.leaf is not None and spec.leaf.kind is not Scalar.TEXT
+)
 
 BODIES = {
     "typed objects": ("ExportInvoice", '{"InvoiceDetails": [', '{"XY": "abcdefghijkl"}', "]}"),
@@ -48,9 +59,24 @@ BODIES = {
         "<a>" * 90 + "x" * 2_700 + "</a>" * 90,
         '</Job>"}',
     ),
+    "control characters and attributes": (
+        "CreateJobXml",
+        "<Job><Title>" + "&#11;" * 9_000 + "</Title>",
+        '<a b="1">' + "x" * 80 + "</a>",
+        "</Job>",
+    ),
+    "many texts with markup": ("CreateJobXml", "<Job>", "<T>x<b>b</b></T>" + "x" * 80, "</Job>"),
+    "markup within markup": ("CreateJobXml", "<Job>", "<b>x" * 80 + "y" * 4_000 + "</b>" * 80, "</Job>"),
+    "a list in an unusual form": (
+        "ExportInvoice",
+        '{"InvoiceDetails": [{"POKeys": [',
+        '" 1"' + " " * 60,
+        "]}]}",
+    ),
+    "fields in an unusual form": ("ExportInvoice", '{"InvoiceDetails": [', f"{{{UNUSUAL}}}" + " " * 40, "]}"),
+    "long decimals": ("CreateJob", '{"QuoteNo": "Q", "X": [', "0.12345678901234567", "]}"),
     "control characters": ("CreateJobXml", "<Job><Title>", "&#11;" + "x" * 3_000, "</Title></Job>"),
 }
-
 
 SOAP = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Send><xml><![CDATA['
 # The texts before and after one that fills the body; an emoji makes Python keep each character in four bytes.
@@ -73,6 +99,7 @@ TEXTS = {
         '"}, "X": [' + ",".join(['{"$ref": "1"}'] * 2_000) + "]}",
     ),
 }
+IN_SOAP = ("attributes", "elements")
 COMPRESSED = ("objects", "elements", "typed objects, fewer")
 
 
@@ -81,6 +108,9 @@ def body_of(case: str) -> tuple[str, bytes]:
     if case in TEXTS:
         event, start, end = TEXTS[case]
         return event, f"{start}{'x' * (SIZE - len(start) - len(end) - 4)}🖨{end}".encode()
+    if case.endswith(" in SOAP"):
+        event, start, item, end = BODIES[case.removesuffix(" in SOAP")]
+        return event, repeated(f"{SOAP}{start}", item, f"{end}]]></xml></Send></s:Body></s:Envelope>", "")
     if case.startswith("compressed "):
         event, body = body_of(case.removeprefix("compressed "))
         return event, gzip.compress(body, 1)
@@ -89,7 +119,12 @@ def body_of(case: str) -> tuple[str, bytes]:
 
 
 # Every case; a compressed body is as large as it unpacks to.
-CASES = [*BODIES, *TEXTS, *(f"compressed {case}" for case in COMPRESSED)]
+CASES = [
+    *BODIES,
+    *TEXTS,
+    *(f"{case} in SOAP" for case in IN_SOAP),
+    *(f"compressed {case}" for case in COMPRESSED),
+]
 # What any of them may take.
 MOST = 10 * SIZE + 200 * MB
 
