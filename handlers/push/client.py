@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -174,6 +175,9 @@ def _in_words(error: aiohttp.ClientError) -> str:
 
 
 def _reason(error: OSError) -> str:
+    """Return the system's words for an error, since asyncio's repeat the address; the guard has its own."""
+    if error.errno and not isinstance(error, PermissionError):
+        return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__
 
 

@@ -119,7 +119,7 @@ async def test_a_connection_that_is_closed_without_a_response_is_a_failure(
 
 
 async def test_nobody_listening_is_a_failure(client: Client) -> None:
-    assert "No connection" in await failure(client, to("https://localhost:9/"))
+    assert await failure(client, to("https://localhost:9/")) == "No connection: Connection refused."
 
 
 async def test_a_name_that_is_not_there_is_a_failure(client: Client) -> None:
