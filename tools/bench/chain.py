@@ -66,7 +66,7 @@ def chain_figures(events: int, progress: Callable[[str], object]) -> Iterator[Fi
 
     aim = Aim(1.8, at_least=True)
     yield figure("a second", "/s", lambda run: events / run.arrived, aim, missing or accepted)
-    # each of the two has one thread: the chain is no faster than the busier one
+    # all of them share the processors: together they are the limit of the rate
     yield figure("processor time of app and local host", "ms of CPU", lambda run: run.cpu / events * 1000)
     yield figure("processor time of Azurite", "ms of CPU", lambda run: run.azurite_cpu / events * 1000)
     for what in ("lost", "wrong", "twice"):
