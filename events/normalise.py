@@ -4,7 +4,6 @@ This module owns names and structure; `values` owns the forms of scalars.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from events.errors import Malformed
 from events.fields import FieldSpec, Part, field_map
@@ -51,10 +50,7 @@ class Normaliser:
 
     def _value(self, value: Json, spec: FieldSpec, others: dict[str, object]) -> object:
         if spec.many:
-            listed = _listed(value, spec.part)
-            for name, text in listed.attributes.items():
-                others[f"{spec.name}@{name}"] = text
-            return self._items(listed.items, spec, others)
+            return self._items(_listed(value, spec, others), spec, others)
         if isinstance(value, list) and len(value) == 1:  # one object or text, repeated once
             value = value[0]
         if spec.part is not None:
@@ -96,42 +92,42 @@ def _spread(items: list[Json]) -> Iterator[Json]:
             yield item
 
 
-class _Listed(NamedTuple):
-    items: list[Json]
-    attributes: dict[str, Json]
+def _listed(value: Json, spec: FieldSpec, others: dict[str, object]) -> list[Json]:
+    """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone.
 
-
-def _listed(value: Json, part: type[Part] | None) -> _Listed:
-    """Bring a list into one form: a JSON array, repeated elements, a container of them, or one item alone."""
+    What a container has beside its items is kept in `others`, as its attributes are.
+    """
     if isinstance(value, list):
-        return _Listed(_unwrapped(value, part), {})
+        return _unwrapped(value, spec.part)
     if is_empty(value):
-        return _Listed([], {})
+        return []
     if isinstance(value, Element):
-        return _listed_element(value, part)
+        return _listed_element(value, spec, others)
     if isinstance(value, dict):
-        if _is_container(value, part):
-            return _Listed(list(value.values()), {})
-        if part is not None and not any(map(field_map(part).find, value)):
-            return _counted(value)
-    return _Listed([value], {})
+        if _is_container(value, spec.part):
+            return list(value.values())
+        if spec.part is not None and not any(map(field_map(spec.part).find, value)):
+            return _counted(value, spec, others)
+    return [value]
 
 
-def _counted(value: dict[str, Json]) -> _Listed:
+def _counted(value: dict[str, Json], spec: FieldSpec, others: dict[str, object]) -> list[Json]:
     """Bring a container with scalars beside its items into form: `{"Count": 1, "Product": [{…}]}`."""
     lists: list[Json] = [item for item in value.values() if isinstance(item, STRUCTURES)]
     if len(lists) != 1 or is_empty(lists[0]):
-        return _Listed([value], {})
-    return _Listed(lists, {name: item for name, item in value.items() if item is not lists[0]})
+        return [value]
+    others |= {f"{spec.name}@{name}": item for name, item in value.items() if item is not lists[0]}
+    return lists
 
 
-def _listed_element(element: Element, part: type[Part] | None) -> _Listed:
+def _listed_element(element: Element, spec: FieldSpec, others: dict[str, object]) -> list[Json]:
     attributes = {name.removeprefix("@"): element[name] for name in element.attributes}
     content = {name: item for name, item in element.items() if name not in element.attributes}
-    if content and "#text" not in content and _is_container(content, part):
-        return _Listed(list(content.values()), attributes)
-    is_item = bool(content) or part is None or any(map(field_map(part).find, attributes))
-    return _Listed([element] if is_item else [], {} if is_item else attributes)
+    is_container = bool(content) and "#text" not in content and _is_container(content, spec.part)
+    if not is_container and (content or spec.part is None or any(map(field_map(spec.part).find, attributes))):
+        return [element]
+    others |= {f"{spec.name}@{name}": text for name, text in attributes.items()}
+    return list(content.values())
 
 
 def _unwrapped(items: list[Json], part: type[Part] | None) -> list[Json]:
