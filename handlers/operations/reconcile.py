@@ -17,7 +17,7 @@ from handlers.ledger import index, query, sends, write
 from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, SendRow, Status
 from handlers.operations.retention import kept_since
 from handlers.paths import UNKNOWN_EVENT, Stored
-from handlers.pipeline import inbox
+from handlers.pipeline import duplicates, inbox
 from handlers.stores import (
     INBOX_POISON_QUEUE,
     INBOX_QUEUE,
@@ -36,13 +36,15 @@ type _Row = DeliveryRow | ForeignRow
 class Finding(NamedTuple):
     """What does not add up, with the id of the delivery, if it is about one.
 
-    `unknown` is a blob without a row, `unindexed` a subject whose rows in the search index are wrong.
+    `unknown` is a blob without a row, `unindexed` a subject whose rows in the search index are wrong, and
+    `remembered` the duplicate history that a delivery is in though it was erased.
     """
 
     id: str
     what: str
     unknown: BlobRef | None = None
     unindexed: index.Wrong | None = None
+    remembered: duplicates.Place | None = None
 
 
 @dataclass
@@ -51,7 +53,8 @@ class Reconciliation:
 
     `pushing` counts the messages of the push queue, `undelivered` what each subscription has not got.
 
-    `failing` are the ids of those that are to be retried, `foreign` the blobs that this app did not write.
+    `failing` are the ids of those that are to be retried, `erased` of those that were erased, `foreign` the
+    blobs that this app did not write.
     """
 
     days: int = 0
@@ -62,6 +65,7 @@ class Reconciliation:
     pushing: int = 0
     undelivered: dict[str, sends.Backlog] = field(default_factory=dict)
     failing: list[str] = field(default_factory=list)
+    erased: set[str] = field(default_factory=set)
     foreign: list[BlobRef] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -79,8 +83,8 @@ async def reconcile(
 ) -> Reconciliation:
     """Compare archive, quarantine and ledger, from a day on; or from the first, and the search index as well.
 
-    Reads each container and the ledger once, day by day, and looks up three rows a delivery; records and
-    index once, a kind at a time. Raises StorageFault.
+    Reads each container and the ledger once, day by day, and looks up three rows a delivery; duplicate
+    histories once; records and index once, a kind at a time. Raises StorageFault.
     """
     found = Reconciliation()
     oldest_kept = kept_since(app).date()
@@ -102,6 +106,7 @@ async def reconcile(
     found.waiting = await app.stores.queues.depth(INBOX_QUEUE)
     found.poison = await app.stores.queues.depth(INBOX_POISON_QUEUE)
     await _reconcile_pushes(app, found)
+    await _reconcile_histories(app, found)
     if since is None:
         for kind in Kind:
             wrong = index.wrong(app.stores.tables, kind)
@@ -131,6 +136,14 @@ async def _reconcile_pushes(app: App, found: Reconciliation) -> None:
             found.findings.append(Finding(row.delivery, what))
 
 
+async def _reconcile_histories(app: App, found: Reconciliation) -> None:
+    """Find what is left where the process ended between the duplicate decision and the record."""
+    async for place in duplicates.places(app.stores.tables):
+        if place.last in found.erased:
+            what = "it was erased, but the duplicate history of its subject still has it"
+            found.findings.append(Finding(place.last, what, remembered=place))
+
+
 async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
     """Adopt all bytes that have no row and are still there, and return where they are.
 
@@ -156,6 +169,14 @@ async def repair_index(app: App, found: Reconciliation) -> list[Subject]:
     for subject, left in wrong:
         await write.index_again(app.stores.tables, subject, left)
     return [subject for subject, _ in wrong]
+
+
+async def repair_histories(app: App, found: Reconciliation) -> int:
+    """Remove the duplicate histories found of what was erased; return how many. Raises StorageFault."""
+    remembered = [finding.remembered for finding in found.findings if finding.remembered is not None]
+    for place in remembered:
+        await duplicates.forget_at(app.stores.tables, place)
+    return len(remembered)
 
 
 async def adopt(app: App, place: BlobRef) -> None:
@@ -244,6 +265,7 @@ async def _reconcile_day(app: App, day: _Day, found: Reconciliation, *, is_kept:
     found.findings += [Finding("", str(row)) for row in day.rows if isinstance(row, ForeignRow)]
     found.by_status.update(str(row.status) for row in rows)
     found.failing += [row.id for row in rows if row.status is Status.FAILING and not row.erased]
+    found.erased |= {row.id for row in rows if row.erased}
     known = {row.id for row in rows}
     if is_kept:
         found.findings += [

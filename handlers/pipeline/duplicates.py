@@ -15,10 +15,11 @@ The history is short. A delivery older than what it remembers cannot be compared
 import base64
 import json
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import zstandard
 
@@ -116,14 +117,34 @@ async def was_freed(event: Event[Payload], tables: Tables) -> bool:
     return verdict is not None and verdict.duplicate_of is None
 
 
+class Place(NamedTuple):
+    """Where a history is kept, and the last delivery in it."""
+
+    partition: str
+    event: str
+    last: str
+
+
+async def places(tables: Tables) -> AsyncIterator[Place]:
+    """Yield where there is a history. Raises StorageFault."""
+    async for row in tables.query(TableName.DUPLICATES, "PartitionKey ne ''"):
+        if entries := _read(row).entries:
+            yield Place(row["PartitionKey"], row["RowKey"], entries[-1].id)
+
+
 async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:
     """Delete the history of a subject if this delivery is the last in it. Raises StorageFault."""
+    await forget_at(tables, Place(timeline_partition(subject), event, delivery_id))
+
+
+async def forget_at(tables: Tables, place: Place) -> None:
+    """Delete a history if the last delivery in it is still the same. Raises StorageFault."""
 
     def is_last(row: Row) -> bool:
         entries = _read(row).entries
-        return bool(entries) and entries[-1].id == delivery_id
+        return bool(entries) and entries[-1].id == place.last
 
-    await tables.delete_if(TableName.DUPLICATES, timeline_partition(subject), event, is_last)
+    await tables.delete_if(TableName.DUPLICATES, place.partition, place.event, is_last)
 
 
 def insert(history: History, me: Entry, window: timedelta) -> tuple[History, Verdict]:

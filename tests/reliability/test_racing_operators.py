@@ -21,7 +21,7 @@ from handlers.operations import control, erasure, reconcile, retention
 from handlers.operations import replay as replaying
 from handlers.operations.erasure import Person
 from handlers.operations.replay import Wish, dismiss, replay, replay_many
-from handlers.pipeline import archive, inbox, results
+from handlers.pipeline import archive, duplicates, inbox, results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.stores import INBOX_QUEUE, ContainerName, Stores, TableName
@@ -355,6 +355,40 @@ async def test_an_erasure_while_an_attempt_fails_leaves_nothing(
         await process(message(work), bench.app)
     assert await holds(bench, "Q1") == []
     assert await bench.depth(INBOX_QUEUE) == 0
+
+
+class EndOfProcessError(BaseException):
+    """The end of the process, which nothing catches."""
+
+
+async def test_what_a_process_leaves_that_ends_while_its_delivery_is_erased_is_found_and_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = delivery(quote("Q1"))
+    work = Work.of(sent)
+    await process(message(work), bench.app)
+    kept = await arrived(bench, quote("Q2"))
+    genuine = archive.store_raw
+
+    async def while_it_is_erased(*args: object) -> object:
+        assert await erased(bench) == [sent.id]
+        return await genuine(*args)  # type: ignore[arg-type]
+
+    async def the_process_ends(*_: object) -> None:
+        raise EndOfProcessError
+
+    with monkeypatch.context() as racing:
+        racing.setattr(archive, "store_raw", while_it_is_erased)
+        racing.setattr(results, "send", the_process_ends)
+        with pytest.raises(EndOfProcessError):
+            await process(message(work), bench.app)
+    await process(message(work)._replace(dequeue_count=2), bench.app)
+    found = await reconcile.reconcile(bench.app)
+    assert [(each.id, "duplicate history" in each.what) for each in found.findings] == [(sent.id, True)]
+    assert await reconcile.repair_histories(bench.app, found) == 1
+    assert await holds(bench, "quote|Q1") == []  # a packed history may have Q1 by chance
+    assert (await reconcile.reconcile(bench.app)).findings == []
+    assert kept in str([place async for place in duplicates.places(bench.app.stores.tables)])
 
 
 @pytest.mark.parametrize("body", [quote("Q1"), BROKEN], ids=["sent", "quarantined"])

@@ -25,7 +25,11 @@ def main(
     ] = None,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Send bytes without a row to the inbox, and correct the search index."),
+        typer.Option(
+            "--repair",
+            help="Send bytes without a row to the inbox, correct the search index, and remove the duplicate "
+            "history of what was erased.",
+        ),
     ] = False,
     as_json: JsonOption = False,
     storage_port: StoragePortOption = DEFAULT_STORAGE_PORT,
@@ -74,6 +78,10 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
         indexed = await reconcile.repair_index(app, found)
         if indexed:
             console.print(f"Corrected the search index of {counted(len(indexed), 'subject')}.")
+        if forgotten := await reconcile.repair_histories(app, found):
+            console.print(
+                f"Removed the duplicate history of {counted(forgotten, 'subject')} that was erased."
+            )
     return found
 
 
