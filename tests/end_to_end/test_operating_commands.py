@@ -95,10 +95,15 @@ def test_a_replay_that_cannot_be_is_refused_with_the_reason(own: Receiver) -> No
     assert "No delivery has the id" in done.stdout
 
 
+def until_worked_off(receiver: Receiver) -> None:
+    """Wait until the inbox is empty: a message goes after the last row of its delivery."""
+    inbox = receiver.queues.get_queue_client(INBOX_QUEUE)
+    wait_until(lambda: not inbox.get_queue_properties().approximate_message_count)
+
+
 def test_the_account_of_a_good_day_ends_with_0_and_says_so(own: Receiver) -> None:
     own.row(own.accepted("CreateQuote", quote("Q-verify")))
-    inbox = own.queues.get_queue_client(INBOX_QUEUE)
-    wait_until(lambda: not inbox.get_queue_properties().approximate_message_count)
+    until_worked_off(own)
     done = called(own, verify.main, "--json")
     answer = json.loads(done.stdout)
     assert (answer["balanced"], answer["findings"]) == (True, [])
@@ -113,6 +118,19 @@ def test_the_account_names_what_is_missing_and_ends_with_1(start_receiver: Any) 
     done = called(receiver, verify.main)
     assert done.exit_code == 1
     assert f"{lost}: its bytes are not at archive/" in done.stdout
+
+
+def test_a_subject_that_a_search_would_miss_is_named_and_corrected(start_receiver: Any) -> None:
+    receiver: Receiver = start_receiver({})
+    receiver.row(receiver.accepted("CreateQuote", quote("Q-hidden")))
+    until_worked_off(receiver)
+    row, *_ = receiver.written("search", subject="Q-hidden")
+    receiver.tables.get_table_client("search").delete_entity(row["PartitionKey"], row["RowKey"])
+    done = called(receiver, verify.main, "--repair")
+    assert done.exit_code == 1
+    assert "\nthe search index lacks rows of quote Q-hidden\n" in done.stdout
+    assert "Corrected the search index of 1 subject." in done.stdout
+    assert called(receiver, verify.main).exit_code == 0
 
 
 def test_what_is_named_may_hold_any_characters(start_receiver: Any) -> None:
