@@ -25,7 +25,7 @@ def three_kinds(new_settings: NewSettings, service_bus: ServiceBus) -> NewSettin
     """Return a function that makes settings for an unused account, and empties the Service Bus."""
 
     def settings() -> Settings:
-        service_bus.held.clear()
+        service_bus.clear()
         return new_settings(
             SUBSCRIPTIONS=THREE_KINDS, SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace
         )

@@ -67,7 +67,7 @@ class ServiceBus:
         self.port = port
         self.answer: Callable[[int], int | None] | None = None
         self.refused: list[str] = []
-        self.held: list[Held] = []
+        self._held: dict[tuple[str, str], Held] = {}
         self.sends = 0
         self._entities = {name.lower() for name in entities}
         self._most_bytes = most_bytes
@@ -92,6 +92,15 @@ class ServiceBus:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    @property
+    def held(self) -> list[Held]:
+        """The messages of all entities, in the order of arrival."""
+        return list(self._held.values())
+
+    def clear(self) -> None:
+        """Forget all messages, and that they came."""
+        self._held.clear()
 
     def sessions(self, entity: str) -> dict[str, list[Held]]:
         """Return what an entity holds, by session, in the order of arrival."""
@@ -124,9 +133,8 @@ class ServiceBus:
             body=body.decode(),
         )
         with self._lock:
-            known = {(each.entity, each.message_id) for each in self.held}
-            if (entity, held.message_id) not in known:  # duplicate detection: the sender does not notice
-                self.held.append(held)
+            # duplicate detection: the sender does not notice
+            self._held.setdefault((entity, held.message_id), held)
         return 201
 
     def _entity(self, path: str) -> str:
