@@ -179,6 +179,26 @@ def test_names_that_a_sender_invents_take_little_memory(storage: str) -> None:
     run_story(storage, story)
 
 
+def test_names_that_a_sender_invents_day_after_day_take_little_memory(storage: str) -> None:
+    async def story(app: App) -> None:
+        async def invent(deliveries: int) -> None:
+            for _ in range(deliveries):
+                body = {"Code": "C1", **{secrets.token_hex(70): 1 for _ in range(MAX_FIELDS)}}
+                each = arriving("CreateCustomer", json.dumps(body).encode())
+                app.drift.observe(await parse_delivery(each, app.settings))
+                await app.drift.flush()
+            gc.collect()
+
+        await invent(15)
+        tracemalloc.start()
+        await invent(60)
+        remembered, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert remembered < 500_000, f"{remembered:,} bytes"
+
+    run_story(storage, story)
+
+
 def arriving(event: str, body: bytes) -> Delivery:
     delivery_id = new_id(datetime.now(UTC))
     return Delivery(
