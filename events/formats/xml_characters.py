@@ -7,6 +7,7 @@ from typing import Self
 from events.errors import Malformed, Problem
 from events.formats.document import MAX_FORBIDDEN
 
+_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _RAW = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 _HINT = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|&#(x0*(1?[0-9a-f]|fff[ef]);|0*([0-9]|[12][0-9]|3[01]|6553[45]);)",
@@ -34,7 +35,7 @@ class Forbidden:
     @classmethod
     def hidden_in(cls, utf8: bytes) -> Self | None:
         """Hide the forbidden characters; None where there are none. Raises Malformed for too many."""
-        if not _HINT.search(utf8):
+        if not (_may_hold_any(utf8) and _HINT.search(utf8)):
             return None
         if next(islice(_HINT.finditer(utf8), MAX_FORBIDDEN, None), None):
             raise Malformed(f"The XML has more than {MAX_FORBIDDEN:,} characters that XML forbids.")
@@ -51,6 +52,11 @@ class Forbidden:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         return (Problem("", "The XML has control characters, which XML forbids; they are kept."),)
+
+
+def _may_hold_any(utf8: bytes) -> bool:
+    """Whether there is a control character, or what the others and references contain: a quick test."""
+    return len(utf8.translate(None, _CONTROLS)) < len(utf8) or b"\xef" in utf8 or b"#" in utf8
 
 
 def _range(base: int) -> str:

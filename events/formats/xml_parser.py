@@ -30,8 +30,7 @@ def parse_xml(utf8: bytes) -> etree._Element:
             "The XML has a document type declaration (DOCTYPE). It could define entities or fetch files: "
             "leave it out."
         )
-    # libxml2 allows no blanks before an XML declaration; everybody else does
-    xml = utf8.lstrip(b" \t\r\n")
+    xml = utf8.lstrip()  # libxml2 allows no blanks before an XML declaration; everybody else does
     try:
         return etree.fromstring(xml, etree.XMLParser(remove_blank_text=True, **SAFELY))
     except etree.XMLSyntaxError as error:

@@ -43,7 +43,8 @@ def read_xml(utf8: bytes) -> Document:
     """Read XML in UTF-8. Raises Malformed."""
     if len(utf8) > MAX_VALUES:  # each value takes at least a byte
         _refuse_too_many(utf8)
-    root, forbidden = _parsed(utf8)
+    forbidden = Forbidden.hidden_in(utf8)
+    root = parse_xml(utf8 if forbidden is None else forbidden.text)
     _drop_noise(root)
     name = local_name(root.tag)
     short = _short(root, utf8) if forbidden is None else None
@@ -61,17 +62,6 @@ def read_xml(utf8: bytes) -> Document:
         value, unresolved = resolved(value, reader.targets, most, len(utf8))
         warnings += unresolved
     return Document(Format.XML, name, value, warnings)
-
-
-def _parsed(utf8: bytes) -> tuple[etree._Element, Forbidden | None]:
-    """Parse XML as it came; with what it hides if it has characters that XML forbids."""
-    try:
-        return parse_xml(utf8), None
-    except Malformed:
-        forbidden = Forbidden.hidden_in(utf8)
-        if forbidden is None:
-            raise
-    return parse_xml(forbidden.text), forbidden
 
 
 def _rooted(value: Json, root: etree._Element) -> Json:
