@@ -10,9 +10,6 @@ from events.fields import FieldSpec, Part, field_map
 from events.formats import MAX_MEMBERS, STRUCTURES, Element, Json
 from events.values import Unread, is_blank, is_empty
 
-# What an item of a list of scalars costs in bytes: not memory, but the time to read it, which is Python's.
-_ITEM = 400
-
 
 class Normaliser:
     """Brings members into a model's form, within a bound of what the typed objects may cost in bytes."""
@@ -62,9 +59,6 @@ class Normaliser:
         if part is None:
             texts: list[object] = []
             for item in _spread(items):
-                self._left -= _ITEM
-                if self._left < 0:
-                    raise Malformed("A list holds too many values: no printIQ object has so many.")
                 kept: dict[str, object] = {}
                 text = _scalar(item, spec, kept) if isinstance(item, Element) else item
                 for name, attribute in kept.items():

@@ -12,9 +12,8 @@ from events.unwrap import known_names, unwrap
 from events.values import DateOrder, Reading
 
 _MAX_WARNINGS = 20
-# Memory for the typed objects of a body, in bytes, and how it grows with the body. It bounds the time, too:
-# a field in an unusual form is read by Python.
-_BUDGET = 60 * 1024 * 1024
+# Memory for the typed objects of a body, in bytes, and how it grows with the body.
+_BUDGET = 100 * 1024 * 1024
 _BUDGET_PER_BYTE = 4
 # Each subject becomes a row of the timeline.
 _MAX_SUBJECTS = 1_000

@@ -29,12 +29,18 @@ class DateOrder(StrEnum):
 
 @dataclass(slots=True)
 class Reading:
-    """The context of one validation: how the sender writes dates, and how many values could not be read."""
+    """The context of one validation: how the sender writes dates, and how many values needed a closer look.
+
+    `unusual` are those in a form that only Python reads, `unread` those that could not be read.
+    """
 
     date_order: DateOrder = DateOrder.DMY
+    unusual: int = 0
     unread: int = 0
 
 
+# Each takes some microseconds.
+MAX_UNUSUAL = 250_000
 # Each is kept with its place.
 MAX_UNREAD = 10_000
 
@@ -56,6 +62,13 @@ def keep_unread(value: object, info: ValidationInfo, *, readable: object = None)
         if info.context.unread > MAX_UNREAD:
             raise Malformed(f"The body holds too many values that cannot be read: more than {MAX_UNREAD:,}.")
     return Unread(plain(value) if isinstance(value, STRUCTURES) else as_text(value), readable)
+
+
+def _count_unusual(info: ValidationInfo) -> None:
+    if isinstance(info.context, Reading):
+        info.context.unusual += 1
+        if info.context.unusual > MAX_UNUSUAL:
+            raise Malformed(f"The body holds too many values in an unusual form: more than {MAX_UNUSUAL:,}.")
 
 
 def as_text(value: object) -> object:
@@ -158,6 +171,7 @@ _BOOLEANS = {
 def read_boolean(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
+    _count_unusual(info)
     known = _BOOLEANS.get(folded(trimmed(str(value))))
     return keep_unread(value, info) if known is None else known
 
@@ -201,6 +215,7 @@ def _fits(number: Decimal) -> bool:
 def read_number(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
+    _count_unusual(info)
     number = _decimal(value)
     return keep_unread(value, info) if number is None or not _fits(number) else number
 
@@ -208,6 +223,7 @@ def read_number(value: object, info: ValidationInfo) -> object:
 def read_integer(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
+    _count_unusual(info)
     number = _decimal(value)
     if number is None or number.adjusted() > MAX_DIGITS or number != number.to_integral_value():
         return keep_unread(value, info)
@@ -248,6 +264,7 @@ def read_date_or_datetime(value: object, info: ValidationInfo) -> object:
     """Return a date or date-time in ISO 8601, as precise as it came, an offset only where one came."""
     if is_blank(value):
         return None
+    _count_unusual(info)
     order = info.context.date_order if isinstance(info.context, Reading) else DateOrder.DMY
     try:
         return _date_or_datetime(value, order)

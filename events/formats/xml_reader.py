@@ -42,8 +42,10 @@ MAX_ATTRIBUTES = 1_000
 def read_xml(utf8: bytes) -> Document:
     """Read XML in UTF-8. Raises Malformed."""
     if len(utf8) > MAX_VALUES:  # each value takes at least a byte
-        _refuse_too_many(utf8)
+        _refuse_too_many(utf8, _max_values(utf8))
     forbidden = Forbidden.hidden_in(utf8)
+    if forbidden is not None:
+        _refuse_too_many(utf8, _half_as_many(utf8))  # it is read twice
     root = parse_xml(utf8 if forbidden is None else forbidden.text)
     _drop_noise(root)
     name = local_name(root.tag)
@@ -57,9 +59,8 @@ def read_xml(utf8: bytes) -> Document:
     value = _rooted(value, root)
     warnings = forbidden.warnings if forbidden else ()
     if reader.has_references:
-        # half as many values: each is made twice
-        most = max(MAX_VALUES, _max_values(utf8) // 2)
-        value, unresolved = resolved(value, reader.targets, most, len(utf8))
+        # each value is made twice
+        value, unresolved = resolved(value, reader.targets, _half_as_many(utf8), len(utf8))
         warnings += unresolved
     return Document(Format.XML, name, value, warnings)
 
@@ -81,6 +82,10 @@ def _max_values(utf8: bytes) -> int:
     return max(MAX_VALUES, len(utf8) // BYTES_PER_XML_VALUE)
 
 
+def _half_as_many(utf8: bytes) -> int:
+    return max(MAX_VALUES, _max_values(utf8) // 2)
+
+
 def _marks(utf8: bytes) -> int:
     """Count the elements; attributes and parents of elements count twice, for the memory they take."""
     elements, parents, attributes = (
@@ -89,9 +94,8 @@ def _marks(utf8: bytes) -> int:
     return elements + parents + 2 * attributes
 
 
-def _refuse_too_many(utf8: bytes) -> None:
+def _refuse_too_many(utf8: bytes, most: int) -> None:
     # Most bodies have too few marks even if all equals signs count.
-    most = _max_values(utf8)
     if utf8.count(b"<") + 2 * utf8.count(b"=") > most and _marks(utf8) > most:
         raise too_many_values(most)
 

@@ -379,6 +379,10 @@ LABORIOUS = {
         "ExportInvoice",
         f'{{"InvoiceDetails": [{{"POKeys": [{'" 1",' * 350_000}1]}}]}}',
     ),
+    "control characters among very many values": (
+        "CreateJobXml",
+        f"<Job>{'<a>xxxxxxxxxxxxxxxxxxxxxxxxxxxx</a>' * 450_000}<b>&#11;</b></Job>",
+    ),
     "references among very many values": (
         "CreateJobXml",
         f'<Job><A id="i1"><b>x</b></A><C href="#i1"/>{"<a>xxxxxxxxxxxxxxxxxxxxxxxxxxxx</a>" * 450_000}</Job>',

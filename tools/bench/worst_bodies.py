@@ -17,11 +17,11 @@ def repeated(start: str, item: str, end: str, separator: str = ",") -> bytes:
     return (start + separator.join([item] * count) + end).encode()
 
 
-# Each field of an invoice's line that is no text, as only Python reads it.
+# Each field of an invoice's line that is neither text nor list, as only Python reads it.
 UNUSUAL = ",".join(
     f'"{spec.name}":" 1"'
     for spec in field_map(InvoiceDetail).fields
-    if spec.leaf is not None and spec.leaf.kind is not Scalar.TEXT
+    if spec.leaf is not None and spec.leaf.kind is not Scalar.TEXT and not spec.many
 )
 
 BODIES = {
@@ -59,21 +59,26 @@ BODIES = {
         "<a>" * 90 + "x" * 2_700 + "</a>" * 90,
         '</Job>"}',
     ),
-    "control characters and attributes": (
+    "attributes and control characters": (
         "CreateJobXml",
-        "<Job><Title>" + "&#11;" * 9_000 + "</Title>",
-        '<a b="1">' + "x" * 80 + "</a>",
-        "</Job>",
+        "<Job>",
+        '<a b="1">' + "x" * 176 + "</a>",
+        "<Title>" + "&#11;" * 9_000 + "</Title></Job>",
     ),
     "many texts with markup": ("CreateJobXml", "<Job>", "<T>x<b>b</b></T>" + "x" * 80, "</Job>"),
     "markup within markup": ("CreateJobXml", "<Job>", "<b>x" * 80 + "y" * 4_000 + "</b>" * 80, "</Job>"),
     "a list in an unusual form": (
         "ExportInvoice",
         '{"InvoiceDetails": [{"POKeys": [',
-        '" 1"' + " " * 60,
+        '" 1"' + " " * 105,
         "]}]}",
     ),
-    "fields in an unusual form": ("ExportInvoice", '{"InvoiceDetails": [', f"{{{UNUSUAL}}}" + " " * 40, "]}"),
+    "fields in an unusual form": (
+        "ExportInvoice",
+        '{"InvoiceDetails": [',
+        f"{{{UNUSUAL}}}" + " " * 3_250,
+        "]}",
+    ),
     "long decimals": ("CreateJob", '{"QuoteNo": "Q", "X": [', "0.12345678901234567", "]}"),
     "control characters": ("CreateJobXml", "<Job><Title>", "&#11;" + "x" * 3_000, "</Title></Job>"),
 }
