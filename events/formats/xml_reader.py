@@ -53,13 +53,14 @@ def read_xml(utf8: bytes) -> Document:
     if short is not None:
         return Document(Format.XML, name, _rooted(short, root))
     reader = _Reader(root, utf8, forbidden)
+    if reader.has_references:
+        _refuse_too_many(utf8, _half_as_many(utf8))  # each value is made twice
     value, beside = reader.value(root, MAX_DEPTH)
     if beside and isinstance(value, list):
         value = {local_name(root[0].tag): value, **beside}
     value = _rooted(value, root)
     warnings = forbidden.warnings if forbidden else ()
     if reader.has_references:
-        # each value is made twice
         value, unresolved = resolved(value, reader.targets, _half_as_many(utf8), len(utf8))
         warnings += unresolved
     return Document(Format.XML, name, value, warnings)
