@@ -222,7 +222,7 @@ async def withholding(bench: Bench) -> None:
 
 
 async def holds(bench: Bench, text: str) -> list[str]:
-    """Return where a text is still held: tables and blobs. With a hyphen, no packed column has it by chance."""
+    """Return where a text is still held: tables and blobs. With a hyphen, none has it by chance."""
     rows = [f"{table}: {row}" for table in TableName for row in await bench.rows(table) if text in str(row)]
     return rows + [place for place in await bench.blobs() if text.encode() in await bench.blob(place)]
 
