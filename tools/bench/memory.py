@@ -18,6 +18,7 @@ from tools.bench.running import ROOT
 
 _SIZE = 25 * 1024 * 1024 - 1024
 _ROUNDS = 3
+_SLOWEST = 5
 _PAUSE = 0.002
 
 
@@ -34,13 +35,18 @@ def memory_figures(peers: str) -> Iterator[Figure]:
 
 def time_figures() -> Iterator[Figure]:
     """Parse each of the worst bodies, and show the one that takes the most processor time."""
-    times = {case: [_seconds(case) for _ in range(_ROUNDS)] for case in worst_bodies.CASES}
-    worst = max(times, key=lambda case: min(times[case]))
+    times = {case: _seconds(case) for case in worst_bodies.CASES}
+    slowest = {
+        case: min(times[case], *(_seconds(case) for _ in range(_ROUNDS - 1)))
+        for case in sorted(times, key=lambda case: times[case])[-_SLOWEST:]
+    }
+    worst = max(slowest, key=lambda case: slowest[case])
     yield Figure(
         "Processor time of the worst body of 25 MB",
-        Series(OURS, "s of CPU", [min(times[worst])] * _ROUNDS),
+        Series(OURS, "s of CPU", [slowest[worst]] * _ROUNDS),
         [Comparison(Series("a second", "s of CPU", [1.0] * _ROUNDS), Aim(2.0))],
-        f"the worst of {len(times)}, accepted or refused, each in its best of {_ROUNDS}: {worst}",
+        f"the worst of {len(times)}, accepted or refused: {worst}; the slowest {_SLOWEST} in the best of "
+        f"{_ROUNDS}",
     )
 
 
