@@ -2,7 +2,8 @@
 
 A subscription's partition has a row for each delivery, newest first. What is not delivered has a copy in a
 partition of its own, oldest first, so that what was missed, and for how long, is found without a scan. The
-copy is written before the row and removed after it: after a crash between the two, the push runs again.
+copy is written after the row, and removed after it: without a row there is no copy. After a crash between
+the two, the push runs again.
 """
 
 import asyncio
@@ -55,10 +56,10 @@ async def find(tables: Tables, subscription: str, delivery_id: str) -> SendRow |
 
 async def record(tables: Tables, row: SendRow, *, is_new: bool) -> None:
     """Write a row and its copy. Raises Erased, after removing both, if the delivery was erased."""
+    await tables.put(TableName.SENDS, row.entity())
     if row.state in UNDELIVERED:
         await tables.put(TableName.SENDS, row.copy_entity())
-    await tables.put(TableName.SENDS, row.entity())
-    if row.state not in UNDELIVERED and not is_new:
+    elif not is_new:
         await tables.delete(TableName.SENDS, *copy_keys(row.subscription, row.delivery))
     try:
         await write.refuse_erased(tables, row.delivery)

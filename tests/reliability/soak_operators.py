@@ -83,11 +83,14 @@ class Operators:
             self.done[name] += 1
 
     async def finish(self, client: httpx.AsyncClient) -> None:
-        """Do what the pages ask for once all is quiet: erase again, replay what was given up, retain."""
+        """Do what the pages and `verify` ask for once all is quiet: erase and replay again."""
         for sent in sorted(self.decisions.erased, key=lambda each: each.mark):
             await self._insist(partial(self._erase_person, Person(subject=subject_of(sent))))
         for mark in sorted(self.decisions.persons):
             await self._insist(partial(self._erase_person, Person(text=person_of(mark))))
+        for finding in (await reconcile.reconcile(self._app)).findings:
+            if "replay was begun" in finding.what:
+                await self._replay_times(client, finding.id, 1)
         await self._replay_many(client, {"status": "failed", "open": True})
 
     async def retain(self) -> None:
@@ -120,13 +123,15 @@ class Operators:
         if not self._journal.webhooks:
             return False
         delivery = self._random.choice(list(self._journal.webhooks))
-        times = self._random.choice([1, 1, 2, 4])
+        await self._replay_times(client, delivery, self._random.choice([1, 1, 2, 4]))
+        return True
+
+    async def _replay_times(self, client: httpx.AsyncClient, delivery: str, times: int) -> None:
         self.decisions.asked[delivery] += times
         asked = (self._ask(client, f"deliveries/{delivery}/replay", by="the soak") for _ in range(times))
         for answer in await asyncio.gather(*asked):
             if answer is not None and answer.is_success:
                 self.decisions.replays[answer.json()["id"]] = delivery
-        return True
 
     async def _replay_open(self, client: httpx.AsyncClient) -> None:
         await self._replay_many(client, {"open": True}, limit=5)

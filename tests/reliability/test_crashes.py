@@ -321,6 +321,17 @@ def test_an_erasure_has_one_outcome_wherever_it_ends(new_settings: NewSettings) 
     interrupted_everywhere(erasing, new_settings, after=processing(Work.of(INVOICE)))
 
 
+async def taken_to_be_pushed(app: App) -> list[str]:
+    """Let an event come as far as the push queue, and take it from there, as the platform does."""
+    await processing(Work.of(INVOICE))(app)
+    texts = []
+    async for batch in app.stores.queues.receive(PUSH_QUEUE):
+        for received in batch:
+            texts.append(received.text)
+            await app.stores.queues.delete(PUSH_QUEUE, received)
+    return texts
+
+
 @pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize("path", ["/ok", "/status/500", "/status/410"])
 @pytest.mark.parametrize("place", [5, 0], ids=["in its place", "outside of its place"])
@@ -330,18 +341,8 @@ def test_a_push_has_one_outcome_wherever_it_ends(
     def pushing_settings(**more: str) -> Settings:
         return new_settings(SUBSCRIPTIONS=https("crm", serving.url(path)), **more)
 
-    async def taken(app: App) -> list[str]:
-        """Let the event come as far as the push queue, and take it from there, as the platform does."""
-        await processing(Work.of(INVOICE))(app)
-        texts = []
-        async for batch in app.stores.queues.receive(PUSH_QUEUE):
-            for received in batch:
-                texts.append(received.text)
-                await app.stores.queues.delete(PUSH_QUEUE, received)
-        return texts
-
     serving.received.clear()
-    (text,) = run(taken, pushing_settings())
+    (text,) = run(taken_to_be_pushed, pushing_settings())
 
     async def pushing(app: App) -> None:
         app = replace(app, timings=replace(app.timings, push_place=place))
@@ -350,6 +351,28 @@ def test_a_push_has_one_outcome_wherever_it_ends(
         while len(asyncio.all_tasks()) > before:  # it went on outside of its place
             await asyncio.sleep(0.01)
 
-    interrupted_everywhere(pushing, pushing_settings, after=taken)
+    interrupted_everywhere(pushing, pushing_settings, after=taken_to_be_pushed)
     # each attempt was the same to the letter, for a receiver that drops what it knows
     assert len({each.body for each in serving.received}) == 1
+
+
+@pytest.mark.usefixtures("trusting")
+def test_nothing_waits_once_an_event_was_pushed_wherever_a_failed_attempt_ended(
+    serving: Endpoint, new_settings: NewSettings
+) -> None:
+    def prepared() -> tuple[Settings, Step]:
+        settings = new_settings(SUBSCRIPTIONS=https("crm", serving.url()))
+        (text,) = run(taken_to_be_pushed, settings)
+        serving.statuses[:] = [500]
+        return settings, lambda app: push(Message("message", MORNING, text), app)
+
+    settings, pushing = prepared()
+    calls = calls_of(pushing, settings)
+    for each in crashes_of(calls):
+        settings, pushing = prepared()
+        crash(pushing, settings, each)
+        serving.statuses.clear()
+        run(pushing, settings)
+        rows = run(outcome, settings).rows.items()
+        states = [row["state"] for key, row in rows if key.startswith("sends:")]
+        assert states == ["delivered"], f"crashed {each.moment} {calls[each.call]}"
