@@ -13,6 +13,16 @@ from tools.host.testing import free_port
 LOOPBACK = "127.0.0.1"
 
 
+def responding() -> WebApp:
+    app = WebApp()
+
+    @app.route
+    async def here(_: Request) -> Response:
+        return PlainTextResponse("here")
+
+    return app
+
+
 def test_nobody_else_gets_the_port_before_the_server_runs() -> None:
     server = WebServer(LOOPBACK, port := free_port(), WebApp())
     with pytest.raises(OSError, match="in use"):
@@ -25,13 +35,7 @@ def test_a_port_that_was_taken_meanwhile_is_an_error_of_the_start() -> None:
 
 
 async def test_a_request_that_comes_before_the_server_runs_is_answered() -> None:
-    app = WebApp()
-
-    @app.route
-    async def answer(_: Request) -> Response:
-        return PlainTextResponse("here")
-
-    server = WebServer(LOOPBACK, port := free_port(), app)
+    server = WebServer(LOOPBACK, port := free_port(), responding())
     received, sent = await asyncio.open_connection(LOOPBACK, port)
     sent.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     serving = asyncio.create_task(server.serve())
@@ -41,13 +45,7 @@ async def test_a_request_that_comes_before_the_server_runs_is_answered() -> None
 
 
 async def test_a_response_arrives_in_one_piece() -> None:
-    app = WebApp()
-
-    @app.route
-    async def answer(_: Request) -> Response:
-        return PlainTextResponse("here")
-
-    server = WebServer(LOOPBACK, port := free_port(), app)
+    server = WebServer(LOOPBACK, port := free_port(), responding())
 
     def first_pieces() -> list[bytes]:
         with socket.create_connection((LOOPBACK, port)) as client:
