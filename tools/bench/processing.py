@@ -31,9 +31,6 @@ _PORT = 19110
 _ROUNDS = 4
 _EVENTS = 60
 _WARM_UP = 10
-_CONCURRENCIES = (1, 4, 8, 24, 48)
-# batchSize and newBatchThreshold of host.json together
-_CHOSEN = 24
 _AT_ONCE = 16
 BARE = "limit: the bare storage calls"
 _STARTED = datetime.now(UTC)
@@ -152,29 +149,6 @@ def processing_figures() -> Iterator[Figure]:
 def hot_folder_figures() -> Iterator[Figure]:
     """Take files out of the hot folder into custody."""
     yield from _figures("Hot folder to inbox, 10 KB", _take_round, 1.43)
-
-
-def concurrency_figures() -> Iterator[Figure]:
-    """Process messages with as many at once as host.json may allow an instance."""
-    rates: dict[int, list[float]] = defaultdict(list)
-    for _ in range(_ROUNDS // 2):
-        for at_once in _CONCURRENCIES:
-            with storage(_PORT) as azurite:
-                rates[at_once].append(asyncio.run(_rate(azurite.connection_string, at_once)))
-    series = {at_once: Series(f"{at_once} at once", "/s", each) for at_once, each in rates.items()}
-    ours = series.pop(_CHOSEN)
-    yield Figure(
-        f"Inbox to all outputs, {_CHOSEN} at once as host.json has it",
-        ours,
-        [Comparison(other) for other in series.values()],
-    )
-
-
-async def _rate(connection: str, at_once: int) -> float:
-    async with workbench(connection) as (app, _):
-        messages = [fresh_message()[0] for _ in range(_EVENTS + _WARM_UP)]
-        await run([partial(process, message, app) for message in messages[:_WARM_UP]])
-        return (await run([partial(process, message, app) for message in messages[_WARM_UP:]], at_once))[1]
 
 
 def _figures(

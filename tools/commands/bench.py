@@ -32,7 +32,7 @@ _VERSIONS = (
 )  # fmt: skip
 NAMES = (
     "json", "xml", "cloudevent", "first-parse", "start", "calls", "webhook", "processing", "hot-folder",
-    "ftp", "arrival", "concurrency", "memory", "worst", "sizes", "subscriptions", "ledger", "api", "chain",
+    "ftp", "arrival", "memory", "worst", "sizes", "subscriptions", "ledger", "api", "chain",
 )  # fmt: skip
 
 
@@ -101,10 +101,9 @@ def _measures(
         parsing.json_figures, parsing.xml_figures, parsing.cloud_event_figures,
         starting.first_parse_figures, starting.start_figures, calls.call_figures, webhook.webhook_figures,
         processing.processing_figures, processing.hot_folder_figures, lambda: ftp.ftp_figures(files),
-        arrival.arrival_figures, processing.concurrency_figures,
-        lambda: memory.memory_figures(str(_PEERS)), memory.time_figures, growth.size_figures,
-        growth.subscription_figures, lambda: growth.ledger_figures(rows), lambda: api.api_figures(rows),
-        lambda: chain.chain_figures(events, progress),
+        arrival.arrival_figures, lambda: memory.memory_figures(str(_PEERS)), memory.time_figures,
+        growth.size_figures, growth.subscription_figures, lambda: growth.ledger_figures(rows),
+        lambda: api.api_figures(rows), lambda: chain.chain_figures(events, progress),
     )  # fmt: skip
     return dict(zip(NAMES, measures, strict=True))
 
