@@ -249,9 +249,13 @@ async def _close(tables: Tables, delivery_id: str, change: Callable[[DeliveryRow
         row = DeliveryRow.read_ours(found) if found is not None else None
         return change(row).columns() if row is not None and not row.erased else None
 
-    row_key = newest_first(delivery_id)
-    await tables.update(TableName.DELIVERIES, day(delivery_id), row_key, changed)
-    await tables.delete(TableName.DELIVERIES, OPEN, row_key)
+    await tables.update(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id), changed)
+    await take_off_open(tables, delivery_id)
+
+
+async def take_off_open(tables: Tables, delivery_id: str) -> None:
+    """Remove a delivery's copy in OPEN, which an interruption may have left. Raises StorageFault."""
+    await tables.delete(TableName.DELIVERIES, OPEN, newest_first(delivery_id))
 
 
 async def forget(tables: Tables, row: DeliveryRow, *, but: Subject | None = None) -> None:

@@ -36,8 +36,9 @@ type _Row = DeliveryRow | ForeignRow
 class Finding(NamedTuple):
     """What does not add up, with the id of the delivery, if it is about one.
 
-    `unknown` is a blob without a row, `unindexed` a subject whose rows in the search index are wrong, and
-    `remembered` the duplicate history that a delivery is in though it was erased.
+    `unknown` is a blob without a row, `unindexed` a subject whose rows in the search index are wrong,
+    `remembered` the duplicate history that a delivery is in though it was erased, and `is_dealt_with` whether
+    the delivery is still among the open ones and should not be.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Finding(NamedTuple):
     unknown: BlobRef | None = None
     unindexed: index.Wrong | None = None
     remembered: duplicates.Place | None = None
+    is_dealt_with: bool = False
 
 
 @dataclass
@@ -177,6 +179,14 @@ async def repair_histories(app: App, found: Reconciliation) -> int:
     for place in remembered:
         await duplicates.forget_at(app.stores.tables, place)
     return len(remembered)
+
+
+async def repair_open(app: App, found: Reconciliation) -> int:
+    """Take what is dealt with off the open deliveries; return how many. Raises StorageFault."""
+    dealt_with = [finding.id for finding in found.findings if finding.is_dealt_with]
+    for delivery_id in dealt_with:
+        await write.take_off_open(app.stores.tables, delivery_id)
+    return len(dealt_with)
 
 
 async def adopt(app: App, place: BlobRef) -> None:
@@ -350,4 +360,4 @@ async def _wrong_with_open(app: App, copy: DeliveryRow) -> AsyncIterator[Finding
         yield Finding(copy.id, "it is open, but not in the ledger")
         return
     if row.is_closed or row.erased or row.status in {Status.SENT, Status.DUPLICATE}:
-        yield Finding(copy.id, "it is dealt with, but still open")
+        yield Finding(copy.id, "it is dealt with, but still open", is_dealt_with=True)

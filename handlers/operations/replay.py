@@ -201,8 +201,8 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
                 row = await find(app.stores.tables, each.id)
                 if _is_done(row, selection):
                     skipped += 1
-                    if not dry_run and row.replayed_by:  # an interruption may have left it open
-                        await write.replayed(app.stores.tables, row.id, row.replayed_by)
+                    if not dry_run and row.replayed_by:
+                        await write.take_off_open(app.stores.tables, row.id)
                     continue
                 if dry_run:
                     await _check(row, app, wish)
@@ -252,5 +252,8 @@ async def dismiss(delivery_id: str, reason: str, app: App, *, by: str | None = N
         if row.dismissed and row.dismissed != reason:
             raise NotReplayable(f"It was dismissed already: {row.dismissed}")
 
-    check(await find(app.stores.tables, delivery_id))
+    row = await find(app.stores.tables, delivery_id)
+    if row.replayed_by:
+        await write.take_off_open(app.stores.tables, row.id)
+    check(row)
     await write.dismiss(app.stores.tables, delivery_id, reason, check, by=by)

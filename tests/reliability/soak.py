@@ -221,6 +221,7 @@ class Soak:
         await self._settle()
         found = await reconcile.reconcile(self.app)
         self._say(f"{len(await reconcile.repair(self.app, found))} bodies arrived whole, but unconfirmed")
+        await reconcile.repair_open(self.app, found)
         await self._settle()
         await self.operators.retain()
 

@@ -348,6 +348,36 @@ async def test_a_dismissal_needs_a_reason_and_closes(bench: Bench) -> None:
     assert await findings(bench) == []
 
 
+async def replayed_but_open(bench: Bench) -> str:
+    """Return a delivery that was replayed by a process that ended before it was off the open ones."""
+    (each,) = await arrived(bench, BROKEN)
+    (copy,) = await bench.rows(TableName.DELIVERIES, PartitionKey=OPEN)
+    await replay(each, bench.app)
+    await bench.app.stores.tables.put(TableName.DELIVERIES, copy)
+    assert await bench.is_open(each)
+    return each
+
+
+async def test_what_was_dealt_with_and_is_still_open_is_named_and_taken_off(bench: Bench) -> None:
+    each = await replayed_but_open(bench)
+    await work_off(bench.app)
+    checked = await reconcile.reconcile(bench.app)
+    (found,) = checked.findings
+    assert (found.id, found.what) == (each, "it is dealt with, but still open")
+    assert await reconcile.repair_open(bench.app, checked) == 1
+    assert not await bench.is_open(each)
+    assert await findings(bench) == []
+
+
+async def test_a_dismissal_of_what_was_replayed_is_refused_and_takes_it_off_the_open_ones(
+    bench: Bench,
+) -> None:
+    each = await replayed_but_open(bench)
+    with pytest.raises(NotReplayable, match="replayed already"):
+        await dismiss(each, "sent by hand", bench.app)
+    assert not await bench.is_open(each)
+
+
 # retention
 
 

@@ -27,8 +27,8 @@ def main(
         bool,
         typer.Option(
             "--repair",
-            help="Send bytes without a row to the inbox, correct the search index, and remove the duplicate "
-            "history of what was erased.",
+            help="Send bytes without a row to the inbox, correct the search index, take what was dealt with "
+            "off the open deliveries, and remove the duplicate history of what was erased.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -78,6 +78,8 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
         indexed = await reconcile.repair_index(app, found)
         if indexed:
             console.print(f"Corrected the search index of {counted(len(indexed), 'subject')}.")
+        if closed := await reconcile.repair_open(app, found):
+            console.print(f"Took {deliveries(closed)} that had been dealt with off the open ones.")
         if forgotten := await reconcile.repair_histories(app, found):
             console.print(
                 f"Removed the duplicate history of {counted(forgotten, 'subject')} that was erased."
