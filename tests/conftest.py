@@ -152,6 +152,12 @@ def trusting(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock by which endpoints rest."""
+    monkeypatch.setattr("handlers.push.lanes.monotonic", lambda: 0.0)
+
+
+@pytest.fixture
 def service_bus() -> Iterator[ServiceBus]:
     """Yield a Service Bus with the one entity `bench.ENTITY`."""
     with ServiceBus([ENTITY], free_port()) as running:

@@ -1,6 +1,7 @@
 """A real HTTPS endpoint that behaves as badly as it is told, with a certificate of its own authority."""
 
 import asyncio
+import base64
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,6 +14,9 @@ from aiohttp import web
 
 from tools.host.testing import free_port
 
+# As Standard Webhooks has them; two are valid while one replaces the other.
+SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
+OLD_SECRET = "whsec_" + base64.b64encode(b"the secret that was before it").decode()
 _GIGABYTE = 1024**3
 
 

@@ -1226,13 +1226,15 @@ def troubled_host(
             "SUBSCRIPTIONS": estimating + accounting,
         }
         running = HostProcess.start(ROOT, tmp_path_factory.mktemp("troubled"), settings=settings)
-        with httpx.Client(base_url=f"{running.url}/api/subscriptions", timeout=60) as client:
-            reason = {"reason": "Moves to another server", "by": "Ana"}
-            client.post("/estimating/pause", json=reason).raise_for_status()
-            send(running, "CreateQuote", b'{"QuoteNo": "Q005218v2"}')
-            wait_until(lambda: client.get("/accounting").json().get("oldestSeconds", 0) > 30)
-        yield running
-        running.stop()
+        try:
+            with httpx.Client(base_url=f"{running.url}/api/subscriptions", timeout=60) as client:
+                reason = {"reason": "Moves to another server", "by": "Ana"}
+                client.post("/estimating/pause", json=reason).raise_for_status()
+                send(running, "CreateQuote", b'{"QuoteNo": "Q005218v2"}')
+                wait_until(lambda: client.get("/accounting").json().get("oldestSeconds", 0) > 30)
+            yield running
+        finally:
+            running.stop()
 
 
 @pytest.fixture(params=["light", "dark"])

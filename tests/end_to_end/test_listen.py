@@ -1,6 +1,5 @@
 """`dev.py listen` hands messages to a web handler as its consumer; `dev.py reset` empties local data."""
 
-import base64
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from endpoints import SECRET
 from receiver import Json, Receiver, StartReceiver
 from standardwebhooks import Webhook
 from typer.testing import CliRunner
@@ -22,7 +22,6 @@ from tools.host.azurite import Azurite, install
 from tools.host.testing import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
 QUEUES = '[queues.printiq-listened]\nevents = ["*"]'
 
 

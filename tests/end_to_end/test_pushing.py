@@ -1,6 +1,5 @@
 """The whole app pushes to real HTTPS endpoints, good ones and bad ones, by Microsoft's runtime."""
 
-import base64
 import json
 import os
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from endpoints import Endpoint, endpoint, https, trusted
+from endpoints import OLD_SECRET, SECRET, Endpoint, endpoint, https, trusted
 from receiver import Json, Receiver, StartReceiver
 from standardwebhooks import Webhook
 from test_consumer_docs import PINS, TYPESCRIPT_OPTIONS
@@ -19,8 +18,6 @@ from tools.commands._target import StorageAccount
 from tools.host.testing import StartHost, wait_until
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
-OLD_SECRET = "whsec_" + base64.b64encode(b"the secret that was before it").decode()
 # All that an endpoint may do wrong, each as a subscription of its own.
 BAD = ("hang", "drip", "endless", "closed", "cut", "moved", "status/500", "retry/429/3600")
 

@@ -9,9 +9,10 @@ from multiprocessing import get_context
 
 import pytest
 from deliveries import read
+from peak import MB, MOST, begin_peak, peak
 
 from events import EventError
-from tools.bench.worst_bodies import CASES, MB, MOST, begin_peak, body_of, peak
+from tools.bench.worst_bodies import CASES, body_of
 
 pytestmark = pytest.mark.slow
 

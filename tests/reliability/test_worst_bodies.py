@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from peak import MB, MOST
 from pyftpdlib.handlers import FTPHandler
 
-from tools.bench.worst_bodies import MB, MOST
 from tools.host.ftp import PASSWORD, USER, FtpServer
 from tools.host.testing import free_port
 
@@ -34,7 +34,8 @@ resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
 
 from bench import settings
 from looking import work_off
-from tools.bench.worst_bodies import begin_peak, body_of, peak
+from peak import begin_peak, peak
+from tools.bench.worst_bodies import body_of
 
 from handlers.app import App
 from handlers.channels import hot_folder

@@ -37,16 +37,15 @@ def time_figures() -> Iterator[Figure]:
     """Parse each of the worst bodies, and show the one that takes the most processor time."""
     times = {case: _seconds(case) for case in worst_bodies.CASES}
     slowest = {
-        case: min(times[case], *(_seconds(case) for _ in range(_ROUNDS - 1)))
+        case: [_seconds(case) for _ in range(_ROUNDS)]
         for case in sorted(times, key=lambda case: times[case])[-_SLOWEST:]
     }
-    worst = max(slowest, key=lambda case: slowest[case])
+    worst = max(slowest, key=lambda case: min(slowest[case]))
     yield Figure(
         "Processor time of the worst body of 25 MB",
-        Series(OURS, "s of CPU", [slowest[worst]] * _ROUNDS),
+        Series(OURS, "s of CPU", slowest[worst]),
         [Comparison(Series("a second", "s of CPU", [1.0] * _ROUNDS), Aim(2.0))],
-        f"the worst of {len(times)}, accepted or refused: {worst}; the slowest {_SLOWEST} in the best of "
-        f"{_ROUNDS}",
+        f"the worst of {len(times)}, accepted or refused: {worst}",
     )
 
 

@@ -1,15 +1,12 @@
 """Bodies as bad as the bounds allow, or just beyond."""
 
 import gzip
-import re
-from pathlib import Path
 
 from events.fields import field_map
 from events.models.invoice import InvoiceDetail
 from events.values import Scalar
 
 SIZE = 25 * 1024 * 1024
-MB = 1024 * 1024
 
 
 def repeated(start: str, item: str, end: str, separator: str = ",") -> bytes:
@@ -130,17 +127,3 @@ CASES = [
     *(f"{case} in SOAP" for case in IN_SOAP),
     *(f"compressed {case}" for case in COMPRESSED),
 ]
-# What any of them may take.
-MOST = 10 * SIZE + 200 * MB
-
-
-def peak() -> int:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
-
-
-def begin_peak() -> int:
-    """Have this process's peak begin anew, and return what it is now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return peak()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import trustme
-from endpoints import Endpoint, endpoint
+from endpoints import OLD_SECRET, SECRET, Endpoint, endpoint
 from standardwebhooks import Webhook
 
 from handlers.errors import DestinationFault
@@ -27,8 +27,6 @@ from handlers.subscriptions import HttpsSubscription
 
 pytestmark = pytest.mark.usefixtures("trusting")
 
-SECRET = "whsec_" + base64.b64encode(b"a secret of this test alone").decode()
-OLD_SECRET = "whsec_" + base64.b64encode(b"the secret that was before it").decode()
 FORM = Form({"Content-Type": "application/cloudevents+json"}, '{"id":"1","data":"Ü"}'.encode())
 
 

@@ -7,11 +7,7 @@ from handlers.push.lanes import Lane
 
 HOUR = 3600
 
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the clock."""
-    monkeypatch.setattr("handlers.push.lanes.monotonic", lambda: 0.0)
+pytestmark = pytest.mark.usefixtures("still")
 
 
 def rest_after(*answers: Answer | None) -> float:
