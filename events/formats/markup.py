@@ -51,7 +51,8 @@ _INLINE = _BREAKS | frozenset(
 )
 _BREAK = re.compile(rf"</?(?:[\w.-]+:)?(?:{'|'.join(_BREAKS)})(?=[\s/>])[^>]*+>", re.IGNORECASE)
 _TAG = re.compile("<[^>]*+>")
-_LINES = re.compile(r"[ \t]*\n\s*")
+# possessive, and only from the first blank on: a long run of blanks is walked once
+_LINES = re.compile(r"(?<![ \t])[ \t]*+\n\s*+")
 
 
 def is_inline(names: Iterable[str]) -> bool:

@@ -455,6 +455,7 @@ SLOW = {
     "character references": b"<Q>" + b"&#65;" * (MB // 5) + b"</Q>",
     "digits in a number": b"<Q><TotalPrice>1." + b"0" * MB + b"1x</TotalPrice></Q>",
     "blanks in a date": b"<Q><INVInvoiceDate>1/1/24 1:00" + b" " * MB + b"x</INVInvoiceDate></Q>",
+    "blanks beside markup": b"<Q><QuoteNo><b>x</b>" + b" " * MB + b"y</QuoteNo></Q>",
     "closing brackets": b'{"a": ' + b"[" * 90 + b"]" * MB,
     "empty objects": b'{"Products": [' + b"{},        " * 90_000 + b"{}]}",
     "lists of lists": b'{"Products": [' + b"[[]],            " * 45_000 + b"[]]}",
