@@ -83,7 +83,7 @@ async def _receive(opened: Opened, app: App) -> bool:
         _log_refusal(delivery, error)
         return True
     body = await opened.read()
-    if growing and not await is_complete(body):
+    if growing and not await is_complete(body, app.settings):
         return False
     delivery = replace(delivery, body=body)
     try:

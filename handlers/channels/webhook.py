@@ -13,7 +13,7 @@ from handlers.app import App
 from handlers.channels import soap
 from handlers.errors import HandlerError, MethodNotAllowed, NoCustody
 from handlers.ids import new_id, time_of
-from handlers.pipeline.parsing import off_loop
+from handlers.pipeline.parsing import memory_of, off_loop
 from handlers.pipeline.receive import Receipt, keep_refused, keep_unread, receive
 from handlers.problems import ProblemDetails
 from handlers.responses import Response, json_response, problem
@@ -90,7 +90,7 @@ async def _soap_request(
         content_encoding=delivery.content_encoding,
         max_bytes=settings.max_body_bytes,
     )
-    return await off_loop(read, len(delivery.body)) or by_headers
+    return await off_loop(read, memory_of(delivery.body, settings)) or by_headers
 
 
 async def refuse_get(event: str) -> Response:

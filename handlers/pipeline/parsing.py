@@ -24,7 +24,7 @@ async def parse_delivery(delivery: Delivery, settings: Settings) -> Event[Payloa
     def parsed() -> Event[Payload]:
         return parse(delivery, date_order=settings.date_order, max_bytes=settings.max_body_bytes)
 
-    return await off_loop(parsed, len(delivery.body))
+    return await off_loop(parsed, memory_of(delivery.body, settings))
 
 
 def memory_of(body: bytes, settings: Settings) -> int:
@@ -33,7 +33,7 @@ def memory_of(body: bytes, settings: Settings) -> int:
 
 
 async def off_loop[T](read: Callable[[], T], size: int) -> T:
-    """Call `read`, which reads `size` bytes: in the thread if they are many."""
+    """Call `read`, which reads `size` bytes, unpacked: in the thread if they are many."""
     if size < _THREAD_FROM_BYTES:
         return read()
     loop = asyncio.get_running_loop()

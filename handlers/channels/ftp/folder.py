@@ -166,7 +166,7 @@ class Folder:
         if body is None:
             del self._files[file.name]  # its size changed: the next look begins anew
             return None
-        return body if given_up or await is_complete(body) else None
+        return body if given_up or await is_complete(body, self._app.settings) else None
 
     async def _is_what_was_read(self, session: FtpSession, file: "_File", body: bytes) -> bool:
         state, seen = await session.state(file.name), file.seen
