@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from events import Channel, EventType, Kind, Subject
 from handlers.app import App
-from handlers.errors import NotFound, NotPossible, UnknownDelivery
+from handlers.errors import NotFound, UnknownDelivery
 from handlers.ids import time_of
 from handlers.ledger import index, query, sends, write
 from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, SendRow, Status
@@ -33,20 +33,23 @@ _AT_ONCE = 16
 type _Row = DeliveryRow | ForeignRow
 
 
-class Finding(NamedTuple):
-    """What does not add up, with the id of the delivery, if it is about one.
+class OpenCopy(NamedTuple):
+    """The copy among the open deliveries of one that is dealt with."""
 
-    `unknown` is a blob without a row, `unindexed` a subject whose rows in the search index are wrong,
-    `remembered` the duplicate history that a delivery is in though it was erased, and `is_dealt_with` whether
-    the delivery is still among the open ones and should not be.
-    """
+    delivery: str
+
+
+# What `repair` can put right: a blob without a row, a subject whose rows in the search index are wrong, the
+# duplicate history that still has an erased delivery, and a copy that should not be there any more.
+type Repairable = BlobRef | index.Wrong | duplicates.Place | OpenCopy
+
+
+class Finding(NamedTuple):
+    """What does not add up, with the id of the delivery, if it is about one."""
 
     id: str
     what: str
-    unknown: BlobRef | None = None
-    unindexed: index.Wrong | None = None
-    remembered: duplicates.Place | None = None
-    is_dealt_with: bool = False
+    repairable: Repairable | None = None
 
 
 @dataclass
@@ -112,7 +115,7 @@ async def reconcile(
     if since is None:
         for kind in Kind:
             wrong = index.wrong(app.stores.tables, kind)
-            found.findings += [Finding("", str(each), unindexed=each) async for each in wrong]
+            found.findings += [Finding("", str(each), each) async for each in wrong]
     if not found.waiting:
         nowhere = "it is to be retried, but the inbox has no message of it"
         found.findings += [Finding(delivery_id, nowhere) for delivery_id in found.failing]
@@ -140,53 +143,49 @@ async def _reconcile_pushes(app: App, found: Reconciliation) -> None:
 
 async def _reconcile_histories(app: App, found: Reconciliation) -> None:
     """Find what is left where the process ended between the duplicate decision and the record."""
+    if not found.erased:
+        return
     async for place in duplicates.places(app.stores.tables):
         if place.last in found.erased:
             what = "it was erased, but the duplicate history of its subject still has it"
-            found.findings.append(Finding(place.last, what, remembered=place))
+            found.findings.append(Finding(place.last, what, place))
 
 
-async def repair(app: App, found: Reconciliation) -> list[BlobRef]:
-    """Adopt all bytes that have no row and are still there, and return where they are.
+@dataclass
+class Repaired:
+    """What was repaired; `left` are bytes without a row that were not passed on."""
 
-    Raises NotPossible while messages wait, since the bytes may be theirs, and StorageFault.
+    adopted: list[BlobRef] = field(default_factory=list)
+    left: list[BlobRef] = field(default_factory=list)
+    indexed: list[Subject] = field(default_factory=list)
+    forgotten: list[duplicates.Place] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+
+async def repair(app: App, found: Reconciliation) -> Repaired:
+    """Repair what can be. Raises StorageFault.
+
+    Bytes without a row are adopted, if they are still there; but while messages wait, they may be theirs.
     """
-    unknown = [finding.unknown for finding in found.findings if finding.unknown is not None]
-    waiting = found.waiting + found.poison
-    if unknown and waiting:
-        raise NotPossible(
-            f"Messages wait ({waiting:,}); bytes without a row may be theirs. Repair once the inbox is empty."
-        )
-    adopted = []
-    for place in unknown:
-        with contextlib.suppress(NotFound):  # it was erased since
-            await adopt(app, place)
-            adopted.append(place)
-    return adopted
-
-
-async def repair_index(app: App, found: Reconciliation) -> list[Subject]:
-    """Correct the search index of the subjects found to be wrong, and return them. Raises StorageFault."""
-    wrong = [finding.unindexed for finding in found.findings if finding.unindexed is not None]
-    for subject, left in wrong:
-        await write.index_again(app.stores.tables, subject, left)
-    return [subject for subject, _ in wrong]
-
-
-async def repair_histories(app: App, found: Reconciliation) -> int:
-    """Remove the duplicate histories found of what was erased; return how many. Raises StorageFault."""
-    remembered = [finding.remembered for finding in found.findings if finding.remembered is not None]
-    for place in remembered:
-        await duplicates.forget_at(app.stores.tables, place)
-    return len(remembered)
-
-
-async def repair_open(app: App, found: Reconciliation) -> int:
-    """Take what is dealt with off the open deliveries; return how many. Raises StorageFault."""
-    dealt_with = [finding.id for finding in found.findings if finding.is_dealt_with]
-    for delivery_id in dealt_with:
-        await write.take_off_open(app.stores.tables, delivery_id)
-    return len(dealt_with)
+    tables, done = app.stores.tables, Repaired()
+    for finding in found.findings:
+        match finding.repairable:
+            case BlobRef() as place if found.waiting or found.poison:
+                done.left.append(place)
+            case BlobRef() as place:
+                with contextlib.suppress(NotFound):  # it was erased since
+                    await adopt(app, place)
+                    done.adopted.append(place)
+            case index.Wrong(subject, left):
+                await write.index_again(tables, subject, left)
+                done.indexed.append(subject)
+            case duplicates.Place() as history:
+                await duplicates.forget_at(tables, history)
+                done.forgotten.append(history)
+            case OpenCopy(delivery):
+                await write.take_off_open(tables, delivery)
+                done.closed.append(delivery)
+    return done
 
 
 async def adopt(app: App, place: BlobRef) -> None:
@@ -360,4 +359,4 @@ async def _wrong_with_open(app: App, copy: DeliveryRow) -> AsyncIterator[Finding
         yield Finding(copy.id, "it is open, but not in the ledger")
         return
     if row.is_closed or row.erased or row.status in {Status.SENT, Status.DUPLICATE}:
-        yield Finding(copy.id, "it is dealt with, but still open", is_dealt_with=True)
+        yield Finding(copy.id, "it is dealt with, but still open", OpenCopy(copy.id))

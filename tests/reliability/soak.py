@@ -220,8 +220,8 @@ class Soak:
             await self.operators.finish(client)
         await self._settle()
         found = await reconcile.reconcile(self.app)
-        self._say(f"{len(await reconcile.repair(self.app, found))} bodies arrived whole, but unconfirmed")
-        await reconcile.repair_open(self.app, found)
+        done = await reconcile.repair(self.app, found)
+        self._say(f"{len(done.adopted)} bodies arrived whole, but unconfirmed")
         await self._settle()
         await self.operators.retain()
 

@@ -13,7 +13,7 @@ from soak_sender import Journal, Sent, person_of
 
 from events import Kind, Subject
 from handlers.app import App
-from handlers.errors import NotPossible, StorageFault
+from handlers.errors import StorageFault
 from handlers.operations import erasure, reconcile, retention
 from handlers.operations.erasure import Person
 from handlers.stores import INBOX_QUEUE
@@ -205,8 +205,6 @@ class Operators:
             while await self._app.stores.queues.depth(INBOX_QUEUE) and monotonic() < deadline:
                 await asyncio.sleep(_PAUSE)
             await reconcile.repair(self._app, await reconcile.reconcile(self._app))
-        except NotPossible:  # messages wait
-            pass
         except StorageFault:  # as an operator does, it tries again another time: it reads the whole ledger
             return False
         return True

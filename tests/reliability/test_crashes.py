@@ -250,8 +250,8 @@ def test_what_is_sent_again_after_a_crash_arrives_and_the_account_can_be_balance
         assert any(again.id in row for row in map(str, seen.rows.values()))
         for finding in run(reconcile.reconcile, settings).findings:
             # a large body that was not confirmed: its bytes are kept, and can still be handed on
-            assert finding.unknown is not None
-            run(adopting(finding.unknown), settings)
+            assert isinstance(finding.repairable, BlobRef)
+            run(adopting(finding.repairable), settings)
         run(outcome, settings)
         assert run(reconcile.reconcile, settings).balanced
 

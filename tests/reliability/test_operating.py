@@ -14,7 +14,7 @@ from looking import look, work_off
 
 from events import Channel, EventError, Kind, Subject
 from handlers.app import App
-from handlers.errors import NoCustody, NotPossible, NotReplayable
+from handlers.errors import NoCustody, NotReplayable
 from handlers.http import endpoints
 from handlers.ids import newest_first
 from handlers.ledger.query import Filter
@@ -26,7 +26,7 @@ from handlers.operations.replay import Wish, dismiss, replay, replay_many
 from handlers.pipeline import results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
-from handlers.stores import INBOX_QUEUE, MAX_OPERATIONS, ContainerName, Row, TableName
+from handlers.stores import INBOX_QUEUE, MAX_OPERATIONS, BlobRef, ContainerName, Row, TableName
 from handlers.work import Message, Work
 
 pytestmark = pytest.mark.anyio
@@ -89,8 +89,8 @@ async def test_a_row_that_went_missing_is_named_and_its_bytes_can_be_handed_on_a
     await bench.app.stores.tables.delete(TableName.DELIVERIES, day(lost), newest_first(lost))
     (finding,) = (await reconcile.reconcile(bench.app)).findings
     assert finding.id == lost
-    assert finding.unknown is not None
-    await reconcile.adopt(bench.app, finding.unknown)
+    assert isinstance(finding.repairable, BlobRef)
+    await reconcile.adopt(bench.app, finding.repairable)
     await work_off(bench.app)
     assert await findings(bench) == []
     assert (await bench.row(lost))["status"] == "sent"
@@ -118,7 +118,7 @@ async def test_a_subject_that_a_search_would_not_find_is_named_and_found_again(b
     await bench.app.stores.tables.delete(TableName.SEARCH, "quote", lost["RowKey"])
     checked = await reconcile.reconcile(bench.app)
     assert [str(each.what) for each in checked.findings] == ["the search index lacks rows of quote Q1"]
-    assert await reconcile.repair_index(bench.app, checked) == [Subject(Kind.QUOTE, "Q1")]
+    assert (await reconcile.repair(bench.app, checked)).indexed == [Subject(Kind.QUOTE, "Q1")]
     assert await bench.rows("search") == before
     assert await findings(bench) == []
 
@@ -131,7 +131,7 @@ async def test_what_a_search_would_find_though_it_is_gone_is_named_and_removed(b
     checked = await reconcile.reconcile(bench.app)
     what = "there is no record of quote Q9, but the search index has rows of it"
     assert [each.what for each in checked.findings] == [what]
-    await reconcile.repair_index(bench.app, checked)
+    await reconcile.repair(bench.app, checked)
     assert {row["subject"] for row in await bench.rows("search")} == {"Q1", "Q2"}
     assert await findings(bench) == []
 
@@ -175,11 +175,12 @@ async def test_bytes_without_a_row_are_adopted_with_their_channel_and_file(
 async def test_nothing_is_adopted_while_messages_wait(bench: Bench) -> None:
     lost = await unconfirmed(bench, Channel.WEBHOOK, None)
     await receive(delivery(quote("Q2")), bench.app)
-    with pytest.raises(NotPossible, match=r"Messages wait \(1\)"):
-        await reconcile.repair(bench.app, await reconcile.reconcile(bench.app))
+    done = await reconcile.repair(bench.app, await reconcile.reconcile(bench.app))
+    assert (len(done.left), done.adopted) == (1, [])
     assert await bench.depth(INBOX_QUEUE) == 1
     await work_off(bench.app)
-    assert len(await reconcile.repair(bench.app, await reconcile.reconcile(bench.app))) == 1
+    done = await reconcile.repair(bench.app, await reconcile.reconcile(bench.app))
+    assert (done.left, len(done.adopted)) == ([], 1)
     await work_off(bench.app)
     assert (await bench.row(lost))["status"] == "sent"
 
@@ -187,9 +188,10 @@ async def test_nothing_is_adopted_while_messages_wait(bench: Bench) -> None:
 async def test_bytes_that_vanish_before_they_are_adopted_are_passed_over(bench: Bench) -> None:
     gone, lost = [await unconfirmed(bench, Channel.WEBHOOK, None) for _ in range(2)]
     found = await reconcile.reconcile(bench.app)
-    (place,) = [str(each.unknown) for each in found.findings if each.id == gone]
+    (place,) = [str(each.repairable) for each in found.findings if each.id == gone]
     await bench.app.stores.blobs.delete(ContainerName.ARCHIVE, place.partition("/")[2])
-    assert [gone in str(each) for each in await reconcile.repair(bench.app, found)] == [False]
+    done = await reconcile.repair(bench.app, found)
+    assert [gone in str(each) for each in done.adopted] == [False]
     await work_off(bench.app)
     assert (await bench.row(lost))["status"] == "sent"
 
@@ -364,7 +366,7 @@ async def test_what_was_dealt_with_and_is_still_open_is_named_and_taken_off(benc
     checked = await reconcile.reconcile(bench.app)
     (found,) = checked.findings
     assert (found.id, found.what) == (each, "it is dealt with, but still open")
-    assert await reconcile.repair_open(bench.app, checked) == 1
+    assert (await reconcile.repair(bench.app, checked)).closed == [each]
     assert not await bench.is_open(each)
     assert await findings(bench) == []
 

@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from handlers.app import App
-from handlers.errors import NotPossible
 from handlers.operations import reconcile
-from handlers.operations.reconcile import Reconciliation
+from handlers.operations.reconcile import Reconciliation, Repaired
 from tools.commands._exit import ExitCode
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
@@ -69,22 +68,26 @@ async def _verify(app: App, since: date | None, console: Console, *, repair: boo
 
         found = await reconcile.reconcile(app, since=since, progress=progress)
     if repair:
-        try:
-            adopted = await reconcile.repair(app, found)
-        except NotPossible as error:
-            console.print(f"Nothing was repaired: {error}", style="yellow")
-        else:
-            console.print(f"Sent {deliveries(len(adopted))} that the ledger did not know to the inbox.")
-        indexed = await reconcile.repair_index(app, found)
-        if indexed:
-            console.print(f"Corrected the search index of {counted(len(indexed), 'subject')}.")
-        if closed := await reconcile.repair_open(app, found):
-            console.print(f"Took {deliveries(closed)} that had been dealt with off the open ones.")
-        if forgotten := await reconcile.repair_histories(app, found):
-            console.print(
-                f"Removed the duplicate history of {counted(forgotten, 'subject')} that was erased."
-            )
+        _show_repaired(await reconcile.repair(app, found), found, console)
     return found
+
+
+def _show_repaired(done: Repaired, found: Reconciliation, console: Console) -> None:
+    if done.left:
+        console.print(
+            f"Passed on none of the bytes without a row: messages wait ({found.waiting + found.poison:,}), "
+            "and the bytes may be theirs. Repair again once the inbox is empty.",
+            style="yellow",
+        )
+    else:
+        console.print(f"Sent {deliveries(len(done.adopted))} that the ledger did not know to the inbox.")
+    if done.indexed:
+        console.print(f"Corrected the search index of {counted(len(done.indexed), 'subject')}.")
+    if done.closed:
+        console.print(f"Took {deliveries(len(done.closed))} that had been dealt with off the open ones.")
+    if done.forgotten:
+        subjects = counted(len(done.forgotten), "subject")
+        console.print(f"Removed the duplicate history of {subjects} that was erased.")
 
 
 def _as_members(found: Reconciliation) -> dict[str, object]:
