@@ -47,21 +47,35 @@ async def _process(work: Work, app: App) -> None:
         too_large = BodyTooLarge.of(work.size, app.settings.max_body_bytes)
         await _quarantine(work, ProblemDetails.of(too_large), app)
     else:
-        async with app.memory.hold(work.size) as holding:
-            delivery = await inbox.fetch(app.stores, work)
-            await holding.resize(memory_of(delivery.body, app.settings))
-            await _send(work, delivery, app)
+        event: Event[Payload] | None = None
+        try:
+            async with app.memory.hold(work.size) as holding:
+                delivery = await inbox.fetch(app.stores, work)
+                await holding.resize(memory_of(delivery.body, app.settings))
+                steps = {"begun": _now(app)}
+                event = await _parsed(work, delivery, app)
+                if event is not None:
+                    await _send(work, delivery, event, steps, app)
+        except Erased:
+            # not before the memory is free: the state that is left is parsed, and waits for memory, too
+            await recording.forget(work, event, app)
+            raise
 
 
-async def _send(work: Work, delivery: Delivery, app: App) -> None:
-    """Send a delivery to all outputs, or set it aside if it cannot be parsed."""
-    steps = {"begun": _now(app)}
+async def _parsed(work: Work, delivery: Delivery, app: App) -> Event[Payload] | None:
+    """Return the event; None once a delivery that cannot be parsed is set aside."""
     try:
-        event = await parse_delivery(delivery, app.settings)
+        return await parse_delivery(delivery, app.settings)
     except EventError as error:
         unread = work.model_copy(update={"numbers": numbers_in(delivery.body)})
         await _quarantine(unread, ProblemDetails.of(error), app)
-        return
+        return None
+
+
+async def _send(
+    work: Work, delivery: Delivery, event: Event[Payload], steps: dict[str, str], app: App
+) -> None:
+    """Send an event to all outputs; `steps` are the times of those before."""
     raw = await archive.store_raw(work, delivery.body, ContainerName.ARCHIVE, event.format, app.stores)
     steps["archived"] = _now(app)
     verdict = duplicates.UNIQUE if work.replay else await duplicates.decide(event, app, settled=work.settled)
@@ -76,11 +90,7 @@ async def _send(work: Work, delivery: Delivery, app: App) -> None:
     data_ref = None
     if not (in_row and results.fit_whole(event, app)):
         data_ref = await archive.store_data(work, event, app.stores)
-    try:
-        sent = await results.send(work, event, verdict.duplicate_of, data_ref, app)
-    except Erased:
-        await recording.forget(work, app, event)
-        raise
+    sent = await results.send(work, event, verdict.duplicate_of, data_ref, app)
     steps["sent"] = _now(app)
     outcome = Outcome(
         status=Status.DUPLICATE if verdict.duplicate_of else Status.SENT,

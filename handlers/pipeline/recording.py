@@ -5,7 +5,6 @@ import logging
 from events import Event, Payload
 from handlers import telemetry
 from handlers.app import App
-from handlers.errors import Erased
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
 from handlers.pipeline import duplicates, removal
@@ -16,17 +15,16 @@ _log = logging.getLogger("printiq.recording")
 
 async def record(work: Work, outcome: Outcome, app: App, event: Event[Payload] | None = None) -> None:
     """Write the outcome of a delivery to the ledger, and emit it. Raises StorageFault, and Erased."""
-    try:
-        await write.record(app.stores.tables, work, outcome, event)
-    except Erased:
-        await forget(work, app, event)
-        raise
+    await write.record(app.stores.tables, work, outcome, event)
     await app.last_seen.note(work)
     emit(work, outcome.status, app)
 
 
-async def forget(work: Work, app: App, event: Event[Payload] | None) -> None:
-    """Remove what an attempt that did not know of the erasure has written of the event's subject."""
+async def forget(work: Work, event: Event[Payload] | None, app: App) -> None:
+    """Remove what an attempt that did not know of the erasure has written of the event's subject.
+
+    Waits for memory, so the caller must hold none.
+    """
     if event is not None and event.subject is not None:
         await duplicates.forget(app.stores.tables, event.subject, event.type, work.id)
         await removal.restore_record(app, event.subject, work.id)

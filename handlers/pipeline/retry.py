@@ -52,14 +52,15 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
     )
     event: Event[Payload] | None = None
     try:
+        if not isinstance(error, CrashedError):
+            event = await _event(work, app)
         if errors >= app.timings.max_errors:
-            await _give_up(work, description, app, parse=not isinstance(error, CrashedError))
+            await _give_up(work, description, event, app)
             return
-        event = None if isinstance(error, CrashedError) else await _event(work, app)
         outcome = Outcome(status=Status.FAILING, error=description, queues=work.sent, withheld=work.withheld)
         await write.record(app.stores.tables, work, outcome, event)
     except Erased:
-        await recording.forget(work, app, event)
+        await recording.forget(work, event, app)
         await recording.drop(work, app)
         return
     except Exception as failure:  # noqa: BLE001 - the message counts attempts too, and the next one records again
@@ -90,9 +91,8 @@ async def _requeue(work: Work, delay: int, app: App) -> None:
             return
 
 
-async def _give_up(work: Work, description: str, app: App, *, parse: bool) -> None:
+async def _give_up(work: Work, description: str, event: Event[Payload] | None, app: App) -> None:
     """Record a delivery as failed and open, with its bytes in quarantine, one replay away."""
-    event = await _event(work, app) if parse else None
     try:
         raw = await archive.set_aside(work, app.stores)
     except NotFound:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from endpoints import https
 from looking import work_off
 
 from events import EventError, Kind, Subject
+from handlers.app import App
 from handlers.errors import Conflict, NotReplayable, StorageFault, UnknownDelivery
 from handlers.http import endpoints
 from handlers.ids import newest_first
@@ -205,10 +208,11 @@ async def test_an_event_that_the_catalogue_no_longer_has_cannot_be_replayed_but_
 # erasure
 
 
-async def erased(bench: Bench, person: Person = WHOM) -> list[str]:
-    ids = []
-    async for row in erasure.deliveries_of(person, bench.app):
-        await erasure.erase(row, "asked for", person, bench.app)
+async def erased(bench: Bench, person: Person = WHOM, *, by: App | None = None) -> list[str]:
+    """Erase a person, by another instance of the app if need be; return the deliveries."""
+    app, ids = by or bench.app, []
+    async for row in erasure.deliveries_of(person, app):
+        await erasure.erase(row, "asked for", person, app)
         ids.append(row.id)
     return ids
 
@@ -263,22 +267,25 @@ async def test_the_latest_state_that_is_left_is_the_record_once_a_later_one_is_e
     assert (await reconcile.reconcile(bench.app)).findings == []
 
 
+# two compressed bodies may unpack to more than may be held at once
+@pytest.mark.parametrize("sent_as", [bytes, gzip.compress], ids=["plain", "compressed"])
 async def test_the_latest_state_that_is_left_is_the_record_though_an_erased_one_was_still_processed(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, sent_as: Callable[[bytes], bytes]
 ) -> None:
-    left = await arrived(bench, quote("Q-1", 1))
-    theirs = delivery(quote("Q-1", 2, Notes="aroha@example.com"))
+    left = await arrived(bench, sent_as(quote("Q-1", 1)))
+    theirs = delivery(sent_as(quote("Q-1", 2, Notes="aroha@example.com")))
     work = Work.of(theirs)
     await process(message(work), bench.app)
-    genuine = archive.store_raw
+    genuine, other = archive.store_raw, bench.start()
 
     async def while_it_is_erased(*args: object) -> object:
-        assert await erased(bench, NAMED) == [theirs.id]
+        assert await erased(bench, NAMED, by=other) == [theirs.id]
         return await genuine(*args)  # type: ignore[arg-type]
 
     with monkeypatch.context() as racing:
         racing.setattr(archive, "store_raw", while_it_is_erased)
-        await process(message(work), bench.app)
+        async with asyncio.timeout(300):
+            await process(message(work), bench.app)
     assert await record_of(bench) == (left, left)
 
 
@@ -385,7 +392,7 @@ async def test_what_a_process_leaves_that_ends_while_its_delivery_is_erased_is_f
     await process(message(work)._replace(dequeue_count=2), bench.app)
     found = await reconcile.reconcile(bench.app)
     assert [(each.id, "duplicate history" in each.what) for each in found.findings] == [(sent.id, True)]
-    assert await reconcile.repair_histories(bench.app, found) == 1
+    assert len((await reconcile.repair(bench.app, found)).forgotten) == 1
     assert await holds(bench, "Q-1") == []
     assert (await reconcile.reconcile(bench.app)).findings == []
     assert kept in str([place async for place in duplicates.places(bench.app.stores.tables)])
