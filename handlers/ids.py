@@ -73,6 +73,10 @@ def latest_behind(text: str) -> datetime:
     return datetime.fromtimestamp(min(milliseconds / 1000, _LAST_SECOND), UTC)
 
 
+# What `ending_in_hash` adds.
+HASH_LENGTH = 33
+
+
 def ending_in_hash(start: str, text: str) -> str:
     """Return the start of a text that is too long for a key, and a hash of the whole behind it."""
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

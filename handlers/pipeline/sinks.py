@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from events import EventType
 from handlers.app import App
-from handlers.ids import ending_in_hash
+from handlers.ids import HASH_LENGTH, ending_in_hash
 from handlers.pushes import Push
 from handlers.stores import MAX_SESSION_ID, PUSH_QUEUE, BrokerProperties, Queues, ServiceBus, fits
 from handlers.subscriptions import (
@@ -101,8 +101,8 @@ def _session_id(context: Context) -> str:
     session = f"{context.kind}|{context.key or context.id}"
     if len(session.encode("utf-16-le")) // 2 <= MAX_SESSION_ID:
         return session
-    # a character takes two units at most, the hash and its mark 33
-    return ending_in_hash(session[: (MAX_SESSION_ID - 33) // 2], session)
+    # a character takes two units at most
+    return ending_in_hash(session[: (MAX_SESSION_ID - HASH_LENGTH) // 2], session)
 
 
 class HttpsSink:
