@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from traceback import walk_tb
 
 from azure.core.exceptions import (
     AzureError,
@@ -40,12 +42,19 @@ async def storage_call(what: str, *, seconds: float | None = None) -> AsyncItera
     except Exception as error:
         # A traceback leads to this frame, and so back to the error and to all that its callers hold: a large
         # body would stay until a garbage collection. A variable for the fault would do the same.
+        place = _place(error)
         error.__traceback__ = None
-        raise _fault(what, error) from error
+        raise _fault(what, error, place) from error
 
 
-def _fault(what: str, error: Exception) -> NotFound | Conflict | StorageFault:
-    """Return the fault of ours that an exception stands for."""
+def _place(error: Exception) -> str:
+    """Return where in the code an exception was raised."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"{Path(frame.f_code.co_filename).name}:{line}"
+
+
+def _fault(what: str, error: Exception, place: str) -> NotFound | Conflict | StorageFault:
+    """Return the fault of ours that an exception from a place in the code stands for."""
     match error:
         case ResourceNotFoundError():
             return NotFound(f"could not {what}: it is not there")
@@ -63,8 +72,8 @@ def _fault(what: str, error: Exception) -> NotFound | Conflict | StorageFault:
             reason = f"storage answered {status} {code}".rstrip() if status else type(error).__name__
         case AzureError() | OSError():  # a time-out is an OSError
             reason = type(error).__name__
-        case _:  # whatever the response was, it was not storage's
-            reason = f"the response cannot be read ({type(error).__name__})"
+        case _:  # whatever the response was, it was not storage's; or the code that reads it is wrong
+            reason = f"the response cannot be read ({type(error).__name__} at {place})"
     return StorageFault(f"could not {what}: {reason}")
 
 

@@ -229,3 +229,9 @@ async def test_a_reference_accepts_only_names_of_our_own_making(bench: Bench, pl
 async def test_a_reference_reads_what_it_writes() -> None:
     ours = BlobRef(ContainerName.QUARANTINE, raw_path("CreateQuote", new_id(datetime.now(UTC)), "bin"))
     assert BlobRef.read(str(ours)) == ours
+
+
+async def test_a_fault_from_a_response_that_is_not_storages_says_where_in_the_code() -> None:
+    with pytest.raises(StorageFault, match=r"\(KeyError at test_answers\.py:\d+\)"):
+        async with faults.storage_call("read table records"):
+            json.loads("{}")["value"]
