@@ -5,6 +5,7 @@ flat root, no boolean schema, null as a second type of a scalar. Every known fie
 form always has it; other fields may follow.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -104,7 +105,7 @@ def envelope_schema(address: str) -> Schema:
             },
             "type": {
                 "type": "string",
-                "pattern": "^com\\.printiq\\.",
+                "pattern": f"^{re.escape(TYPE_PREFIX)}",
                 "description": f"{TYPE_PREFIX} and printIQ's name of the event. New types may appear.",
             },
             "subject": {

@@ -76,8 +76,8 @@ class BodyTooLarge(EventError):
     title = "Body too large"
 
     @classmethod
-    def of(cls, size: int, limit: int) -> Self:
-        return cls(f"The body has {size:,} bytes; at most {limit:,} are read (setting MAX_BODY_BYTES).")
+    def of(cls, size: int, limit: int, unit: str = "bytes") -> Self:
+        return cls(f"The body has {size:,} {unit}; at most {limit:,} are read (setting MAX_BODY_BYTES).")
 
 
 class NotJsonOrXml(EventError):

@@ -88,12 +88,11 @@ class _Texts:
             return self._documents[text]
         try:
             found = read_inner(text)
+            is_document = found is not None
         except Malformed:
-            found = None
+            found, is_document = None, True
+        if is_document:
             self._count(text)
-        else:
-            if found is not None:
-                self._count(text)
         self._documents[text] = found
         return found
 

@@ -81,10 +81,7 @@ def read(
     """
     utf8 = _decoded(body, content_type, content_encoding, max_bytes)
     if len(utf8) > max_bytes:
-        raise BodyTooLarge(
-            f"The body takes {len(utf8):,} bytes in UTF-8; at most {max_bytes:,} are read (setting "
-            "MAX_BODY_BYTES)."
-        )
+        raise BodyTooLarge.of(len(utf8), max_bytes, "bytes in UTF-8")
     return READERS[format_of(utf8)](utf8)
 
 

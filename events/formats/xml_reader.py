@@ -45,7 +45,7 @@ def read_xml(utf8: bytes) -> Document:
         _refuse_too_many(utf8, _max_values(utf8))
     forbidden = Forbidden.hidden_in(utf8)
     if forbidden is not None:
-        _refuse_too_many(utf8, _half_as_many(utf8))  # it is read twice
+        _refuse_too_many(utf8, _half_as_many(utf8))  # to hide and restore takes as long as to read
     root = parse_xml(utf8 if forbidden is None else forbidden.text)
     _drop_noise(root)
     name = local_name(root.tag)

@@ -413,7 +413,7 @@ def test_a_document_in_a_text_is_read_once_however_deep_it_is_wrapped(
 def test_a_body_that_grows_beyond_the_bound_as_utf8_is_refused() -> None:
     body = b'<?xml version="1.0" encoding="ibm437"?><Job><Title>%b</Title></Job>' % (b"\xb0" * 1_000)
     assert read("CreateJobXml", body, max_bytes=3_100).data.count("░".encode()) == 1_000
-    with pytest.raises(BodyTooLarge, match=r"takes 3,0\d\d bytes in UTF-8; at most 2,000 are read"):
+    with pytest.raises(BodyTooLarge, match=r"has 3,0\d\d bytes in UTF-8; at most 2,000 are read"):
         read("CreateJobXml", body, max_bytes=2_000)
 
 
