@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from tools.overview import version
+
 ROOT = Path(__file__).parents[2]
 ECHO = "import sys\nprint('arguments', sys.argv[1:])\nsys.exit(7)\n"
 
@@ -105,7 +107,7 @@ def test_help_and_version_need_no_set_up(project: Path) -> None:
         ([], "send      Send an event to the app"),
         (["-h"], "Start with: dev.py run"),
         (["watch", "--help"], "Follow the ledger"),
-        (["--version"], "0.1.0"),
+        (["--version"], version()),
     ):
         output, _ = start(project, *arguments).communicate(timeout=60)
         assert words in output

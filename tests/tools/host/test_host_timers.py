@@ -1,7 +1,8 @@
 """Timers run on NCRONTAB schedules, and tell at start-up what was missed."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,15 @@ def test_after_an_overlong_run_one_follows_immediately(start_host: StartHost, st
     """Quote: "never two at once. **One run follows immediately**, `past_due` false"."""
     sample = Sample(start_host, storage)
     host = sample.start(settings={"TICK": "*/3 * * * * *", "TICK_SECONDS": "3.5"})
-    wait_until(lambda: len(sample.notes("tick")) >= 3)
+
+    def from_start_to_start() -> list[float]:
+        starts = [datetime.fromisoformat(note["at"]) for note in sample.notes("tick")]
+        return [(after - before).total_seconds() for before, after in pairwise(starts)]
+
+    # 6 s would be the next occurrence; a busy machine may start one or the other run late
+    wait_until(lambda: any(seconds < 5 for seconds in from_start_to_start()))
+    assert min(from_start_to_start()) > 3.4
     assert not any(note["past_due"] for note in sample.notes("tick"))
-    first, second, third = (datetime.fromisoformat(note["at"]) for note in sample.notes("tick")[:3])
-    for before, after in ((first, second), (second, third)):
-        assert timedelta(seconds=3.5) <= after - before < timedelta(seconds=6)
     host.kill()
 
 

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 cut_off: list[int] = []
+may_end = asyncio.Event()
 
 
 @app.route("echo/{first}/{second?}")
@@ -44,14 +45,20 @@ async def early(req: Request) -> Response:
     return Response(status_code=409)
 
 
-@app.route("slowly")
-async def slowly(req: Request) -> StreamingResponse:
+@app.route("in-parts")
+async def in_parts(req: Request) -> StreamingResponse:
     async def parts() -> AsyncIterator[bytes]:
-        yield b"first "
-        await asyncio.sleep(float(req.query_params["seconds"]))
+        yield b"first"
+        await may_end.wait()
         yield b"last"
 
     return StreamingResponse(parts())
+
+
+@app.route("end")
+async def end(req: Request) -> Response:
+    may_end.set()
+    return Response()
 
 
 @app.route("broken")
