@@ -100,7 +100,7 @@ def start_host(storage: str, tmp_path: Path) -> Iterator[StartHost]:
 
     yield start
     for host in started:
-        host.stop()
+        host.kill()
 
 
 @pytest.fixture(scope="session")
@@ -183,7 +183,7 @@ def receivers(
 
         yield start
         for host in started:
-            host.stop()
+            host.kill()
 
     return receivers
 
