@@ -17,12 +17,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import from_json, to_json
 
 from events import Event, EventType, Payload, differences, fields, timestamp
 from handlers.errors import StorageFault
+from handlers.ledger.rows import LedgerRow
 from handlers.stores import Entity, Row, TableName, Tables
 
 _log = logging.getLogger("printiq.drift")
@@ -231,23 +233,16 @@ def _shortened(text: str) -> str:
 
 async def _store(tables: Tables, carried: Carried, findings: Findings) -> None:
     def added(row: Row | None) -> Entity:
-        stored = _read(row) if row is not None else Findings()
+        ours = DriftRow.read_ours(row)
+        stored = ours.findings() if ours is not None else Findings()
         stored.add(findings)
-        return _columns(stored)
+        return DriftRow.of(carried, stored).columns()
 
     await tables.update(TableName.DRIFT, *carried, added)
 
 
-def _columns(findings: Findings) -> dict[str, Any]:
-    return {
-        "deliveries": findings.deliveries,
-        "first": findings.first,
-        "last": findings.last,
-        "unknown": _written(findings.unknown),
-        "unread": _written(findings.unread),
-        "arrived": json.dumps(sorted(findings.arrived)),
-        "more": findings.more,
-    }
+def _parsed(value: object) -> object:
+    return from_json(value) if isinstance(value, str) else value
 
 
 def _written(seen: Mapping[str, Sighting]) -> str:
@@ -257,25 +252,52 @@ def _written(seen: Mapping[str, Sighting]) -> str:
     return text
 
 
-def _read(row: Mapping[str, Any]) -> Findings:
-    return Findings(
-        deliveries=row["deliveries"],
-        first=row["first"],
-        last=row["last"],
-        unknown={place: Sighting(**seen) for place, seen in from_json(row["unknown"]).items()},
-        unread={place: Sighting(**seen) for place, seen in from_json(row["unread"]).items()},
-        arrived=set(from_json(row["arrived"])),
-        more=row["more"],
-    )
+type _Sightings = Annotated[dict[str, Sighting], BeforeValidator(_parsed), PlainSerializer(_written)]
+
+
+class DriftRow(LedgerRow):
+    """The findings in an event (the partition) with one object (the row key)."""
+
+    table = TableName.DRIFT
+
+    event: EventType = Field(alias="PartitionKey")
+    object: str = Field(alias="RowKey")
+    deliveries: int
+    first: str
+    last: str
+    unknown: _Sightings
+    unread: _Sightings
+    arrived: Annotated[
+        set[str], BeforeValidator(_parsed), PlainSerializer(lambda each: json.dumps(sorted(each)))
+    ]
+    more: bool
+
+    @model_validator(mode="after")
+    def _can_carry_it(self) -> Self:
+        if self.object not in {payload.OBJECT for payload in self.event.payloads}:
+            raise ValueError(f"{self.event} carries no {self.object}")
+        return self
+
+    @classmethod
+    def of(cls, carried: Carried, findings: Findings) -> Self:
+        return cls(event=carried.event, object=carried.object, **vars(findings))
+
+    @property
+    def carried(self) -> Carried:
+        return Carried(self.event, self.object)
+
+    def findings(self) -> Findings:
+        """Return the findings, to add others to."""
+        return Findings(**{name: value for name, value in self if name not in Carried._fields})
 
 
 def _document(rows: Iterable[Row]) -> bytes:
-    # not validated: these are our own rows, some thirty, and checking them would cost as much as reading them
-    return to_json({"events": [_shown(row) for row in rows]})
+    ours = filter(None, map(DriftRow.read_ours, rows))
+    return to_json({"events": [_shown(row) for row in ours]})
 
 
-def _shown(row: Row) -> dict[str, Any]:
-    carried, findings = Carried(EventType.named(row["PartitionKey"]), row["RowKey"]), _read(row)
+def _shown(row: DriftRow) -> dict[str, Any]:
+    carried, findings = row.carried, row.findings()
     return {
         "event": carried.event,
         "object": carried.object,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from events import Kind, Subject
 from handlers.ledger import query
-from handlers.ledger.rows import RecordRow, SearchRow
+from handlers.ledger.rows import ForeignRow, RecordRow, SearchRow
 from handlers.ledger.words import keys_of
 from handlers.stores import MAX_OPERATIONS, TableName, Tables
 
@@ -29,23 +29,31 @@ class Wrong(NamedTuple):
         return f"the search index lacks rows of {name}"
 
 
-async def wrong(tables: Tables, kind: Kind) -> AsyncIterator[Wrong]:
-    """Yield the subjects of a kind whose rows are wrong. Reads its records and its rows once.
+async def wrong(tables: Tables, kind: Kind) -> AsyncIterator[Wrong | ForeignRow]:
+    """Yield the subjects of a kind whose rows are wrong, and rows that are not this app's.
 
-    What differs is looked up again, since events may come meanwhile.
+    Reads its records and its rows once. What differs is looked up again, since events may come meanwhile.
     """
     # by the hash of the key: a kind may have a million rows
     wanted: dict[int, str] = {}
     known: set[str] = set()
-    async for record in _records(tables, kind):
+    is_kind = f"PartitionKey eq '{kind}'"
+    async for row in tables.query(TableName.RECORDS, is_kind, columns=_COLUMNS):
+        record = RecordRow.read_or_name(row)
+        if isinstance(record, ForeignRow):
+            yield record
+            continue
         known.add(record.subject)
         wanted.update((hash(key), record.subject) for key in _keys(kind, record))
     left: defaultdict[str, list[str]] = defaultdict(list)
-    async for row in tables.query(TableName.SEARCH, f"PartitionKey eq '{kind}'"):
+    async for row in tables.query(TableName.SEARCH, is_kind):
+        found = SearchRow.read_or_name(row)
+        if isinstance(found, ForeignRow):
+            yield found
+            continue
         wanted.pop(hash(row["RowKey"]), None)
-        ours = SearchRow.read_ours(row)
-        if ours is not None and ours.subject not in known:
-            left[ours.subject].append(str(row["RowKey"]))
+        if found.subject not in known:
+            left[found.subject].append(str(row["RowKey"]))
     for key in sorted(set(wanted.values())):
         subject = Subject(kind, key)
         if await _lacks_rows(tables, subject):
@@ -54,12 +62,6 @@ async def wrong(tables: Tables, kind: Kind) -> AsyncIterator[Wrong]:
         subject = Subject(kind, key)
         if await query.latest(tables, subject) is None:
             yield Wrong(subject, tuple(keys))
-
-
-async def _records(tables: Tables, kind: Kind) -> AsyncIterator[RecordRow]:
-    async for row in tables.query(TableName.RECORDS, f"PartitionKey eq '{kind}'", columns=_COLUMNS):
-        if (record := RecordRow.read_ours(row)) is not None:
-            yield record
 
 
 def _keys(kind: Kind, record: RecordRow) -> set[str]:

@@ -7,13 +7,12 @@ back, whatever the order in which deliveries are processed.
 import contextlib
 from datetime import datetime, timedelta
 
-from events import timestamp
 from handlers.errors import StorageFault
+from handlers.ledger.rows import LastSeenRow
 from handlers.paths import UNKNOWN_EVENT, folder
 from handlers.stores import Entity, Row, TableName, Tables
 from handlers.work import Work
 
-_PARTITION = "event"
 # A row may lag by this much: little, compared with the hours for which an event may be silent.
 _EVERY = timedelta(minutes=5)
 
@@ -37,20 +36,24 @@ class LastSeen:
 
     async def _advance(self, event: str, received_at: datetime) -> datetime:
         """Write when the event came, unless the row has a later time; return the later one."""
+        latest = received_at
 
-        def unless_later(row: Row | None) -> Entity | None:
-            if row is not None and _time_in(row) >= received_at:
+        def unless_later(found: Row | None) -> Entity | None:
+            nonlocal latest
+            before = LastSeenRow.read_ours(found)
+            if before is not None and before.received_at >= received_at:
+                latest = before.received_at
                 return None
-            return {"receivedAt": timestamp(received_at)}
+            return LastSeenRow(received_at=received_at).columns()
 
-        row = await self._tables.update(TableName.LAST_SEEN, _PARTITION, event, unless_later)
-        return max(received_at, _time_in(row)) if row is not None else received_at
+        await self._tables.update(TableName.LAST_SEEN, LastSeenRow.PARTITION, event, unless_later)
+        return latest
 
     async def all(self) -> dict[str, datetime]:
         """Return when each event last came, of those that ever did. Raises StorageFault."""
-        rows = self._tables.query(TableName.LAST_SEEN, f"PartitionKey eq '{_PARTITION}'")
-        return {str(row["RowKey"]): _time_in(row) async for row in rows}
-
-
-def _time_in(row: Row) -> datetime:
-    return datetime.fromisoformat(row["receivedAt"])
+        rows = self._tables.query(TableName.LAST_SEEN, f"PartitionKey eq '{LastSeenRow.PARTITION}'")
+        return {
+            str(row["RowKey"]): ours.received_at
+            async for row in rows
+            if (ours := LastSeenRow.read_ours(row)) is not None
+        }

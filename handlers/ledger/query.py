@@ -18,6 +18,7 @@ Rows that are not this app's are skipped and logged.
 
 import asyncio
 import heapq
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from handlers.ledger.rows import (
     OPEN,
     DeliveryRow,
     ForeignRow,
+    LedgerRow,
     RecordRow,
     SearchRow,
     Status,
@@ -40,6 +42,8 @@ from handlers.ledger.rows import (
 )
 from handlers.ledger.words import entered, plain
 from handlers.stores import BlobRef, Continuation, Row, TableName, Tables, table_key
+
+_log = logging.getLogger("printiq.ledger")
 
 # Days that one call walks.
 MAX_DAYS = 31
@@ -248,10 +252,14 @@ async def days(tables: Tables, since: date | None) -> AsyncIterator[tuple[str, D
     """Yield each row of the ledger with its day, from the first day on, the newest of each day first."""
     first = f" and PartitionKey ge '{since:%Y-%m-%d}'" if since else ""
     async for row in tables.query(TableName.DELIVERIES, _IS_DAY + first):
-        try:
-            yield str(row["PartitionKey"]), DeliveryRow.read(row)
-        except ForeignRow as error:
-            yield str(row["PartitionKey"]), error
+        yield str(row["PartitionKey"]), DeliveryRow.read_or_name(row)
+
+
+async def foreign(tables: Tables, kind: type[LedgerRow]) -> AsyncIterator[ForeignRow]:
+    """Yield what other programs wrote into a table, all of which is read."""
+    async for row in tables.query(kind.table, "PartitionKey ne ''"):
+        if isinstance(found := kind.read_or_name(row), ForeignRow):
+            yield found
 
 
 async def open_rows(tables: Tables) -> AsyncIterator[DeliveryRow]:
@@ -363,12 +371,27 @@ async def _in_partition(
     tables: Tables, table: TableName, condition: str, selected: Filter, size: int
 ) -> list[Row]:
     """Return the first `size` rows; a response of the service may hold fewer."""
-    found, rest = await tables.page(table, condition, size=size)
-    rows = [row for row in found if selected.matches(row)]
-    while rest and len(rows) < size:
+    rows: list[Row] = []
+    rest: Continuation | None = None
+    while True:
         found, rest = await tables.page(table, condition, size=size - len(rows), after=rest)
-        rows += [row for row in found if selected.matches(row)]
-    return rows
+        rows += [row for row in found if _can_end_page(row, table) and selected.matches(row)]
+        if rest is None or len(rows) == size:
+            return rows
+
+
+def _can_end_page(row: Row, table: TableName) -> bool:
+    """Return whether a row's key can be a cursor; another program's is logged."""
+    partition, key = row["PartitionKey"], row["RowKey"]
+    if re.fullmatch(CURSOR, key):
+        return True
+    _log.warning(
+        "The row %s %s in the table %s is not one of this app's: its key is no delivery's",
+        partition,
+        key,
+        table,
+    )
+    return False
 
 
 def _page(rows: Sequence[Row], kind: type[DeliveryRow | TimelineRow], *, more: bool) -> Page:

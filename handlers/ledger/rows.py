@@ -11,6 +11,7 @@ erasures      ErasureRow   a year                            newest first
 sends         SendRow      a subscription                    newest first
 sends         SendRow      what a subscription has not got   oldest first
 subscriptions PauseRow     PauseRow.PARTITION                a subscription
+lastseen      LastSeenRow  LastSeenRow.PARTITION             an event
 ============= ============ ================================= ================
 
 A column is named like its field, in camelCase. What is None has no column.
@@ -26,15 +27,15 @@ from itertools import accumulate
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic import ValidationError as InvalidError
 from pydantic.alias_generators import to_camel
 
 from events import Channel, Event, Fact, Facts, Kind, Payload, Problem, Subject, Term, timestamp
-from handlers.ids import new_id, newest_first, time_of
+from handlers.ids import DeliveryId, new_id, newest_first, time_of
 from handlers.paths import folder
 from handlers.problems import in_words
-from handlers.stores import BlobRef, Entity, Int64, Row, Value, table_key
+from handlers.stores import BlobRef, Entity, Int64, Row, TableName, Value, table_key
 from handlers.work import Work
 
 _log = logging.getLogger("printiq.ledger")
@@ -121,16 +122,12 @@ def _place(value: object) -> object:
     return BlobRef.read(value) if isinstance(value, str) else value
 
 
-def _is_delivery_id(text: str) -> str:
-    time_of(text)
-    return text
-
-
 type _Json[T] = Annotated[T, BeforeValidator(_from_json), PlainSerializer(_to_json)]
-_Id = Annotated[str, AfterValidator(_is_delivery_id)]
 
 
-class _LedgerRow(BaseModel):
+class LedgerRow(BaseModel):
+    """A row of one of the tables; what other programs wrote there is a ForeignRow."""
+
     model_config = ConfigDict(
         alias_generator=to_camel,
         validate_by_name=True,
@@ -141,6 +138,8 @@ class _LedgerRow(BaseModel):
         defer_build=True,
     )
 
+    table: ClassVar[TableName]
+
     @classmethod
     def read(cls, row: Row) -> Self:
         """Read a row. Raises ForeignRow."""
@@ -148,26 +147,38 @@ class _LedgerRow(BaseModel):
             return cls.model_validate({name: value for name, value in row.items() if value != ""})
         except InvalidError as error:
             keys = f"{row.get('PartitionKey')} {row.get('RowKey')}"
-            raise ForeignRow(f"The row {keys} is not one of this app's: {in_words(error)}") from error
+            raise ForeignRow(
+                f"The row {keys} in the table {cls.table} is not one of this app's: {in_words(error)}"
+            ) from error
 
     @classmethod
-    def read_ours(cls, row: Row) -> Self | None:
-        """Read a row; one that is not this app's is logged and None."""
+    def read_or_name(cls, row: Row) -> Self | ForeignRow:
+        """Read a row; return why one is not this app's."""
         try:
             return cls.read(row)
         except ForeignRow as error:
-            _log.warning("%s", error)
+            return error
+
+    @classmethod
+    def read_ours(cls, row: Row | None) -> Self | None:
+        """Read a row, if there is one; one that is not this app's is logged and None."""
+        found = cls.read_or_name(row) if row is not None else None
+        if isinstance(found, ForeignRow):
+            _log.warning("%s", found)
             return None
+        return found
 
     def columns(self) -> dict[str, Value]:
         """Return the columns without the keys."""
         return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
-class DeliveryRow(_LedgerRow):
+class DeliveryRow(LedgerRow):
     """A delivery: its arrival, its outcome, and an operator's decision."""
 
-    id: _Id
+    table = TableName.DELIVERIES
+
+    id: DeliveryId
     event: str
     event_as_named: str | None = None
     kind: Kind | None = None
@@ -195,7 +206,8 @@ class DeliveryRow(_LedgerRow):
     size: int = 0
     content_type: str | None = None
     file: str | None = None
-    subjects: tuple[Subject, ...] = ()
+    # in several columns
+    subjects: Annotated[tuple[Subject, ...], BeforeValidator(_from_json)] = ()
     # what it can be found by
     terms: _Json[tuple[Term, ...]] = ()
     warnings: Annotated[tuple[Problem, ...], BeforeValidator(_from_json), PlainSerializer(_bounded)] = ()
@@ -254,8 +266,7 @@ class DeliveryRow(_LedgerRow):
     @classmethod
     def read(cls, row: Row) -> Self:
         texts = [str(row[name]) for name in _SUBJECTS_COLUMNS if row.get(name)]
-        subjects = json.loads("".join(texts) or "[]")
-        return super().read(Row({**row, "subjects": subjects, "etag": row.etag}, row.etag))
+        return super().read(Row({**row, "subjects": "".join(texts), "etag": row.etag}, row.etag))
 
     def columns(self) -> dict[str, Value]:
         text = _to_json(self.subjects) or ""
@@ -318,14 +329,16 @@ def _as_many_as_fit(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
     return tuple(subject for subject, size in zip(subjects, sizes, strict=True) if size <= _CHUNK * _CHUNKS)
 
 
-class TimelineRow(_LedgerRow):
+class TimelineRow(LedgerRow):
     """A delivery in the history of one of its subjects.
 
     `kind` and `subject` are what the delivery is about, as in its own row; `primary` is whether the history
     is that subject's own.
     """
 
-    id: _Id
+    table = TableName.TIMELINE
+
+    id: DeliveryId
     event: str
     kind: Kind
     subject: str
@@ -364,8 +377,10 @@ class TimelineRow(_LedgerRow):
         )
 
 
-class RecordRow(_LedgerRow):
+class RecordRow(LedgerRow):
     """The latest state of a subject, and the delivery that brought it."""
+
+    table = TableName.RECORDS
 
     subject: str
     event: str
@@ -416,8 +431,10 @@ class RecordRow(_LedgerRow):
         return next((value for name, value in self.all_terms if name == fact), None)
 
 
-class SearchRow(_LedgerRow):
+class SearchRow(LedgerRow):
     """A place in a term of a subject at which a text may begin; `fact` and `value` are the term."""
+
+    table = TableName.SEARCH
 
     subject: str
     fact: str
@@ -438,8 +455,10 @@ class SearchRow(_LedgerRow):
         )
 
 
-class ErasureRow(_LedgerRow):
+class ErasureRow(LedgerRow):
     """The record that an erasure was done: when, why, and of how many deliveries; not of whom."""
+
+    table = TableName.ERASURES
 
     erased_at: str
     reason: str
@@ -470,15 +489,17 @@ class SendState(StrEnum):
 UNDELIVERED = frozenset({SendState.WAITING, SendState.FAILED, SendState.PAUSED})
 
 
-class SendRow(_LedgerRow):
+class SendRow(LedgerRow):
     """A delivery at a subscription to which it is pushed, or from which it was withheld.
 
     `attempts` counts requests; `status` and `answer` are the last one's. `digest` is the message's: a
     delivery may have a second one, without its duplicate mark.
     """
 
+    table = TableName.SENDS
+
     subscription: str
-    delivery: _Id
+    delivery: DeliveryId
     event: str
     kind: Kind | None = None
     subject: str | None = None
@@ -523,8 +544,10 @@ def copy_keys(subscription: str, delivery_id: str) -> tuple[str, str]:
     return undelivered(subscription), UUID(delivery_id).hex
 
 
-class PauseRow(_LedgerRow):
+class PauseRow(LedgerRow):
     """A subscription that is paused: why, since when, and who paused it."""
+
+    table = TableName.SUBSCRIPTIONS
 
     PARTITION: ClassVar = "subscription"
 
@@ -540,3 +563,12 @@ class PauseRow(_LedgerRow):
     def entity(self) -> Entity:
         partition, row_key = self.keys(self.subscription)
         return {**self.columns(), "PartitionKey": partition, "RowKey": row_key}
+
+
+class LastSeenRow(LedgerRow):
+    """When an event last came."""
+
+    table = TableName.LAST_SEEN
+    PARTITION: ClassVar = "event"
+
+    received_at: Annotated[AwareDatetime, PlainSerializer(timestamp)]

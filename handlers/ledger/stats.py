@@ -92,12 +92,7 @@ class Stats:
             rows, more = await self._tables.page(
                 TableName.DELIVERIES, condition, size=_PAGE, after=more, columns=["event", "status"]
             )
-            # a row that lacks a column is not a delivery's
-            counts.update(
-                (str(row["event"]), str(row["status"]))
-                for row in rows
-                if row.get("event") and row.get("status")
-            )
+            counts.update((str(row["event"]), str(row["status"])) for row in rows if _is_delivery(row))
             if more is None:
                 return counts
 
@@ -110,4 +105,5 @@ class Stats:
 
 
 def _is_delivery(row: Row) -> bool:
+    # a row that lacks a column is another program's
     return bool(row.get("event") and row.get("status"))

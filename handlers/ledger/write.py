@@ -70,7 +70,7 @@ async def _before(tables: Tables, delivery_id: str) -> DeliveryRow | None:
 
 
 def _not_erased(found: Row | None) -> DeliveryRow | None:
-    row = DeliveryRow.read_ours(found) if found is not None else None
+    row = DeliveryRow.read_ours(found)
     if row is not None and row.erased:
         raise Erased(f"The delivery {row.id} was erased on {row.erased}.")
     return row
@@ -125,7 +125,7 @@ async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is
 
     def changed(found: Row | None) -> Entity | None:
         nonlocal written
-        before = RecordRow.read_ours(found) if found is not None else None
+        before = RecordRow.read_ours(found)
         if before is None:
             written = record
         # a replay's state is its original's: the record stays the replay's, which retention keeps longer
@@ -136,7 +136,7 @@ async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is
         return None if written == before else written.columns()
 
     found = await tables.update(TableName.RECORDS, subject.kind, table_key(subject.key), changed, unread=True)
-    before = RecordRow.read_ours(found) if found is not None else None
+    before = RecordRow.read_ours(found)
     # an earlier try may have ended between the two writes
     is_again = is_retry or (before is not None and before.delivery == record.delivery)
     if before is None or is_again or not set(record.terms) <= set(before.all_terms):
@@ -163,13 +163,13 @@ async def _forget_record(tables: Tables, row: DeliveryRow, subject: Subject) -> 
     """Remove a subject's record if it is of this delivery, and what only this one brought to find it by."""
     place = TableName.RECORDS, subject.kind, table_key(subject.key)
     found = await tables.delete_if(*place, lambda record: record.get("delivery") == row.id)
-    record = RecordRow.read_ours(found) if found is not None else None
+    record = RecordRow.read_ours(found)
     if record is not None and set(row.terms) <= set(record.terms):
         return
 
     def without(found: Row | None) -> Entity | None:
         nonlocal record
-        before = RecordRow.read_ours(found) if found is not None else None
+        before = RecordRow.read_ours(found)
         if before is None:
             record = None
             return None
@@ -246,7 +246,7 @@ async def _close(tables: Tables, delivery_id: str, change: Callable[[DeliveryRow
     """Change a delivery's row, if there is one still and it was not erased, and remove its copy in OPEN."""
 
     def changed(found: Row | None) -> Entity | None:
-        row = DeliveryRow.read_ours(found) if found is not None else None
+        row = DeliveryRow.read_ours(found)
         return change(row).columns() if row is not None and not row.erased else None
 
     await tables.update(TableName.DELIVERIES, day(delivery_id), newest_first(delivery_id), changed)

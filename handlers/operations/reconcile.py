@@ -11,10 +11,19 @@ from urllib.parse import unquote
 
 from events import Channel, EventType, Kind, Subject
 from handlers.app import App
+from handlers.drift import DriftRow
 from handlers.errors import NotFound, UnknownDelivery
 from handlers.ids import time_of
 from handlers.ledger import index, query, sends, write
-from handlers.ledger.rows import UNSENT, DeliveryRow, ForeignRow, SendRow, Status
+from handlers.ledger.rows import (
+    UNSENT,
+    DeliveryRow,
+    ForeignRow,
+    LastSeenRow,
+    PauseRow,
+    SendRow,
+    Status,
+)
 from handlers.operations.retention import kept_since
 from handlers.paths import UNKNOWN_EVENT, Stored
 from handlers.pipeline import duplicates, inbox
@@ -89,7 +98,7 @@ async def reconcile(
     """Compare archive, quarantine and ledger, from a day on; or from the first, and the search index as well.
 
     Reads each container and the ledger once, day by day, and looks up three rows a delivery; duplicate
-    histories once; records and index once, a kind at a time. Raises StorageFault.
+    histories once; records and index once, a kind at a time; and the small tables. Raises StorageFault.
     """
     found = Reconciliation()
     oldest_kept = kept_since(app).date()
@@ -111,11 +120,12 @@ async def reconcile(
     found.waiting = await app.stores.queues.depth(INBOX_QUEUE)
     found.poison = await app.stores.queues.depth(INBOX_POISON_QUEUE)
     await _reconcile_pushes(app, found)
-    await _reconcile_histories(app, found)
+    if since is None or found.erased:
+        await _reconcile_histories(app, found)
     if since is None:
-        for kind in Kind:
-            wrong = index.wrong(app.stores.tables, kind)
-            found.findings += [Finding("", str(each), each) async for each in wrong]
+        await _reconcile_index(app, found)
+    for small in (DriftRow, LastSeenRow, PauseRow):
+        found.findings += [Finding("", str(row)) async for row in query.foreign(app.stores.tables, small)]
     if not found.waiting:
         nowhere = "it is to be retried, but the inbox has no message of it"
         found.findings += [Finding(delivery_id, nowhere) for delivery_id in found.failing]
@@ -141,12 +151,20 @@ async def _reconcile_pushes(app: App, found: Reconciliation) -> None:
             found.findings.append(Finding(row.delivery, what))
 
 
+async def _reconcile_index(app: App, found: Reconciliation) -> None:
+    """Find the subjects that the search index lacks, or has without a record."""
+    for kind in Kind:
+        async for wrong in index.wrong(app.stores.tables, kind):
+            repairable = None if isinstance(wrong, ForeignRow) else wrong
+            found.findings.append(Finding("", str(wrong), repairable))
+
+
 async def _reconcile_histories(app: App, found: Reconciliation) -> None:
     """Find what is left where the process ended between the duplicate decision and the record."""
-    if not found.erased:
-        return
     async for place in duplicates.places(app.stores.tables):
-        if place.last in found.erased:
+        if isinstance(place, ForeignRow):
+            found.findings.append(Finding("", str(place)))
+        elif place.last in found.erased:
             what = "it was erased, but the duplicate history of its subject still has it"
             found.findings.append(Finding(place.last, what, place))
 

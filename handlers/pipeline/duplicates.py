@@ -13,21 +13,21 @@ The history is short. A delivery older than what it remembers cannot be compared
 """
 
 import base64
-import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import zstandard
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter
 
 from events import Event, Payload, Subject
 from handlers.app import App
 from handlers.errors import NotFound
-from handlers.ids import time_of
-from handlers.ledger.rows import timeline_partition
+from handlers.ids import DeliveryId, time_of
+from handlers.ledger.rows import ForeignRow, LedgerRow, timeline_partition
 from handlers.stores import Entity, Row, TableName, Tables
 
 # More than arrive in a burst while one of them is delayed; compressed, they fit into a column.
@@ -41,7 +41,7 @@ _REMEMBERED = timedelta(days=7)
 class Entry:
     """A delivery in the recent history of its subject; `freed` are those that it freed from their marks."""
 
-    id: str
+    id: DeliveryId
     digest: str
     channel: str
     extension: str
@@ -99,7 +99,7 @@ async def decide(event: Event[Payload], app: App, *, settled: bool) -> Verdict |
         if verdict.duplicate_of and not settled:
             verdict = None
             return None
-        return None if longer == history else _written(longer)
+        return None if longer == history else HistoryRow(**vars(longer)).columns()
 
     partition = timeline_partition(event.subject)
     await app.stores.tables.update(TableName.DUPLICATES, partition, event.type, decided, unread=True)
@@ -125,11 +125,14 @@ class Place(NamedTuple):
     last: str
 
 
-async def places(tables: Tables) -> AsyncIterator[Place]:
-    """Yield where there is a history. Raises StorageFault."""
+async def places(tables: Tables) -> AsyncIterator[Place | ForeignRow]:
+    """Yield where there is a history, and rows that are not this app's. Raises StorageFault."""
     async for row in tables.query(TableName.DUPLICATES, "PartitionKey ne ''"):
-        if entries := _read(row).entries:
-            yield Place(row["PartitionKey"], row["RowKey"], entries[-1].id)
+        match HistoryRow.read_or_name(row):
+            case ForeignRow() as foreign:
+                yield foreign
+            case HistoryRow(entries=[*_, last]):
+                yield Place(row["PartitionKey"], row["RowKey"], last.id)
 
 
 async def forget(tables: Tables, subject: Subject, event: str, delivery_id: str) -> None:
@@ -222,18 +225,33 @@ def _runs(entries: list[Entry], window: timedelta) -> list[list[Entry]]:
     return runs
 
 
+_ENTRIES = TypeAdapter(tuple[Entry, ...], config=ConfigDict(defer_build=True))
+
+
+def _unpacked(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return _ENTRIES.validate_json(zstandard.decompress(base64.b64decode(text)))
+    except zstandard.ZstdError as error:
+        raise ValueError("not zstd-compressed bytes in base64") from error
+
+
+def _packed(entries: tuple[Entry, ...]) -> str:
+    packed = zstandard.compress(_ENTRIES.dump_json(entries, exclude_defaults=True))
+    return base64.b64encode(packed).decode()
+
+
+class HistoryRow(LedgerRow):
+    """The history of a subject (the partition) and an event (the row key)."""
+
+    table = TableName.DUPLICATES
+
+    entries: Annotated[tuple[Entry, ...], BeforeValidator(_unpacked), PlainSerializer(_packed)]
+    trimmed: str = ""
+
+
 def _read(row: Row | None) -> History:
-    if row is None:
-        return History()
-    entries = json.loads(zstandard.decompress(base64.b64decode(row["entries"])))
-    return History(tuple(map(_entry, entries)), row["trimmed"])
-
-
-def _entry(members: dict[str, Any]) -> Entry:
-    return Entry(**{**members, "freed": tuple(members.get("freed", ()))})
-
-
-def _written(history: History) -> Entity:
-    entries = [{name: value for name, value in asdict(entry).items() if value} for entry in history.entries]
-    packed = base64.b64encode(zstandard.compress(json.dumps(entries).encode()))
-    return {"entries": packed.decode(), "trimmed": history.trimmed}
+    """Return the history in a row; none if there is no row, or if it is another program's."""
+    ours = HistoryRow.read_ours(row)
+    return History(ours.entries, ours.trimmed) if ours is not None else History()

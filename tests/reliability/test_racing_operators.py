@@ -27,13 +27,22 @@ from handlers.operations.replay import Wish, dismiss, replay, replay_many
 from handlers.pipeline import archive, duplicates, inbox, results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
-from handlers.stores import INBOX_QUEUE, ContainerName, Stores, TableName
+from handlers.stores import INBOX_QUEUE, ContainerName, Stores, TableName, Value
 from handlers.work import Message, Work
 
 pytestmark = pytest.mark.anyio
 
 BROKEN = b'{"QuoteNo": "Q7", '
 LONG_AGO = datetime.now(UTC) - timedelta(days=730)
+_COUNTS: dict[str, Value] = {
+    "deliveries": 1,
+    "first": "2026-11-24T00:00:00Z",
+    "last": "2026-11-24T00:00:00Z",
+    "unknown": "{}",
+    "unread": "{}",
+    "arrived": "[]",
+    "more": False,
+}
 WHOM = Person(subject=Subject(Kind.QUOTE, "Q-1"))
 
 
@@ -147,6 +156,77 @@ async def test_a_row_that_is_not_ours_is_passed_over_and_named(
     assert ["not one of this app's" in each.what for each in findings] == [True, True]
     await retention.retain(bench.app)
     assert len((await reconcile.reconcile(bench.app)).findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "partition", "key", "columns"),
+    [
+        (TableName.DUPLICATES, "quote|Q-1", "CreateQuote", {}),
+        (TableName.DUPLICATES, "quote|Q-1", "CreateQuote", {"entries": "another's"}),
+        (TableName.DUPLICATES, "quote|Q-1", "CreateQuote", {"entries": "bm90IHpzdGQ="}),
+        (TableName.DRIFT, "CreateQuote", "QuoteDetails", {"deliveries": 1}),
+        (TableName.DRIFT, "CreateQuote", "QuoteDetails", {**_COUNTS, "unknown": "[1]"}),
+        (TableName.LAST_SEEN, "event", "CreateQuote", {"receivedAt": "yesterday"}),
+        (TableName.RECORDS, "quote", "Q-1", {"order": "1"}),
+        (TableName.SEARCH, "quote", "q-1  Q-1", {"order": "1"}),
+        (TableName.SUBSCRIPTIONS, "subscription", "crm", {"by": "another"}),
+    ],
+)
+async def test_a_row_that_is_not_ours_keeps_no_event_from_its_consumers(
+    bench: Bench,
+    table: TableName,
+    partition: str,
+    key: str,
+    columns: dict[str, Value],
+) -> None:
+    await bench.app.stores.tables.put(table, {"PartitionKey": partition, "RowKey": key, **columns})
+    (finding,) = (await reconcile.reconcile(bench.app)).findings
+    assert finding.what.startswith(f"The row {partition} {key} in the table {table} is not one of this app's")
+
+    good = await arrived(bench, quote("Q-1"))
+    row = await bench.row(good)
+    assert (row["status"], row["attempts"]) == ("sent", 1)
+    await bench.app.drift.flush()
+    assert json.loads((await endpoints.drift_report(bench.app)).body)["events"][0]["deliveries"] == 1
+    assert list(await bench.app.last_seen.all()) == ["CreateQuote"]
+    again = delivery(quote("Q-1"))
+    await process(message(Work.of(again).model_copy(update={"settled": True})), bench.app)
+    assert (await bench.row(again.id)).get("duplicateOf") == good
+
+
+@pytest.mark.parametrize("event", ["NoEvent", "CreateCustomer"])
+async def test_field_drift_is_reported_without_the_rows_of_another_program(bench: Bench, event: str) -> None:
+    columns = {**_COUNTS, "PartitionKey": event, "RowKey": "QuoteDetails"}
+    await bench.app.stores.tables.put(TableName.DRIFT, columns)
+    assert json.loads((await endpoints.drift_report(bench.app)).body) == {"events": []}
+
+
+async def test_a_delivery_with_subjects_that_are_not_ours_is_passed_over(bench: Bench) -> None:
+    good = await arrived(bench, quote("Q-1"))
+    other = delivery(b"").id
+    row = {**await bench.row(good), "id": other, "RowKey": newest_first(other), "subjects": "[another's"}
+    row = {name: value for name, value in row.items() if isinstance(value, str)}
+    await bench.app.stores.tables.put(TableName.DELIVERIES, row)
+    listed = await query.page(bench.app.stores.tables, Filter(), size=5)
+    assert [each.id for each in listed.rows] == [good]
+    (finding,) = (await reconcile.reconcile(bench.app)).findings
+    assert "not one of this app's" in finding.what
+
+
+@pytest.mark.parametrize("selected", [Filter(), Filter(kind=Kind.QUOTE, subject="Q-1")])
+async def test_a_page_never_ends_with_a_row_that_is_not_ours(
+    bench: Bench, caplog: pytest.LogCaptureFixture, selected: Filter
+) -> None:
+    last_day, first_day = (datetime.now(UTC) - timedelta(days=days) for days in (1, 2))
+    newer, older = [await arrived(bench, quote("Q-1"), at=at) for at in (last_day, first_day)]
+    for table, partition in ((TableName.DELIVERIES, day(newer)), (TableName.TIMELINE, "quote|Q-1")):
+        row = {"PartitionKey": partition, "RowKey": "zz"}
+        await bench.app.stores.tables.put(table, row)
+    first = await query.page(bench.app.stores.tables, selected, size=2)
+    assert [each.id for each in first.rows] == [newer, older]
+    following = await query.page(bench.app.stores.tables, selected, size=2, cursor=first.cursor)
+    assert (following.rows, following.cursor) == ((), None)
+    assert "zz in the table" in caplog.text
 
 
 # replays at once
