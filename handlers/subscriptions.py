@@ -35,6 +35,8 @@ def _not_our_own(name: str) -> str:
     return name
 
 
+_LETTERS = "letters, digits and ._- between them"
+
 # A queue's name as Azure Storage allows it.
 QueueName = Annotated[
     str,
@@ -57,8 +59,11 @@ class _Subscription(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[SubscriptionKind]
+    # the file's table of this kind, and what a name in it takes
+    table: ClassVar[str]
+    names: ClassVar[str]
 
-    # the key of its table
+    # the key in that table
     name: str = ""
     events: tuple[str, ...]
     title: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
@@ -87,6 +92,8 @@ class QueueSubscription(_Subscription):
     """A queue of the app's storage account."""
 
     kind = "queue"
+    table = "queues"
+    names = "3 to 63 lower-case letters, digits and single hyphens between them"
 
     encoding: Literal["base64", "none"] = "base64"
 
@@ -95,6 +102,8 @@ class ServiceBusSubscription(_Subscription):
     """A queue or topic of the Service Bus namespace; `tier` decides how large a message may be."""
 
     kind = "service-bus"
+    table = "service-bus"
+    names = f"up to 260 {_LETTERS}"
 
     tier: Literal["standard", "premium"] = "standard"
 
@@ -107,6 +116,8 @@ class HttpsSubscription(_Subscription):
     """An address that events are pushed to, and how a push is authorized."""
 
     kind = "https"
+    table = "https"
+    names = f"up to 63 {_LETTERS}"
 
     url: str | None = None
     url_setting: SettingName | None = None
@@ -166,25 +177,25 @@ def secure_url(url: str) -> str:
 
 
 type Subscription = QueueSubscription | ServiceBusSubscription | HttpsSubscription
+_KINDS: Mapping[str, type[_Subscription]] = {
+    each.table: each for each in (QueueSubscription, ServiceBusSubscription, HttpsSubscription)
+}
 
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     queues: dict[QueueName, QueueSubscription] = {}
-    service_bus: dict[EntityName, ServiceBusSubscription] = Field({}, alias="service-bus")
+    service_bus: dict[EntityName, ServiceBusSubscription] = Field({}, alias=ServiceBusSubscription.table)
     https: dict[HttpsName, HttpsSubscription] = {}
 
     def named(self, text: str) -> Iterator[Subscription]:
         """Yield the subscriptions, each with its name. Raises SubscriptionsError."""
         seen: dict[str, str] = {}
-        tables: dict[str, Mapping[str, Subscription]] = {
-            "queues": self.queues,
-            "service-bus": self.service_bus,
-            "https": self.https,
-        }
-        for table, members in tables.items():
+        tables: Iterable[Mapping[str, Subscription]] = (self.queues, self.service_bus, self.https)
+        for members in tables:
             for name, subscription in members.items():
+                table = subscription.table
                 place = f"{table}.{name}"
                 # Service Bus ignores case in names
                 other = seen.setdefault(name.lower(), place)
@@ -248,25 +259,13 @@ def _wrong(*mistakes: str) -> SubscriptionsError:
     return SubscriptionsError(f"The subscriptions are wrong: {' '.join(mistakes)}")
 
 
-_KINDS: Mapping[str, type[_Subscription]] = {
-    "queues": QueueSubscription,
-    "service-bus": ServiceBusSubscription,
-    "https": HttpsSubscription,
-}
-_LETTERS = "letters, digits and ._- between them"
-_NAMES = {
-    "queues": "3 to 63 lower-case letters, digits and single hyphens between them",
-    "service-bus": f"up to 260 {_LETTERS}",
-    "https": f"up to 63 {_LETTERS}",
-}
-
-
 def _in_words_of_the_file(error: ErrorDetails) -> str:
     """Return one of pydantic's findings as a sentence about a table, its name or a key in it."""
     place = error["loc"]
     if error["type"] == "extra_forbidden":
         if len(place) == 1:
-            return f"Unknown table `{place[0]}`: write [queues.NAME], [service-bus.NAME] or [https.NAME]."
+            *some, last = (f"[{table}.NAME]" for table in _KINDS)
+            return f"Unknown table `{place[0]}`: write {', '.join(some)} or {last}."
         near = get_close_matches(str(place[-1]), _KINDS[str(place[0])].model_fields.keys() - {"name"}, n=1)
         return in_plain_words(error) + (f" Did you mean `{near[0]}`?" if near else "")
     if error["type"] in {"dict_type", "model_type"}:
@@ -276,7 +275,7 @@ def _in_words_of_the_file(error: ErrorDetails) -> str:
     if error["type"] == "value_error":
         return in_plain_words({**error, "loc": place[:-1]})
     table, name, _ = place
-    return f"`{table}.{name}` cannot be a name. It takes {_NAMES[str(table)]}."
+    return f"`{table}.{name}` cannot be a name. It takes {_KINDS[str(table)].names}."
 
 
 def _line(text: str, place: Place) -> str:
