@@ -174,11 +174,20 @@ def _in_words(error: aiohttp.ClientError) -> str:
     return words
 
 
+# An error, or those of a name's addresses as aiohappyeyeballs joins them.
+_SEVERAL = "Multiple exceptions: "
+_ONE_OF_THEM = re.compile(r"\[Errno (\d+)\] (.+?)(?=, \[Errno |$)")
+# asyncio's words, which repeat the address.
+_NOT_CONNECTED = "Connect call failed"
+
+
 def _reason(error: OSError) -> str:
-    """Return the system's words for an error, since asyncio's repeat the address; the guard has its own."""
-    if error.errno and not isinstance(error, PermissionError):
-        return os.strerror(error.errno)
-    return error.strerror or str(error) or type(error).__name__
+    """Return why no address could be connected to: in the system's words, or in the guard's."""
+    found = _ONE_OF_THEM.findall(str(error).rpartition(_SEVERAL)[2])
+    reasons = [
+        os.strerror(int(number)) if words.startswith(_NOT_CONNECTED) else words for number, words in found
+    ]
+    return "; ".join(dict.fromkeys(reasons)) or str(error) or type(error).__name__
 
 
 def _shown(body: bytes, hidden: tuple[str, ...]) -> str:

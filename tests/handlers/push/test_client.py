@@ -120,6 +120,27 @@ async def test_nobody_listening_is_a_failure(client: Client) -> None:
     assert await failure(client, to("https://localhost:9/")) == "No connection: Connection refused."
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1", "Connection refused"),
+        ("10.1.1.1", "10.1.1.1 is not a public address; allow_private = true allows it"),
+    ],
+)
+async def test_each_reason_why_no_address_of_a_name_can_be_connected_to_is_given_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    async def resolved(*_: object, **__: object) -> list[Any]:
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 9, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 9)),
+        ]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+    link_local = "fe80::1 is a link-local or metadata address, which is never pushed to"
+    assert await failure(client, to("https://crm.example:9/")) == f"No connection: {link_local}; {reason}."
+
+
 async def test_a_name_that_is_not_there_is_a_failure(client: Client) -> None:
     assert "cannot be resolved" in await failure(client, to("https://nowhere.invalid/"))
 
