@@ -95,7 +95,9 @@ def decompress(body: bytes, content_encoding: str | None, max_bytes: int) -> byt
         else:
             names = [name for name in (*reversed(declared), "br", "deflate") if name in _CODINGS]
             undone = (_undo(name, body, limit, max_bytes) for name in dict.fromkeys(names))
-            inner = next((each for each in undone if each is not None and _begins_as_text(each)), None)
+            texts = (each for each in undone if each is not None and _begins_as_text(each))
+            # "5" is also an empty stream of br, which nobody sends without declaring it
+            inner = next((each for each in texts if each or content_encoding), None)
             if inner is None:
                 break
             body = inner

@@ -130,7 +130,8 @@ def _decoded(body: bytes, name: str) -> str | None:
     return None
 
 
-_FORM = re.compile(r"[\w.%+\[\]-]{1,100}=")
+# Not the padding of base64.
+_FORM = re.compile(r"[\w.%+\[\]-]{1,100}=(?!=|\Z)")
 
 
 def not_json_or_xml(start: str) -> NotJsonOrXml:

@@ -32,6 +32,7 @@ JSON = [
     ('{\n  "QuoteNo": 1\n}\n}', "", "(line 4, column 1)"),
     ("[]", "", "The body is an array, but every printIQ event is one JSON object."),
     ("null", "", "The body is a single value"),
+    ("5", "", "The body is a single value"),
 ]
 XML = [
     ("<Job><JobNumber>J1</Job>", "/JobNumber", "</Job> does not match <JobNumber>, which line 1 opens"),
@@ -115,6 +116,7 @@ def test_every_error_says_what_it_is_and_has_a_status() -> None:
         ("", "The body is empty. printIQ sends the object of the event, as JSON or XML."),
         ("\ufeff \n", "The body is empty."),
         ("hello", "neither JSON nor XML: it begins with 'hello'"),
+        ("eyJRdW90ZU5vIjoiUTEifQ==", "The body is neither JSON nor XML: it begins with 'eyJ"),
         (" " * 2_000 + "hello", "it begins with 'hello'"),
         ("<html>", "an HTML page, not an event"),
     ],
