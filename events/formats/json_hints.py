@@ -10,7 +10,7 @@ from typing import NamedTuple
 from events.errors import Problem
 from events.formats import markup
 from events.formats.document import STRUCTURES, Element, Json, folded
-from events.formats.lists import is_list_of
+from events.formats.lists import add, is_list_of
 from events.formats.namespaces import HINTS, JSON_NET, SCHEMA, SCHEMA_INSTANCE, XML, type_hints
 from events.formats.references import REF, resolved
 
@@ -73,7 +73,12 @@ class _Reader:
 
     def value(self, value: Json, name: str, prefixes: dict[str, str]) -> _Read:
         if isinstance(value, list):
-            return _Read([self.value(item, name, prefixes).value for item in value], {})
+            items = [self.value(item, name, prefixes) for item in value]
+            beside: dict[str, Json] = {}
+            for item in items:
+                for attribute, text in item.beside.items():
+                    add(beside, attribute, text)
+            return _Read([item.value for item in items], beside)
         if not isinstance(value, dict) or not value:
             return _Read(value, {})
         if len(value) == 1 and isinstance(value.get(REF), str):

@@ -297,6 +297,14 @@ def test_a_list_of_one_is_a_list(body: str) -> None:
     assert product["AcceptanceItemDeliveryDetails"] == []
 
 
+def test_attributes_of_repeated_containers_are_kept_in_xml_made_json_too() -> None:
+    xml = "".join(f"<Products Count='{n}'><Product><JobNo>J{n}</JobNo></Product></Products>" for n in (1, 2))
+    as_json = ", ".join(f'{{"@Count": "{n}", "Product": {{"JobNo": "J{n}"}}}}' for n in (1, 2))
+    found = data("CreateJob", f'{{"AcceptanceDetails": {{"Products": [{as_json}]}}}}')
+    assert found["Products@Count"] == ["1", "2"]
+    assert found == data("CreateJob", f"<AcceptanceDetails>{xml}</AcceptanceDetails>")
+
+
 @pytest.mark.parametrize(
     "nothing",
     ["null", "[]", "{}", '""', "[null]", "[{}]", '{"Product": null}', '{"Product": " "}', '{"Product": []}'],
