@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+from pydantic_core import to_json
+
 from events.catalogue import EventType, payload_types
 from events.errors import Malformed, Problem, ReportedFailure, WrongObject, any_of, pointer
 from events.fields import field_map
@@ -21,7 +23,7 @@ from events.formats import (
 )
 from events.models import Payload
 from events.names import ByNames
-from events.values import is_blank, is_empty, is_true
+from events.values import is_blank, is_empty, is_true, plain
 
 
 class Unwrapped(NamedTuple):
@@ -152,17 +154,46 @@ def _inside(layer: _Layer, event_type: EventType, texts: _Texts, warnings: list[
         return _Layer("Body", body or {}, (*layer.path, "Body"))
     if any(_is_named(model, layer.name) for model in models) and not _is_wcf(layer):
         return None
-    for model in models:
-        for name in (each for each in layer.members if _is_named(model, each)):
-            inner = _object_in(layer, name, texts, warnings)
-            if inner is not None and _knows_more(model, inner.members, layer.members):
-                beside = _with_beside(inner.members, layer.members, name, model)
-                return _Layer(name, beside, (*layer.path, name))
-    if any(known_names(layer.members, model) for model in models):
-        return None
+    clues = _clues(event_type)(layer.members)
+    for model, name in clues.objects:
+        inner = _object_in(layer, name, texts, warnings)
+        if inner is not None and _knows_more(model, inner.members, layer.members):
+            beside = _with_beside(inner.members, layer.members, name, model)
+            return _Layer(name, beside, (*layer.path, name))
+    if clues.has_fields:
+        return _inside_relay(layer, clues.relayed, models, texts, warnings)
     if not _is_wcf(layer):
         _refuse_wrong(layer, event_type)
     return _inside_unknown(layer, models, texts, warnings)
+
+
+class _Clues(NamedTuple):
+    """What the names of an object's members say of it.
+
+    `objects` are those named like an object of the event, with its model; `has_fields` is whether any is
+    named like a field of one; `relayed` are those that a relay may call the object.
+    """
+
+    objects: list[tuple[type[Payload], str]]
+    has_fields: bool
+    relayed: list[str]
+
+
+# What a relay calls the object, and no object a part of itself.
+_RELAYED = re.compile(r"data|payload|body|content|result|object|message|event", re.IGNORECASE)
+
+
+@cache
+def _clues(event_type: EventType) -> ByNames[_Clues]:
+    def clues(names: tuple[str, ...]) -> _Clues:
+        models = event_type.payloads
+        return _Clues(
+            [(model, name) for model in models for name in names if _is_named(model, name)],
+            any(known_names(names, model) for model in models),
+            [name for name in names if _RELAYED.fullmatch(name)],
+        )
+
+    return ByNames(clues)
 
 
 def _inside_unknown(
@@ -170,7 +201,9 @@ def _inside_unknown(
 ) -> _Layer | None:
     """Return what is wrapped in members of which none is known: the only one, or the only recognised one."""
     others = [name for name, value in layer.members.items() if not _is_envelope(name, value)]
-    candidates = [name for name in others if _holds(name, layer.members[name], models, texts, _MAX_WRAPPING)]
+    candidates = [
+        name for name in others if _held(name, layer.members[name], models, texts, _MAX_WRAPPING) is not None
+    ]
     if not candidates and len(others) == 1 and isinstance(layer.members[others[0]], dict):
         candidates = others
     if len(candidates) != 1:
@@ -183,6 +216,49 @@ def _inside_unknown(
     # WCF writes QuoteDetails around an acceptance too: there it does not name the object.
     own_name = inner.root or (None if _is_wcf(layer) else name)
     return _Layer(own_name, beside, (*layer.path, name))
+
+
+def _inside_relay(
+    layer: _Layer,
+    names: list[str],
+    models: tuple[type[Payload], ...],
+    texts: _Texts,
+    warnings: list[Problem],
+) -> _Layer | None:
+    """Return what a relay carries whose own members are named like the object's fields: `id`, `status`.
+
+    They are not the object's: a `status` beside `data` is kept as `data@status`.
+    """
+    for name in names:
+        value = layer.members[name]
+        held = None if isinstance(value, list) else _held(name, value, models, texts, _MAX_WRAPPING)
+        if held is None:
+            continue
+        around = {each: item for each, item in layer.members.items() if each != name and not is_blank(item)}
+        if not any(_is_carried(model, held, around) for model in models):
+            continue
+        inner = _object_in(layer, name, texts, warnings)
+        if inner is not None:
+            fields = frozenset().union(*(field_map(model).names for model in models)) - _ENVELOPE
+            beside = _with_beside(inner.members, layer.members, name, models[0], fields)
+            return _Layer(inner.root or name, beside, (*layer.path, name))
+    return None
+
+
+def _is_carried(model: type[Payload], held: dict[str, Json], around: dict[str, Json]) -> bool:
+    """Whether an object has a business key, and all those of the members around it, which know no more."""
+    named = (value for name, value in held.items() if _is_named(model, name) and isinstance(value, dict))
+    inner = next(named, held)
+    keys = _keys(model, inner)
+    return bool(keys) and _keys(model, around) <= keys and _knows_more(model, inner, around)
+
+
+def _keys(model: type[Payload], members: Iterable[str]) -> set[str]:
+    """Return which of a model's business keys an object has members for, in lower case."""
+    found = ((field_map(model).find(name), name) for name in members)
+    return {key.lower() for key in model.KEYS} & {
+        spec.name.lower() if spec else folded(name) for spec, name in found
+    }
 
 
 class _Inner(NamedTuple):
@@ -211,37 +287,33 @@ _CARRIERS = re.compile(
 )
 
 
-def _holds(name: str, value: Json, models: tuple[type[Payload], ...], texts: _Texts, levels: int) -> bool:
-    """Whether a member is the object, holds it, or lists such objects."""
+def _held(
+    name: str, value: Json, models: tuple[type[Payload], ...], texts: _Texts, levels: int
+) -> dict[str, Json] | None:
+    """Return the object that a member is or holds, or the first of such objects that it lists."""
     if isinstance(value, str):
         inner = texts.document(value)
         value = None if inner is None else inner.value
         if inner is not None and any(_is_named(model, inner.root) for model in models):
-            return True
+            return inner.members
     if isinstance(value, list):
-        objects = [item for item in value if not is_empty(item)]
-        is_carrier = _CARRIERS.fullmatch(name) is not None and bool(objects)
-        return is_carrier and all(isinstance(item, dict) and _is_recognised(item, models) for item in objects)
+        objects = [item for item in value if isinstance(item, dict) and _is_recognised(item, models)]
+        is_all = len(objects) == sum(not is_empty(item) for item in value)
+        return objects[0] if objects and is_all and _CARRIERS.fullmatch(name) else None
     if not isinstance(value, dict) or not levels:
-        return False
+        return None
     if _is_recognised(value, models):
-        return True
-    return sum(_holds(inner, item, models, texts, levels - 1) for inner, item in value.items()) == 1
+        return value
+    held = [_held(inner, item, models, texts, levels - 1) for inner, item in value.items()]
+    found = [each for each in held if each is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) -> bool:
     """Whether an object has a business key of the model's, two of its fields, or a member of its name."""
     for model in models:
         known = [name for name in known_names(members, model) if folded(name) not in _ENVELOPE]
-        keys = {key.lower() for key in model.KEYS}
-        if len(known) > 1 or any(
-            (spec := field_map(model).find(name))
-            and spec.name.lower() in keys
-            and not is_blank(members[name])
-            for name in known
-        ):
-            return True
-        if any(_is_named(model, name) or folded(name) in keys for name in members):
+        if len(known) > 1 or _keys(model, members) or any(_is_named(model, name) for name in members):
             return True
     return False
 
@@ -264,17 +336,25 @@ def _knows_more(model: type[Payload], inner: dict[str, Json], outer: dict[str, J
 
 
 def _with_beside(
-    inner: dict[str, Json], outer: dict[str, Json], wrapper: str, model: type[Payload]
+    inner: dict[str, Json],
+    outer: dict[str, Json],
+    wrapper: str,
+    model: type[Payload],
+    not_fields: frozenset[str] = frozenset(),
 ) -> dict[str, Json]:
-    """Keep what is beside a wrapped object as its members, except the envelope's own."""
+    """Keep what is beside a wrapped object as its members, except the envelope's own.
+
+    One whose name in lower case is among `not_fields` gets the wrapper's before it: `data@status`.
+    """
     members = dict(inner)
     tried: dict[str, int] = {}
     for name, value in _without_envelope(outer, model).items():
         if name != wrapper:
-            free, bare = name, name.lstrip("@")
+            free = f"{wrapper}@{name}" if folded(name) in not_fields else name
+            bare = free.lstrip("@")
             while free in members:
                 # Never try a prefix twice: hostile names could otherwise make this quadratic.
-                tried[bare] = max(tried.get(bare, 0), len(name) - len(bare)) + 1
+                tried[bare] = max(tried.get(bare, 0), len(free) - len(bare)) + 1
                 free = "@" * tried[bare] + bare
             members[free] = value
     return members
@@ -326,8 +406,12 @@ def _reason(fault: Json) -> Json:
     if not isinstance(fault, dict):
         return fault
     reason = fault.get("faultstring") or fault.get("Reason")
-    while isinstance(reason, dict):
-        reason = reason.get("Text") or reason.get("#text")
+    while isinstance(reason, STRUCTURES):  # in several languages: the first
+        reason = (
+            next(iter(reason), None)
+            if isinstance(reason, list)
+            else reason.get("Text") or reason.get("#text")
+        )
     return reason
 
 
@@ -338,8 +422,10 @@ def _reported_warnings(layer: _Layer) -> Iterator[Problem]:
             yield Problem("", f"printIQ warned: {_quoted(value)}")
 
 
-def _quoted(value: object) -> str:
-    return str(value).strip()[:1000]
+def _quoted(value: Json) -> str:
+    if isinstance(value, dict):
+        value = value.get("#text", value)  # an element with attributes
+    return (value.strip() if isinstance(value, str) else to_json(plain(value)).decode())[:1000]
 
 
 # -- other objects -------------------------------------------------------------------------------------------

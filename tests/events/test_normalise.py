@@ -58,6 +58,51 @@ def test_what_stands_beside_a_wrapped_object_is_kept() -> None:
     assert (found["TenantId"], found["Site"], found["@Site"], found["@@Site"]) == (5, 1, 2, 3)
 
 
+RELAYED = [
+    ("CreateCustomer", '{"ID": 7, "Code": "KOW"}', '"id": "e1", "name": "x", "comment": ""'),
+    ("CreateCustomer", '{"ID": 7, "Code": "KOW"}', '"code": 200, "message": "ok"'),
+    ("CreateCustomerAddress", '{"AddressKey": 5, "CustomerCode": "KOW"}', '"type": "x", "id": "e1"'),
+    ("CreateJob", '{"JobNo": "J1", "QuoteNo": "Q1"}', '"status": "success"'),
+    ("CreateJob", '"<AcceptanceDetails><JobNo>J1</JobNo></AcceptanceDetails>"', '"status": "success"'),
+    ("CreateJobXml", '{"Job": {"JobNumber": "J1", "Title": "x"}}', '"Title": "x", "Status": "sent"'),
+    ("ProductUpdated", '{"Name": "Cards", "ProductCode": "P1"}', '"name": "ProductUpdated"'),
+    ("FailCxmlJob", '{"JobNo": "J1"}', '"jobno": null, "IsError": true'),
+    ("CreateQuote", '{"data": {"QuoteNo": "Q1"}, "QuoteNo": ""}', '"QuoteNumber": null'),
+]
+
+
+@pytest.mark.parametrize(("event", "inner", "around"), RELAYED)
+def test_a_relays_members_may_be_named_like_fields_of_the_object(event: str, inner: str, around: str) -> None:
+    bare = read(event, inner)
+    relayed = read(event, f'{{{around}, "data": {inner}}}')
+    assert relayed.subjects == bare.subjects != ()
+    assert relayed.facts == bare.facts
+
+
+def test_a_relays_members_are_kept_but_are_no_fields_of_the_object() -> None:
+    body = (
+        '{"status": "sent", "Site": 1, "data": {"status": "queued", "data": {"JobNo": "J1", "QuoteNo": "Q"}}}'
+    )
+    found = data("CreateJob", body)
+    assert (found["Status"], found["Site"]) == (None, 1)
+    assert (found["data@status"], found["@data@status"]) == ("queued", "sent")
+
+
+OWN_PARTS = [
+    ("CreateCustomer", '{"Code": "A", "Data": {"Code": "B", "Name": "x"}, "Name": "x", "City": "y"}'),
+    ("CreateCustomer", '{"Code": "A", "Data": {"Name": "x", "City": "y"}}'),
+    ("CreateJob", '{"QuoteNo": "A", "Data": {"JobNo": "J1", "Status": "x"}}'),
+    ("UpdateOrderStatus", '{"SOKey": 4420, "Status": "Open", "Item": {"JobNo": "J1"}}'),
+    ("UpdateOrderStatus", '{"SOKey": 4420, "Status": "Open", "Data": [{"JobNo": "J1"}, {"JobNo": "J2"}]}'),
+]
+
+
+@pytest.mark.parametrize(("event", "body"), OWN_PARTS)
+def test_a_part_of_the_object_is_not_taken_for_what_a_relay_carries(event: str, body: str) -> None:
+    found = data(event, body)
+    assert {**found, **json.loads(body)} == found
+
+
 def test_names_that_were_made_to_collide_are_all_kept() -> None:
     names = {"@" * count + "Site": count for count in range(300)}
     found = data("CreateQuote", json.dumps({"QuoteDetails": {"QuoteNo": "Q1", **names}, **names}))
@@ -155,6 +200,15 @@ FAILURES = [
         "/Body/Fault",
         "fault, not an event: No.",
     ),
+    (
+        "<Envelope><Body><Fault><Reason><Text>No.</Text><Text>Non.</Text></Reason></Fault></Body></Envelope>",
+        "/Body/Fault",
+        "fault, not an event: No.",
+    ),
+    ('{"Envelope": {"Body": {"Fault": {"Reason": []}}}}', "/Envelope/Body/Fault", "it gives no reason."),
+    ("<R><IsError>true</IsError><ErrorMessage code='5'>No.</ErrorMessage></R>", "/IsError", "Message: No."),
+    ('{"IsError": true, "ErrorMessage": ["No.", null]}', "/IsError", 'ErrorMessage: ["No.",null]'),
+    ('{"IsError": true, "ErrorMessage": {"Limit": 1.5}}', "/IsError", 'ErrorMessage: {"Limit":1.5}'),
 ]
 
 
