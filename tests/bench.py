@@ -52,7 +52,7 @@ DEAD = "http://127.0.0.1:9/devstoreaccount1"
 
 
 class Call(NamedTuple):
-    """Hold one request to storage."""
+    """A request to storage."""
 
     method: str
     path: str
@@ -107,7 +107,7 @@ def plain_row(entity: Mapping[str, Any]) -> Json:
 
 
 class Bench:
-    """Hold the app, start others on the same storage, and look into it with the SDK's own clients."""
+    """An app, others on the same storage, and a look into that storage with the SDK's own clients."""
 
     def __init__(self, storage: str) -> None:
         self.storage = storage
@@ -152,7 +152,7 @@ class Bench:
         return [json.loads(base64.b64decode(message.text)) for message in await self.waiting(queue)]
 
     async def depth(self, queue: str) -> int:
-        """Tell how many messages are in a queue, also those that cannot be seen yet."""
+        """Return how many messages are in a queue, hidden ones included."""
         try:
             properties = await self._queues.get_queue_client(queue).get_queue_properties()
         except ResourceNotFoundError:

@@ -1,4 +1,4 @@
-"""A real HTTPS endpoint that behaves as badly as it is told, with a certificate of its own authority."""
+"""A real HTTPS endpoint that misbehaves on demand, with a certificate of its own authority."""
 
 import asyncio
 import base64

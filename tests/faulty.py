@@ -1,4 +1,4 @@
-"""A storage account that misbehaves: a proxy before Azurite that answers as ill as it is told.
+"""A storage account that misbehaves on demand: a proxy before Azurite.
 
 Requests go through unchanged (a shared key signs path and headers, not the address), unless a fault applies.
 """
@@ -40,7 +40,7 @@ def answering(status: int, code: str, *, retry_after: int | None = None, only: s
 
 @dataclass
 class FaultyStorage:
-    """Be three ports before Azurite's three; `fault`, `delay` and `cut` change while it runs."""
+    """Three ports before Azurite's three; `fault`, `delay` and `cut` may change while it runs."""
 
     backend: str
     fault: Fault | None = None

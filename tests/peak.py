@@ -17,6 +17,6 @@ def peak() -> int:
 
 
 def begin_peak() -> int:
-    """Have this process's peak begin anew, and return what it is now."""
+    """Reset this process's peak, and return what it is now."""
     Path("/proc/self/clear_refs").write_text("5")
     return peak()

@@ -118,13 +118,13 @@ def send_all(
 
 
 def is_worked_off(client: httpx.Client) -> bool:
-    """Tell whether the inbox is empty: a message goes when all that came of it is written."""
+    """Return whether the inbox is empty: a message goes once everything about it is written."""
     queues = client.get("/stats").json()["queues"]
     return [queue["messages"] for queue in queues if queue["role"] == "inbox"] == [0]
 
 
 def changed(route: Route, change: Callable[[dict[str, Any]], object]) -> None:
-    """Let the app answer, and change what it says."""
+    """Let the app answer, and change the response."""
     response = route.fetch()
     document = response.json()
     change(document)

@@ -223,7 +223,7 @@ def test_of_many_events_each_has_a_line(own: Receiver) -> None:
 
 
 class Watching:
-    """Hold a `dev.py watch --json` that runs, and the lines that it has printed."""
+    """A running `dev.py watch --json`, and the lines that it has printed."""
 
     def __init__(self, receiver: Receiver, url: str, *options: str) -> None:
         self.lines: list[dict[str, Any]] = []

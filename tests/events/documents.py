@@ -16,7 +16,7 @@ from events.values import Scalar
 
 
 class Known(NamedTuple):
-    """Be a value of a known field, apart from the many names and ways in which it can be written."""
+    """A value of a known field, apart from the many names and ways in which it can be written."""
 
     names: list[str]
     value: Any

@@ -35,7 +35,7 @@ SECRET = "the secret in the file"
 
 
 class Bait(NamedTuple):
-    """Be what an attacker would like fetched: a file with a secret, and a server that nobody may visit."""
+    """What an attacker would like fetched: a file with a secret, and a server that nobody may visit."""
 
     file: Path
     port: int

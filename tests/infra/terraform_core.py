@@ -25,7 +25,7 @@ BLOCK = re.compile(r'^\s*(resource|data) "(\w+)" "', re.MULTILINE)
 
 
 class Outcome(NamedTuple):
-    """What a command of Terraform said."""
+    """The outcome of a command of Terraform."""
 
     code: int
     text: str

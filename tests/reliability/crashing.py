@@ -41,7 +41,7 @@ def calls_of(step: Step, settings: Settings) -> list[str]:
 
 
 def crash(step: Step, settings: Settings, at: Crash) -> bool:
-    """Run a step until the crash; tell whether it came to that."""
+    """Run a step; return whether it crashed."""
     ended, calls = _run(step, settings, at)
     assert ended in {0, _CRASHED}, f"the step failed after {calls}"
     return ended == _CRASHED

@@ -126,7 +126,7 @@ class Harm:
         await self._with_fault(fault)
 
     async def _slow_down(self) -> None:
-        """Be slower by milliseconds, or so slow that the time in which a duplicate waits is over."""
+        """Slow storage down, by milliseconds or by more than a duplicate waits."""
         self._faulty.delay = self._random.choice([0.015, 0.1, 0.5, 2.5])
         try:
             await asyncio.sleep(self._random.uniform(3, 8))
@@ -134,7 +134,7 @@ class Harm:
             self._faulty.delay = 0
 
     async def _go_away(self) -> None:
-        """Be unreachable for so long that the hosts end: the genuine one does not outlive 27 s."""
+        """Make storage unreachable for longer than the hosts survive: the genuine one ends after 27 s."""
         ended = self._instances.running()
 
         def fault(request: web.Request) -> web.Response:

@@ -49,7 +49,7 @@ class Decisions:
 
 
 class Operators:
-    """Act at random moments; `done` counts what they did."""
+    """Operators who act at random moments; `done` counts what they did."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ SAMPLES = sorted(
     for path in CORPUS.glob("[!_]*/*")
     if path.suffix in {".json", ".xml"}
     and not path.name.endswith(".expected.json")
-    # a document inside a text is a text to whoever invents another in its place
+    # to the inventor a document inside a text is a text
     and path.stem not in {"json-in-member", "json-in-string", "xml-in-soap", "xml-in-string"}
 )
 

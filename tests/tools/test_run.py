@@ -28,7 +28,7 @@ NO_TIMER_NO_BLOBS = {"AzureWebJobs.tick.Disabled": "true", "AzureWebJobs.drop.Di
 
 
 class Run:
-    """Run `dev.py run`, behind dev.py, in a project whose app is the sample app."""
+    """A `dev.py run`, without dev.py itself, in a project whose app is the sample app."""
 
     def __init__(
         self,

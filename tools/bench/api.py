@@ -116,7 +116,7 @@ async def _need(case: _Case) -> None:
 
 
 class _Requests:
-    """Make requests with the SDK's clients as the app has them; nothing is done with what comes."""
+    """Requests by the SDK's clients, configured as the app's; the responses are dropped."""
 
     def __init__(self, bare: Bare) -> None:
         self._bare = bare

@@ -34,7 +34,7 @@ def arrival_figures() -> Iterator[Figure]:
             "hot-folder"
         )
 
-        def by_webhook(number: str, content: bytes) -> None:
+        def by_webhook(_number: str, content: bytes) -> None:
             post_to(running, [content], 1)
 
         def by_folder(number: str, content: bytes) -> None:
@@ -66,7 +66,7 @@ def arrival_figures() -> Iterator[Figure]:
 
 
 class _Results:
-    """Take result messages off their queue, and know which quotes they are about."""
+    """The queue of result messages."""
 
     def __init__(self, connection: str) -> None:
         self.queue = QueueClient.from_connection_string(connection, "printiq-events")

@@ -116,7 +116,7 @@ def _run(app: Path, events: int) -> _Run:
 
 
 def _wait_for(messages: int, queue: QueueClient) -> None:
-    """Wait until a queue holds so many messages, or no more of them come."""
+    """Wait until a queue holds this many messages, or no more arrive."""
     most, last = 0, time.monotonic()
     while most < messages and time.monotonic() - last < _PATIENCE:
         time.sleep(_LOOK_EVERY)

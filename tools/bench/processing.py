@@ -53,7 +53,7 @@ def fresh_message() -> tuple[Message, Delivery]:
 
 
 class Bare:
-    """Issue the storage calls that an event needs, but for its search, with the SDKs' clients."""
+    """The storage calls that an event needs, but for its search, with the SDKs' clients."""
 
     def __init__(self, settings: Settings) -> None:
         self._account = Account(settings.storage)

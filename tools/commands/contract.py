@@ -29,6 +29,7 @@ from handlers import paths
 from handlers.ids import derived_id
 from handlers.stores import ContainerName, fits
 from tools import node
+from tools.commands._exit import ExitCode
 from tools.overview import version
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def main(
             files = dict(sorted(contract_files()))
     except (node.NodeError, subprocess.CalledProcessError) as error:
         console.print(f"The types could not be made: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(ExitCode.REFUSED) from None
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content, zipfile.ZIP_DEFLATED)

@@ -11,11 +11,10 @@ from events import Kind, Subject
 from handlers.app import App
 from handlers.operations import erasure
 from handlers.operations.erasure import Person
+from tools.commands._exit import ExitCode
 from tools.commands._storage import with_app
 from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
 from tools.commands._words import counted, deliveries
-
-_INEXACT = 4
 
 
 def main(
@@ -71,7 +70,7 @@ def main(
             f"In the inbox: {waiting}, which could not be searched. Run this again when it is empty.",
             style="yellow",
         )
-        raise typer.Exit(_INEXACT)
+        raise typer.Exit(ExitCode.WAITING)
 
 
 async def _erase(

@@ -98,7 +98,7 @@ def _install(folder: Path, progress: Callable[[str], object]) -> None:
 
 @dataclass
 class Azurite:
-    """Keep one Azurite running on three ports in a row (blob, queue, table) while the `with` block lasts.
+    """An Azurite on three ports in a row (blob, queue, table) that runs while the `with` block lasts.
 
     It is started again when it dies. It ends gently, saving its data, at the end of the block and also if
     this process dies in any way: it watches its standard input, whose other end this process holds.

@@ -54,7 +54,7 @@ class Route:
 
 
 class HttpApp:
-    """Route requests to functions; an ASGI application."""
+    """The router of requests to functions, an ASGI application."""
 
     def __init__(
         self, worker: Worker, route_prefix: str, keys: Keys | None, announce: Announce | None
@@ -172,11 +172,11 @@ class HttpApp:
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, started: asyncio.Event) -> None:
         super().__init__(config)
-        self._tell_started = started
+        self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tell_started.set()
+        self._started.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -185,7 +185,7 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serve the HTTP functions on a socket; on a stop, give running requests `grace` seconds."""
+    """The server of the HTTP functions; on a stop, running requests have `grace` seconds left."""
 
     def __init__(self, app: HttpApp, listener: socket.socket, grace: float) -> None:
         self.started = asyncio.Event()

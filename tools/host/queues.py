@@ -41,7 +41,7 @@ def queue_client(connection: str, queue: str) -> QueueClient:
 
 @dataclass(slots=True)
 class QueueListener:
-    """Poll a queue and hand its messages to a handler, several at once.
+    """A listener that hands the messages of a queue to a handler, several at once.
 
     As on the platform: a fetch takes `batch_size` messages, and the next fetch waits until no more than
     `new_batch_threshold` are still running. Each message is invisible for `lease` seconds, which is renewed

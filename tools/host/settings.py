@@ -119,7 +119,7 @@ def load_host_config(app: Path) -> HostConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Read typed values out of one object of host.json, naming the place where one is wrong."""
+    """An object of host.json, read as typed values; an error names the place that is wrong."""
 
     path: Path
     name: str

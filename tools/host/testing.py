@@ -88,7 +88,7 @@ class HostProcess:
 
 
 class StartHost(Protocol):
-    """Start a host on a test's own storage; `settings` add to its environment or replace what is there."""
+    """Starts a host on a test's own storage; `settings` add to its environment or replace what is there."""
 
     def __call__(
         self, app: Path, *arguments: str, settings: Mapping[str, str] | None = None

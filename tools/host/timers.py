@@ -46,7 +46,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 class Timer:
-    """Run one function on its schedule; the file `status` remembers the next occurrence over restarts."""
+    """A function's timer; the file `status` keeps the next occurrence over restarts."""
 
     def __init__(self, worker: Worker, function: Function, status: Path) -> None:
         """Read the function's schedule, which may be in a setting: `%NAME%`."""

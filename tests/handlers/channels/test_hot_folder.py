@@ -301,7 +301,7 @@ def test_a_notification_of_a_file_that_is_gone_is_nothing(storage: str) -> None:
 
 @dataclass(frozen=True)
 class Replaced:
-    """Have a file replaced once, just before or just after a step of the app's own storage client."""
+    """A file that is replaced once, just before or just after a step of the app's own storage client."""
 
     step: str
     after: bool

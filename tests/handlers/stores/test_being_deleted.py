@@ -16,7 +16,7 @@ KINDS = {"printiq-events": "Queue", "printiq-inbox": "Queue", "archive": "Contai
 
 
 class BeingDeleted(BaseHTTPRequestHandler):
-    """Answer as Azure does for half a minute after something was deleted.
+    """Storage that answers as Azure does for half a minute after something was deleted.
 
     A write finds nothing there (404), and it cannot be made anew (409, with the codes that Microsoft lists
     under "Queue service error codes" and its neighbours).

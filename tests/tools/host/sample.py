@@ -19,7 +19,7 @@ SETTINGS = {"PYTHON_SCRIPT_FILE_NAME": "sample_functions.py", "TICK": NEVER}
 
 
 class Sample:
-    """Work with the sample app on one test's storage account."""
+    """The sample app on one test's storage account."""
 
     def __init__(self, start_host: StartHost, storage: str) -> None:
         self._start_host = start_host

@@ -1,4 +1,4 @@
-"""Timers run on NCRONTAB schedules, and tell at start-up what was missed."""
+"""Timers run on NCRONTAB schedules, and catch up at start-up on what they missed."""
 
 import json
 from datetime import UTC, datetime
