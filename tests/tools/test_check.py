@@ -1,19 +1,16 @@
 """`dev.py send --check` shows an operator whether a deployment works, and what does not."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import without
+from command_line import ROOT, dev, words
 from receiver import Receiver
 
 from tools.host.testing import HostProcess, StartHost
 
-ROOT = Path(__file__).parents[2]
 # Another name of this machine: the command takes the app for one elsewhere, and asks its API.
 ELSEWHERE = "127.1"
 
@@ -22,14 +19,7 @@ def check(
     url: str, *options: str, settings: Mapping[str, str] | None = None
 ) -> tuple[int, dict[str, Any], str]:
     """Run the command; return its exit code, its findings by part, and what else it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", "send", "--check", "--json", f"--url={url}", *options],
-        cwd=ROOT,
-        env={**os.environ, **(settings or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = dev("send", "--check", "--json", f"--url={url}", *options, settings=settings)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return done.returncode, {line["part"]: line for line in lines}, done.stderr
 
@@ -81,15 +71,9 @@ def test_the_webhooks_own_key_is_reported_to_open_the_webhook_alone(
     guarded: HostProcess, command: list[str], code: int
 ) -> None:
     key = guarded.ready["keys"]["functions"]["webhook"]
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", *command, f"--url={elsewhere(guarded)}", f"--key={key}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = dev(*command, f"--url={elsewhere(guarded)}", f"--key={key}")
     assert done.returncode == code, done.stdout
-    assert "opens that function alone: give a host key" in " ".join(done.stdout.split())
+    assert "opens that function alone: give a host key" in words(done.stdout)
 
 
 def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> None:
@@ -101,11 +85,7 @@ def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> N
 
 
 def test_storage_that_does_not_answer_is_reported_as_such(start_host: StartHost, storage: str) -> None:
-    dead = ";".join(
-        "QueueEndpoint=http://127.0.0.1:9/a" if part.startswith("QueueEndpoint") else part
-        for part in storage.split(";")
-    )
-    host = start_host(ROOT, settings={"AzureWebJobsStorage": dead})
+    host = start_host(ROOT, settings={"AzureWebJobsStorage": without(storage, "Queue")})
     code, findings, _ = check(elsewhere(host))
     assert code == 1
     assert findings["health"]["good"] is False
@@ -121,4 +101,4 @@ def test_nobody_there_is_an_exit_code_of_its_own() -> None:
 def test_the_check_chooses_its_event_itself() -> None:
     code, _, message = check("http://127.0.0.1:9", "CreateJob")
     assert code == 2
-    assert "name nothing else" in " ".join(message.split())
+    assert "name nothing else" in words(message)

@@ -1,17 +1,14 @@
 """The command line of `dev.py` as a whole: help, version, completion, environments."""
 
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from command_line import copy_project, dev, words
 
+from tools.__main__ import main
 from tools.overview import COMMANDS, version
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = """
 [uat]
 url = "http://127.0.0.1:9/uat"
@@ -21,38 +18,27 @@ url = "the-app"
 """
 
 
-def dev(
-    *arguments: str, folder: Path = ROOT, settings: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools", *arguments],
-        cwd=folder,
-        env={**os.environ, **(settings or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def words(text: str) -> str:
-    return " ".join(text.replace("│", " ").split())
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Return a copy of the project with two environments."""
-    for package in ("events", "handlers", "tools"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy_project(tmp_path)
     (tmp_path / "environments.toml").write_text(ENVIRONMENTS)
     return tmp_path
 
 
-def test_help_lists_every_command_and_each_has_its_own() -> None:
-    listed = dev("-h").stdout
+def test_help_lists_every_command_and_each_has_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def help_of(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["dev.py", *arguments, "-h"])
+        with pytest.raises(SystemExit):
+            main()
+        return capsys.readouterr().out
+
+    listed = help_of()
     assert all(f" {name} " in listed for name in COMMANDS)
     for name in COMMANDS:
-        assert "--help" in dev(name, "-h").stdout, name
+        assert f"dev.py {name} " in help_of(name), name
 
 
 def test_the_version_is_the_projects() -> None:

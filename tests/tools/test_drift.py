@@ -2,14 +2,12 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 from bench import without
+from command_line import ROOT, copy_project, dev
 
 from events import Channel, Delivery, differences, parse
 from events.differences import Differences
@@ -17,7 +15,6 @@ from handlers.ids import time_of
 from tools.commands._invented import Inventor
 from tools.host.testing import HostProcess, StartHost, wait_until
 
-ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "corpus"
 SAMPLES = sorted(
     path
@@ -27,11 +24,6 @@ SAMPLES = sorted(
     # to the inventor a document inside a text is a text
     and path.stem not in {"json-in-member", "json-in-string", "xml-in-soap", "xml-in-string"}
 )
-
-
-def dev(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def send(host: HostProcess, event: str, body: bytes) -> str:
@@ -67,9 +59,7 @@ def test_drift_shows_unknown_fields_and_a_backtest_what_a_changed_model_would_do
     assert unchanged.returncode == 0, unchanged.stdout
     assert "2 payloads, exactly" in unchanged.stdout
 
-    for package in ("events", "handlers", "tools"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy_project(tmp_path)
     model = tmp_path / "events" / "models" / "customer.py"
     changed_model = model.read_text("utf-8").replace(
         "    Fax: Text = None\n", "    Loyalty: Integer = None\n"

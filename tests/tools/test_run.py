@@ -1,7 +1,6 @@
 """`dev.py run` starts everything, and ends everything that it started."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -15,6 +14,7 @@ from types import MappingProxyType
 import httpx
 import pytest
 from azure.storage.queue import QueueServiceClient
+from command_line import ROOT, copy_project, dev
 from endpoints import endpoint
 
 from tools.host.azurite import connection_string, install
@@ -22,7 +22,6 @@ from tools.host.testing import free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 SAMPLE_APP = Path(__file__).parent / "host" / "sample_app"
 NO_TIMER_NO_BLOBS = {"AzureWebJobs.tick.Disabled": "true", "AzureWebJobs.drop.Disabled": "true"}
 
@@ -63,9 +62,7 @@ class Run:
 def project(tmp_path: Path) -> Path:
     """Return the folder of a project with these tools, an installed Azurite and the sample app."""
     program = install(ROOT / ".local" / "azurite", print)
-    for folder in ("tools", "handlers", "events"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "subscriptions.toml", tmp_path)
+    copy_project(tmp_path)
     shutil.copytree(SAMPLE_APP, tmp_path, dirs_exist_ok=True)
     (tmp_path / "sample_functions.py").rename(tmp_path / "function_app.py")
     (tmp_path / ".local").mkdir()
@@ -117,14 +114,7 @@ def test_run_pushes_every_event_to_a_web_handler(tmp_path: Path) -> None:
 
 
 def test_a_handler_by_http_elsewhere_is_refused() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", "run", "--push-to=http://example.com/events"],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = dev("run", "--push-to=http://example.com/events", settings={"COLUMNS": "200"})
     assert done.returncode == 2
     assert "an address begins with https://" in done.stderr
 
@@ -138,13 +128,7 @@ def test_nothing_is_left_when_run_is_killed(run: Run) -> None:
 def test_a_taken_storage_port_is_one_line_and_exit_code_2(project: Path) -> None:
     port = free_port(3)
     with socket.create_server(("127.0.0.1", port + 1)):
-        done = subprocess.run(
-            [sys.executable, "-m", "tools", "run", f"--port={free_port()}", f"--storage-port={port}"],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = dev("run", f"--port={free_port()}", f"--storage-port={port}", folder=project)
     message = f"Port {port + 1} is taken by another program. Choose another one with --storage-port.\n"
     assert (done.returncode, done.stderr) == (2, message)
 

@@ -1,42 +1,23 @@
 """`dev.py verify` and `erase` say which storage they work on, and what to do where they cannot reach it."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
+from command_line import copy_project, dev, words
 
 from handlers.ids import new_id
 from handlers.paths import raw_path
 from handlers.stores import INBOX_QUEUE
 from tools.host.testing import free_port
 
-ROOT = Path(__file__).parents[2]
 IDENTITY = {
     f"AzureWebJobsStorage__{service}ServiceUri": f"https://shop.{service}.example.invalid"
     for service in ("blob", "queue", "table")
 }
-
-
-def dev(
-    *arguments: str, settings: Mapping[str, str] | None = None, folder: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AzureWebJobs")}
-    return subprocess.run(
-        [sys.executable, "-m", "tools", *arguments],
-        cwd=folder,
-        env={**environment, **(settings or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_connection_string_is_enough_and_its_key_is_not_shown(storage: str) -> None:
@@ -58,9 +39,7 @@ def test_a_setting_that_only_the_app_needs_is_not_asked_for(storage: str, comman
 
 
 def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: Path) -> None:
-    for package in ("events", "handlers", "tools"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "subscriptions.toml", tmp_path)
+    copy_project(tmp_path)
     file = tmp_path / "local.settings.json"
     file.write_text(json.dumps({"Values": {"AzureWebJobsStorage": storage}}))
     done = dev("erase", "--subject", "contact/77", "--json", folder=tmp_path)
@@ -72,7 +51,7 @@ def test_the_settings_of_the_app_are_read_from_its_file(storage: str, tmp_path: 
     for command in ("verify", "watch"):
         done = dev(command, folder=tmp_path)
         assert done.returncode == 2, done.stderr
-        assert "is not valid JSON" in " ".join(done.stderr.replace("│", " ").split())
+        assert "is not valid JSON" in words(done.stderr)
 
 
 @pytest.mark.parametrize(
