@@ -6,7 +6,9 @@ import { fill, h, number, refill } from "./dom.js";
 import { exporter } from "./export.js";
 import * as filters from "./filters.js";
 import { list, olderButton, once } from "./list.js";
+import { repeat } from "./repeat.js";
 
+const EVERY = 10_000;
 const PAGE = 50;
 const LARGEST_PAGE = 500;
 const MOST_AT_ONCE = 5_000;
@@ -41,11 +43,33 @@ export async function attention(main, { search: asked, signal, report, before, r
   let rows = [];
   let chosen = [];
   let cursor;
+  let loading = false;
+
+  const page = (members) => json(`deliveries${query({ ...filters.parameters(filter), open: true, ...members })}`, { signal });
 
   async function load(limit) {
-    const page = await json(`deliveries${query({ ...filters.parameters(filter), open: true, limit, cursor })}`, { signal });
-    rows.push(...page.deliveries);
-    cursor = page.cursor;
+    loading = true;
+    try {
+      const { deliveries, cursor: next } = await page({ limit, cursor });
+      rows = [...rows, ...deliveries];
+      cursor = next;
+    } finally {
+      loading = false;
+    }
+  }
+
+  /** Take in what arrived, and what others decided, unless the reader is at work on the list. */
+  async function refresh() {
+    const known = rows;
+    const found = await page({ limit: Math.max(known.length, PAGE) });
+    if (rows !== known || !isAtRest()) return;
+    rows = found.deliveries;
+    cursor = found.cursor;
+    show();
+  }
+
+  function isAtRest() {
+    return !loading && !chosen.length && rows.length <= LARGEST_PAGE;
   }
 
   async function more(limit = PAGE) {
@@ -57,7 +81,7 @@ export async function attention(main, { search: asked, signal, report, before, r
     table.show(rows);
     remember({ rows: rows.length });
     table.element.hidden = everything.hidden = !rows.length;
-    const none = filters.isEmpty(filter) ? "Nothing needs attention. Every delivery was read and sent on." : "Nothing matches these filters.";
+    const none = filters.isEmpty(filter) ? "Nothing needs attention." : "Nothing matches these filters.";
     if (cursor) refill(end, further);
     else fill(end, rows.length ? "End of the list." : none);
   }
@@ -132,7 +156,7 @@ export async function attention(main, { search: asked, signal, report, before, r
   fill(
     main,
     h("h1", {}, "Needs attention"),
-    h("p", { class: "lead" }, "These deliveries could not be read, or could not be sent on. Their bytes are kept. Replay each, replay it as another event, or dismiss it."),
+    h("p", { class: "lead" }, "These deliveries could not be read, or could not be sent on. Their bytes are kept. Replay each, replay it as another event, or dismiss it. What a subscription did not take is under ", h("a", { href: "#/subscriptions" }, "Subscriptions"), "."),
     h(
       "div",
       { class: "tools" },
@@ -147,4 +171,5 @@ export async function attention(main, { search: asked, signal, report, before, r
     end,
   );
   await more(Math.min(Math.max(before.rows ?? PAGE, PAGE), LARGEST_PAGE));
+  await repeat(refresh, EVERY, { signal, report, wanted: isAtRest, begun: true });
 }

@@ -156,6 +156,7 @@ function other(id) {
 
 function facts(row) {
   const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  const sent = row.queues.map((name, index) => [name, row.sentTo[index]]);
   return h(
     "section",
     { class: "card" },
@@ -170,12 +171,19 @@ function facts(row) {
       fact("About", row.subjects.length > 0 && h("ul", { class: "plain" }, row.subjects.map(({ kind, key }) => h("li", {}, h("span", { class: "kind" }, kind), " ", subjectLink(kind, key))))),
       fact("Customer", row.customer),
       fact("Reference", row.reference),
-      fact("Sent to", row.queues.length > 0 ? h("ul", { class: "plain" }, row.queues.map((queue, index) => h("li", {}, subscriptionLink(queue, row.sentTo[index]), row.sentTo[index] !== queue && [" ", h("code", {}, queue)]))) : row.erased ? null : "nobody"),
-      fact("Withheld from", row.withheld.length > 0 && h("ul", { class: "plain" }, row.withheld.map((name, index) => h("li", {}, subscriptionLink(name, row.withheldFrom[index]))))),
+      fact("Sent to", receivers(sent.filter(([, title]) => !row.undelivered.includes(title))) ?? (sent.length || row.withheld.length || row.erased ? null : "nobody")),
+      fact("Not delivered to", receivers(sent.filter(([, title]) => row.undelivered.includes(title)))),
+      fact("Withheld from", receivers(row.withheld.map((name, index) => [name, row.withheldFrom[index]]))),
       fact("Id", h("code", { class: "id" }, row.id)),
       fact("Stored at", row.raw && h("code", { class: "id" }, row.raw)),
     ),
   );
+}
+
+/** List subscriptions, each a name and a title. */
+function receivers(subscriptions) {
+  if (!subscriptions.length) return null;
+  return h("ul", { class: "plain" }, subscriptions.map(([name, title]) => h("li", {}, subscriptionLink(name, title), title !== name && [" ", h("code", {}, name)])));
 }
 
 /** List the steps with the time that each took. */

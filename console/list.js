@@ -137,9 +137,10 @@ function cells(row, columns) {
   ];
 }
 
-/** List where a delivery was sent, and where it was not because of a pause, by the subscriptions' titles. */
-export function sentTo({ sentTo: to, withheldFrom }) {
-  const withheld = withheldFrom.length > 0 && h("span", { class: "withheld" }, "withheld from ", withheldFrom.join(", "));
-  if (!to.length) return withheld || h("span", { class: "none" }, "nobody");
-  return [to.join(", "), withheld && ["; ", withheld]];
+/** List who got a delivery, who did not take it, and from whom a pause withheld it, by the subscriptions' titles. */
+export function sentTo({ sentTo: to, undelivered, withheldFrom }) {
+  const lacking = (words, titles) => titles.length > 0 && h("span", { class: "lacking" }, words, titles.join(", "));
+  const got = to.filter((title) => !undelivered.includes(title)).join(", ");
+  const parts = [got, lacking("not delivered to ", undelivered), lacking("withheld from ", withheldFrom)].filter(Boolean);
+  return parts.length ? parts.map((part, index) => [index > 0 && "; ", part]) : h("span", { class: "none" }, "nobody");
 }

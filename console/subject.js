@@ -98,21 +98,24 @@ function day(date) {
   return new Date(`${date}T00:00`).toLocaleDateString(undefined, { dateStyle: "medium" });
 }
 
-/** The head line: the subject's latest state, and who got its newest events. */
+/** The head line: the subject's latest state, and who got its newest events, all of them or not. */
 function head({ latest: record, deliveries }, finished) {
-  const receivers = (name) => [...new Set(deliveries.flatMap((row) => row[name]))];
+  const replayed = new Set(deliveries.map(({ replayOf }) => replayOf));
+  const lacking = new Set(deliveries.flatMap((row) => [...row.undelivered, ...(replayed.has(row.id) ? [] : row.withheldFrom)]));
+  const got = new Set(deliveries.flatMap((row) => row.sentTo).filter((title) => !lacking.has(title)));
   const fact = (name, value) => value && h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return h(
     "dl",
     { class: "card head" },
     fact("Customer", record?.customerName ? [record.customerName, record.customer && ` (${record.customer})`] : (record?.customer ?? deliveries.find((row) => row.customer)?.customer)),
-    fact("Reference", record?.reference),
+    fact("Reference", record?.reference ?? deliveries.find((row) => row.reference)?.reference),
     fact("Total", record?.total && money(record.total, record.currency)),
     fact("Date", record?.date && day(record.date)),
     fact("Due", record?.due && day(record.due)),
     fact("Finished", finished && [h("a", { href: `#/events/${finished.id}` }, finished.event), ", ", moment(finished.receivedAt)]),
     fact("Last change", record && [record.event, ", ", moment(record.receivedAt)]),
-    fact("Sent to", deliveries.length > 0 && sentTo({ sentTo: receivers("sentTo"), withheldFrom: receivers("withheldFrom") })),
+    fact("Sent to", got.size > 0 ? [...got].join(", ") : deliveries.length > 0 && !lacking.size && h("span", { class: "none" }, "nobody")),
+    fact("Not all delivered to", lacking.size > 0 && h("span", { class: "lacking" }, [...lacking].join(", "))),
   );
 }
 

@@ -109,7 +109,7 @@ export async function subscription(main, page) {
 
   async function refresh() {
     known = await json(`${path}${query({ state: wanted, limit: asked })}`, { signal });
-    refill(head, title(known), actions(known), figures(known));
+    refill(head, title(known), paused(known) ?? lastFailure(known), figures(known));
     refill(rows, known.sends.map(line));
     list.hidden = !known.sends.length;
     const none = wanted ? "None in this state." : known.kind === "https" ? "Nothing was sent here yet." : "It missed nothing. Each delivery’s page shows who got it.";
@@ -211,7 +211,7 @@ export async function subscription(main, page) {
     );
   }
 
-  function actions({ pause: found }) {
+  function paused({ pause: found }) {
     return found && h("p", { class: "remark" }, "Paused ", moment(found.at), found.by && ` by ${found.by}`, `: ${found.reason}`);
   }
 
@@ -241,6 +241,15 @@ export async function subscription(main, page) {
     ),
   );
   await repeat(refresh, EVERY, { ...page, begun: true });
+}
+
+/** Why it does not take its events: the last failure among the deliveries shown. */
+function lastFailure({ sends }) {
+  const failures = sends.filter(({ state, attempts }) => attempts > 0 && ["waiting", "failed"].includes(state));
+  if (!failures.length) return null;
+  const last = failures.reduce((one, other) => (one.lastAt < other.lastAt ? other : one));
+  const details = [reason(last), last.answer].filter(Boolean).join(" ");
+  return h("div", { class: "remark" }, "Last failure ", moment(last.lastAt), ": ", answered(last), details && h("div", { class: "why" }, details));
 }
 
 function figures(each) {

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -22,7 +22,7 @@ from handlers.http.reading import from_body, from_query
 from handlers.ids import time_of
 from handlers.ledger import query, sends, stats
 from handlers.ledger.query import Filter
-from handlers.ledger.rows import DeliveryRow, Status, TimelineRow
+from handlers.ledger.rows import UNDELIVERED, DeliveryRow, Status, TimelineRow
 from handlers.operations import replay
 from handlers.operations.backlog import backlogs
 from handlers.pipeline import archive, results
@@ -36,8 +36,11 @@ async def deliveries(params: Mapping[str, str], app: App) -> Response:
     """Return a page of the ledger."""
     asked = from_query(schemas.DeliveryQuery, params)
     found = await query.page(app.stores.tables, asked.filter(), size=asked.limit, cursor=asked.cursor)
+    undelivered = (
+        await _undelivered(found.rows, app) if not asked.fields or "undelivered" in asked.fields else {}
+    )
     titles = _titles(app)
-    items = [schemas.DeliveryItem.of(row, **_receivers(row, titles)) for row in found.rows]
+    items = [schemas.DeliveryItem.of(row, **_receivers(row, titles, undelivered)) for row in found.rows]
     return document(200, schemas.DeliveryPage(deliveries=items, cursor=found.cursor).showing(asked.fields))
 
 
@@ -70,24 +73,37 @@ def _may_be_waiting(delivery_id: str) -> bool:
 
 
 async def _details(row: DeliveryRow, app: App) -> Response:
-    titles = _titles(app)
-    found = [
-        schemas.Send.of(each)
-        for each in await sends.of_delivery(app.stores.tables, _pushed(row, app), row.id)
-    ]
-    detail = schemas.DeliveryHistory.of(row, **_receivers(row, titles), sends=found)
+    names = [*row.withheld, *_pushed(row.queues, app)]
+    found = await sends.of_delivery(app.stores.tables, names, row.id)
+    undelivered = {each.subscription: {row.id} for each in found if each.state in UNDELIVERED}
+    detail = schemas.DeliveryHistory.of(
+        row, **_receivers(row, _titles(app), undelivered), sends=[schemas.Send.of(each) for each in found]
+    )
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
     return document(200, detail.document())
 
 
-def _pushed(row: DeliveryRow, app: App) -> list[str]:
-    """Return the subscriptions that may have a history of a delivery: no queue, unless it was paused."""
+def _pushed(names: Iterable[str], app: App) -> list[str]:
+    """Return those of these subscriptions that are not queues: they may have a history of each delivery."""
     try:
         kinds = {each.name: each.kind for each in app.subscriptions.all.values()}
     except SubscriptionsError:
         kinds = {}
-    return [*row.withheld, *(name for name in row.queues if kinds.get(name, "https") == "https")]
+    return [name for name in names if kinds.get(name, "https") == "https"]
+
+
+async def _undelivered(rows: Sequence[DeliveryRow | TimelineRow], app: App) -> Mapping[str, Collection[str]]:
+    """Return which of these deliveries each subscription has not got, though they were sent to it."""
+    sent: dict[str, list[str]] = {}
+    for row in rows:
+        for name in row.queues:
+            sent.setdefault(name, []).append(row.id)
+    names = _pushed(sent, app)
+    found = await asyncio.gather(
+        *(sends.undelivered_among(app.stores.tables, name, sent[name]) for name in names)
+    )
+    return dict(zip(names, found, strict=True))
 
 
 async def raw(delivery_id: str, app: App) -> Response:
@@ -144,12 +160,14 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
             "them. Refused or waiting deliveries are not found by their key: "
             "GET /api/deliveries?open=true lists the refused ones."
         )
-    titles = _titles(app)
+    undelivered, titles = await _undelivered(found.rows, app), _titles(app)
     timeline = schemas.Timeline(
         kind=about.kind,
         key=about.key,
         latest=schemas.Record.of(latest) if latest is not None else None,
-        deliveries=[schemas.DeliverySummary.of(row, **_receivers(row, titles)) for row in found.rows],
+        deliveries=[
+            schemas.DeliverySummary.of(row, **_receivers(row, titles, undelivered)) for row in found.rows
+        ],
         cursor=found.cursor,
     )
     return document(200, timeline.document())
@@ -290,10 +308,16 @@ async def dismiss(delivery_id: str, body: bytes, app: App) -> Response:
 
 
 def _receivers(
-    row: DeliveryRow | TimelineRow, titles: Callable[[Iterable[str]], list[str]]
+    row: DeliveryRow | TimelineRow,
+    titles: Callable[[Iterable[str]], list[str]],
+    undelivered: Mapping[str, Collection[str]],
 ) -> dict[str, list[str]]:
     """Return who got a delivery and who did not, by their titles."""
-    return {"sent_to": titles(row.queues), "withheld_from": titles(row.withheld)}
+    return {
+        "sent_to": titles(row.queues),
+        "undelivered": titles(name for name in row.queues if row.id in undelivered.get(name, ())),
+        "withheld_from": titles(row.withheld),
+    }
 
 
 def _titles(app: App) -> Callable[[Iterable[str]], list[str]]:

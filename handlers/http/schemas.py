@@ -176,6 +176,10 @@ class DeliverySummary(_Response):
     sent_to: Annotated[
         list[str], Field(description="The titles of the subscriptions to which it was sent.")
     ] = []
+    undelivered: Annotated[
+        list[str],
+        Field(description="Of `sentTo`, those that have not got it: their address did not take it."),
+    ] = []
     withheld_from: Annotated[
         list[str], Field(description="The titles of the subscriptions that were paused, and did not get it.")
     ] = []

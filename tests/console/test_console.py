@@ -11,7 +11,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,9 +19,11 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from azure.storage.queue import QueueClient
 from endpoints import endpoint, https
 from playwright.sync_api import Browser, Error, Locator, Page, Route, expect, sync_playwright
 
+from handlers.pushes import Push
 from tools import node
 from tools.host.azurite import Azurite, connection_string
 from tools.host.testing import HostProcess, StartHost, wait_until
@@ -1193,6 +1195,28 @@ def test_an_address_that_takes_nothing_is_seen_from_every_page(start_host: Start
         expect(page.locator("#troubled-count")).to_have_text("1")
         page.get_by_role("link", name="Subscriptions").click()
         expect(page.get_by_role("row", name="accounting")).to_contain_text("failing")
+        page.get_by_role("link", name="accounting").click()
+        expect(page.locator("div.remark")).to_contain_text("HTTP 503")
+        page.get_by_role("link", name="Events", exact=True).click()
+        expect(page.locator("tbody tr")).to_contain_text("not delivered to accounting")
+        page.get_by_role("link", name="CreateQuote").first.click()
+        expect(page.locator(".facts")).to_contain_text("Not delivered toaccounting")
+        page.get_by_role("link", name="Q005218v2").first.click()
+        expect(page.locator(".head")).to_contain_text("Not all delivered toaccounting")
+        expect(page.locator(".timeline")).to_contain_text("not delivered to accounting")
+
+
+def test_what_needs_attention_comes_and_goes_by_itself(host: HostProcess, page: Page) -> None:
+    page.goto(f"{host.url}/api/console#/attention?event=CreateConsignment")
+    expect(page.get_by_text("Nothing matches these filters.")).to_be_visible()
+    first, second = send_all(host, "CreateConsignment", [b"<html>", b"<body>"])
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    dismissal = {"reason": "Sent by hand", "by": "Ana"}
+    httpx.post(f"{host.url}/api/deliveries/{first}/dismiss", json=dismissal, timeout=60).raise_for_status()
+    expect(rows).to_have_count(1)
+    httpx.post(f"{host.url}/api/deliveries/{second}/dismiss", json=dismissal, timeout=60).raise_for_status()
+    expect(page.get_by_text("Nothing matches these filters.")).to_be_visible()
 
 
 def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page: Page) -> None:
@@ -1214,23 +1238,38 @@ def test_back_returns_to_the_place_that_was_scrolled_to(host: HostProcess, page:
 def troubled_host(
     azurite: Azurite, unused_accounts: Iterator[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostProcess]:
-    """Run the app with a paused subscription, Estimating, and one that takes nothing, Accounting."""
+    """Run the app with a paused subscription, one that takes nothing, and one that missed a delivery."""
     account = next(unused_accounts)
     storage = connection_string(azurite.port, account, azurite.accounts[account])
     estimating = '[queues.estimating]\ntitle = "Estimating"\nevents = ["*"]\n'
     with endpoint(None) as bad:
         accounting = https("accounting", bad.url("/status/503"), title='"Accounting"')
+        shipping = https(
+            "shipping", bad.url("/status/400"), title='"Shipping"', events='["CreateConsignment"]'
+        )
         settings = {
             "AzureWebJobsStorage": storage,
             "HOT_FOLDER": storage,
-            "SUBSCRIPTIONS": estimating + accounting,
+            "SUBSCRIPTIONS": estimating + accounting + shipping,
         }
         running = HostProcess.start(ROOT, tmp_path_factory.mktemp("troubled"), settings=settings)
         try:
             with httpx.Client(base_url=f"{running.url}/api/subscriptions", timeout=60) as client:
                 reason = {"reason": "Moves to another server", "by": "Ana"}
                 client.post("/estimating/pause", json=reason).raise_for_status()
-                send(running, "CreateQuote", b'{"QuoteNo": "Q005218v2"}')
+                client.post("/shipping/pause", json=reason).raise_for_status()
+                sent = send(running, "CreateConsignment", b'{"ConsignmentNo": "C0018832"}')
+                wait_until(lambda: client.get("/shipping").json()["missed"] == 1)
+                client.post("/shipping/resume").raise_for_status()
+                # its attempts began so long ago that it is given up after the next one
+                push = Push(
+                    subscription="shipping",
+                    first_at=datetime.now(UTC) - timedelta(days=4),
+                    message=client.get(f"{running.url}/api/deliveries/{sent}/message").content,
+                )
+                queue = QueueClient.from_connection_string(storage, "printiq-push")
+                queue.send_message(push.encode().decode(), time_to_live=-1)
+                wait_until(lambda: client.get("/shipping").json()["failed"] == 1)
                 wait_until(lambda: client.get("/accounting").json().get("oldestSeconds", 0) > 30)
             yield running
         finally:
@@ -1293,18 +1332,19 @@ def test_axe_finds_nothing_on_any_page(host: HostProcess, audited: Page) -> None
     assert not found, "\n".join(map(str, found))
 
 
-def test_axe_finds_nothing_where_a_subscription_is_paused_or_failing(
+def test_axe_finds_nothing_where_a_subscription_is_in_trouble(
     troubled_host: HostProcess, audited: Page
 ) -> None:
     console = f"{troubled_host.url}/api/console"
     open_afresh(audited, f"{console}#/subscriptions")
-    for title, state in (("Estimating", "paused"), ("Accounting", "failing")):
+    for title, state in (("Estimating", "paused"), ("Accounting", "failing"), ("Shipping", "has failures")):
         expect(audited.get_by_role("row", name=title)).to_contain_text(state)
     found = found_by_axe(audited)
     dialog = audited.get_by_role("dialog")
     for name, state, button in (
         ("estimating", "paused", "Resume …"),
         ("accounting", "failing", "Pause …"),
+        ("shipping", "has failures", "Replay missed …"),
     ):
         open_afresh(audited, f"{console}#/subscriptions/{name}")
         expect(audited.locator(".title .badge")).to_have_text(state)

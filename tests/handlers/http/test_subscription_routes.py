@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from bench import RESULTS, Bench, delivery, quote
 from handlers.app import App
 from handlers.http import endpoints, subscriptions
 from handlers.http.routing import respond
+from handlers.ledger import sends
+from handlers.ledger.rows import SendState
 from handlers.pipeline.receive import receive
+from handlers.pushes import CloudEvent
 from handlers.responses import Response
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +101,34 @@ async def test_a_subscription_is_paused_resumed_and_given_what_it_missed(bench: 
     (send,) = (await members(subscriptions.subscription("crm", {}, app)))["sends"]
     assert send["state"] == "replayed"
     assert (await bench.row(sent.id))["replayedBy"] == send["replayedBy"]
+
+
+async def test_whoever_has_not_got_a_delivery_is_named_beside_it(bench: Bench, app: App) -> None:
+    arriving = [delivery(quote("Q1")), delivery(quote("Q2"))]
+    for each in arriving:
+        await receive(each, app)
+    await bench.work_off(app)
+    sent = arriving[0].id
+    message = await endpoints.message(sent, app)
+    attributes = CloudEvent.read(message.body).attributes
+    send = sends.new_row("crm", attributes, message.body, SendState.WAITING, datetime.now(UTC))
+
+    async def undelivered(**params: str) -> dict[str, Any]:
+        page = await members(endpoints.deliveries(params, app))
+        return {each["id"]: each.get("undelivered") for each in page["deliveries"]}
+
+    for state, lacking in (
+        (SendState.WAITING, ["crm"]),
+        (SendState.FAILED, ["crm"]),
+        (SendState.DELIVERED, []),
+    ):
+        await sends.record(app.stores.tables, send.model_copy(update={"state": state}), is_new=False)
+        assert await undelivered() == {arriving[1].id: [], sent: lacking}
+        assert await undelivered(fields="undelivered") == await undelivered()
+        assert (await members(endpoints.delivery(sent, {}, app)))["undelivered"] == lacking
+        (listed,) = (await members(endpoints.subject("quote", "Q1", {}, app)))["deliveries"]
+        assert (listed["sentTo"], listed["undelivered"]) == (["Estimating", "crm"], lacking)
+    assert await undelivered(fields="size") == {arriving[1].id: None, sent: None}
 
 
 async def test_deliveries_of_a_subscription_come_in_pages(bench: Bench, app: App) -> None:
