@@ -157,7 +157,7 @@ def _inside(layer: _Layer, event_type: EventType, texts: _Texts, warnings: list[
     clues = _clues(event_type)(layer.members)
     for model, name in clues.objects:
         inner = _object_in(layer, name, texts, warnings)
-        if inner is not None and _knows_more(model, inner.members, layer.members):
+        if inner is not None and _lead(model, inner.members, layer.members) >= 0:
             beside = _with_beside(inner.members, layer.members, name, model)
             return _Layer(name, beside, (*layer.path, name))
     if clues.has_fields:
@@ -246,11 +246,14 @@ def _inside_relay(
 
 
 def _is_carried(model: type[Payload], held: dict[str, Json], around: dict[str, Json]) -> bool:
-    """Whether an object has a business key, and all those of the members around it, which know no more."""
+    """Whether an object has the business keys of the members around it, and knows more than they do.
+
+    As much is enough where it has a key.
+    """
     named = (value for name, value in held.items() if _is_named(model, name) and isinstance(value, dict))
     inner = next(named, held)
-    keys = _keys(model, inner)
-    return bool(keys) and _keys(model, around) <= keys and _knows_more(model, inner, around)
+    keys, lead = _keys(model, inner), _lead(model, inner, around)
+    return _keys(model, around) <= keys and (lead > 0 or (lead == 0 and bool(keys)))
 
 
 def _keys(model: type[Payload], members: Iterable[str]) -> set[str]:
@@ -297,9 +300,11 @@ def _held(
         if inner is not None and any(_is_named(model, inner.root) for model in models):
             return inner.members
     if isinstance(value, list):
-        objects = [item for item in value if isinstance(item, dict) and _is_recognised(item, models)]
-        is_all = len(objects) == sum(not is_empty(item) for item in value)
-        return objects[0] if objects and is_all and _CARRIERS.fullmatch(name) else None
+        objects = [item for item in value if not is_empty(item)]
+        is_carrier = _CARRIERS.fullmatch(name) is not None and all(
+            isinstance(item, dict) and _is_recognised(item, models) for item in objects
+        )
+        return next((item for item in objects if isinstance(item, dict)), None) if is_carrier else None
     if not isinstance(value, dict) or not levels:
         return None
     if _is_recognised(value, models):
@@ -311,11 +316,16 @@ def _held(
 
 def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) -> bool:
     """Whether an object has a business key of the model's, two of its fields, or a member of its name."""
-    for model in models:
-        known = [name for name in known_names(members, model) if folded(name) not in _ENVELOPE]
-        if len(known) > 1 or _keys(model, members) or any(_is_named(model, name) for name in members):
-            return True
-    return False
+    return any(_recognises(model)(members) for model in models)
+
+
+@cache
+def _recognises(model: type[Payload]) -> ByNames[bool]:
+    def recognises(names: tuple[str, ...]) -> bool:
+        known = [name for name in known_names(names, model) if folded(name) not in _ENVELOPE]
+        return len(known) > 1 or bool(_keys(model, names)) or any(_is_named(model, name) for name in names)
+
+    return ByNames(recognises)
 
 
 def _is_wcf(layer: _Layer) -> bool:
@@ -330,9 +340,10 @@ def _is_envelope(name: str, value: Json) -> bool:
     return folded(name) in _ENVELOPE and not isinstance(value, dict)
 
 
-def _knows_more(model: type[Payload], inner: dict[str, Json], outer: dict[str, Json]) -> bool:
+def _lead(model: type[Payload], inner: dict[str, Json], outer: dict[str, Json]) -> int:
+    """Return how many more of the model's names an inner object has than what is around it."""
     beside = [name for name in known_names(outer, model) if folded(name) not in _ENVELOPE]
-    return len(known_names(inner, model)) >= len(beside)
+    return len(known_names(inner, model)) - len(beside)
 
 
 def _with_beside(

@@ -62,6 +62,8 @@ RELAYED = [
     ("CreateCustomer", '{"ID": 7, "Code": "KOW"}', '"id": "e1", "name": "x", "comment": ""'),
     ("CreateCustomer", '{"ID": 7, "Code": "KOW"}', '"code": 200, "message": "ok"'),
     ("CreateCustomerAddress", '{"AddressKey": 5, "CustomerCode": "KOW"}', '"type": "x", "id": "e1"'),
+    ("CreateCustomerAddress", '{"CustomerCode": "KOW", "Name": "Dock 4"}', '"type": "x", "id": "e1"'),
+    ("CreateCustomer", '{"Customer": {"ID": 7, "City": "Picton"}}', '"id": "e1"'),
     ("CreateJob", '{"JobNo": "J1", "QuoteNo": "Q1"}', '"status": "success"'),
     ("CreateJob", '"<AcceptanceDetails><JobNo>J1</JobNo></AcceptanceDetails>"', '"status": "success"'),
     ("CreateJobXml", '{"Job": {"JobNumber": "J1", "Title": "x"}}', '"Title": "x", "Status": "sent"'),
