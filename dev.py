@@ -42,6 +42,11 @@ Get it in one of these ways, then try again:
   anywhere       uv python install 3.13, or pyenv install 3.13, or the installer from python.org\
 """
 
+SET_UP_FAILED = """\
+Setting up failed; the lines above give the reason. If PyPI could not be reached: check the network, or name
+your proxy in HTTPS_PROXY or your mirror in PIP_INDEX_URL. Then try again.\
+"""
+
 
 def main(arguments: list[str]) -> int:
     """Set up what is missing, then become the command that the arguments name."""
@@ -50,8 +55,11 @@ def main(arguments: list[str]) -> int:
     called = next((each for each in arguments if each in overview.COMMANDS), None)
     needed = REQUIREMENTS if called in COMMANDS_FOR_ALL else REQUIREMENTS[:-1]
     if not is_ready(needed):
-        if not os.path.exists(venv_python()) and is_answered_without_set_up(arguments, called):
-            return 0
+        if not os.path.exists(venv_python()):
+            if is_answered_without_set_up(arguments, called):
+                return 0
+            if called is None and not arguments[0].startswith("-"):
+                sys.exit("dev.py has no command %r. Its help lists them: dev.py -h" % arguments[0])
         set_up(needed)
     command = [venv_python(), "-P", "-m", "tools", *arguments]
     environment = dict(
@@ -239,7 +247,8 @@ def run(command: list[str], show: Callable[[str], None]) -> None:
     if process.wait() != 0:
         print()
         print("".join(lines[-40:]))
-        sys.exit("Setting up failed: %s ended with exit code %d." % (" ".join(command), process.returncode))
+        print("%s ended with exit code %d." % (" ".join(command), process.returncode), flush=True)
+        sys.exit(SET_UP_FAILED)
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ class App:
         try:
             _ = app.subscriptions
         except SubscriptionsError as error:
-            _log.error("%s. Events are received, but not sent on until this is fixed.", error)
+            _log.error("%s Events are received, but not sent on until this is fixed.", error)
         return app
 
     @cached_property
@@ -79,12 +79,12 @@ class App:
     @cached_property
     def subscriptions(self) -> Subscriptions:
         """The subscriptions in force. Raises SubscriptionsError."""
-        found = Subscriptions.read(self.settings.subscriptions_text())
+        found = Subscriptions.in_force(self.settings.subscriptions)
         own = {SERVICE_BUS_NAMESPACE: self.settings.service_bus_namespace}
         for setting, each in found.needed():
             if not (own.get(setting) or named(setting)):
                 raise SubscriptionsError(
-                    f"The subscription {each.name} ({each.kind}) needs the setting {setting}"
+                    f"The subscription {each.name} ({each.kind}) needs the setting {setting}."
                 )
         return found
 

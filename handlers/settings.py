@@ -34,7 +34,7 @@ def _named(name: str) -> Any:
 class Settings(BaseModel):
     """Every setting, as in the README's table."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, alias_generator=str.upper)
 
     # The names are those that Azure Functions itself reads, after `__` in its own spelling.
     storage_string: str = _named("AzureWebJobsStorage")
@@ -72,7 +72,7 @@ class Settings(BaseModel):
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
         """Read the settings, whose names may be in any case. Raises pydantic.ValidationError."""
-        names = {str(field.validation_alias or name) for name, field in cls.model_fields.items()}
+        names = {str(field.validation_alias) for field in cls.model_fields.values()}
         in_lower_case = {name.lower(): value for name, value in environment.items()}
         return cls.model_validate(
             {name: in_lower_case[name.lower()] for name in names if name.lower() in in_lower_case}
@@ -118,10 +118,6 @@ class Settings(BaseModel):
     def url(self) -> str:
         """The app's own address."""
         return f"{'http' if self.is_local else 'https'}://{self.website_hostname}"
-
-    def subscriptions_text(self) -> str:
-        """Return the subscriptions in force as TOML."""
-        return subscriptions_text(self.subscriptions)
 
 
 def subscriptions_text(setting: str) -> str:

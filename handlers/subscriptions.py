@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 from events import EventType
 from handlers.errors import Missing, SubscriptionsError
 from handlers.problems import in_plain_words
-from handlers.settings import LOOPBACK, SERVICE_BUS_NAMESPACE
+from handlers.settings import LOOPBACK, SERVICE_BUS_NAMESPACE, SUBSCRIPTIONS_FILE, subscriptions_text
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, PUSH_POISON_QUEUE, PUSH_QUEUE
 
 type SubscriptionKind = Literal["queue", "service-bus", "https"]
@@ -218,12 +218,21 @@ class Subscriptions:
         }
 
     @classmethod
+    def in_force(cls, setting: str) -> Self:
+        """Read those of the setting SUBSCRIPTIONS, else the shipped file's. Raises SubscriptionsError."""
+        try:
+            return cls.read(subscriptions_text(setting))
+        except SubscriptionsError as error:
+            place = "the setting SUBSCRIPTIONS" if setting.strip() else SUBSCRIPTIONS_FILE.name
+            raise SubscriptionsError(f"{error} Correct {place}.") from error
+
+    @classmethod
     def read(cls, text: str) -> Self:
         """Read the TOML text. Raises SubscriptionsError, which names what is wrong, its line and its key."""
         try:
             file = _File.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}") from error
+            raise SubscriptionsError(f"The subscriptions are not valid TOML: {error}.") from error
         except ValidationError as error:
             raise _wrong(
                 *(f"{_line(text, each['loc'])}{_in_words_of_the_file(each)}" for each in error.errors())

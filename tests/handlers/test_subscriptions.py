@@ -1,5 +1,7 @@
 """Subscriptions say who gets what; a mistake in them is named with its place."""
 
+from pathlib import Path
+
 import pytest
 from bench import Bench
 
@@ -120,6 +122,16 @@ def test_a_mistake_is_named_with_its_place(text: str, said: str) -> None:
     assert said in str(caught.value)
     assert "pydantic" not in str(caught.value)
     assert "secret@" not in str(caught.value)
+
+
+def test_a_mistake_names_the_file_or_the_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(SubscriptionsError, match=r" is missing\. Correct the setting SUBSCRIPTIONS\."):
+        Subscriptions.in_force("[queues.one]")
+    file = tmp_path / "subscriptions.toml"
+    file.write_text("[queues", "utf-8")
+    monkeypatch.setattr("handlers.settings.SUBSCRIPTIONS_FILE", file)
+    with pytest.raises(SubscriptionsError, match=r"not valid TOML: .*\. Correct subscriptions\.toml\."):
+        Subscriptions.in_force("")
 
 
 def test_no_key_of_another_kind_is_suggested() -> None:

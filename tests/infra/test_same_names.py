@@ -101,7 +101,7 @@ def _blob_trigger() -> tuple[str, str]:
 
 
 def _settings_of_the_code() -> set[str]:
-    return {str(field.validation_alias or name.upper()) for name, field in Settings.model_fields.items()}
+    return {str(field.validation_alias) for field in Settings.model_fields.values()}
 
 
 @pytest.fixture(scope="module")

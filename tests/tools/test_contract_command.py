@@ -75,6 +75,11 @@ def test_it_is_written_as_a_zip_whose_bytes_depend_on_the_contract_alone(tmp_pat
     }
 
 
+def test_a_folder_that_is_not_there_is_named_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match=r"there is no folder .*missing"):
+        contract.main(out=tmp_path / "missing" / "contract.zip")
+
+
 def test_every_sample_is_a_message_of_its_event_and_what_is_too_large_has_its_data_beside_it(
     folder: Path,
 ) -> None:

@@ -114,6 +114,12 @@ def test_help_and_version_need_no_set_up(project: Path) -> None:
     assert not (project / ".venv").exists()
 
 
+def test_a_misspelt_command_is_named_before_anything_is_set_up(project: Path) -> None:
+    output, _ = start(project, "sned").communicate(timeout=60)
+    assert "no command 'sned'" in output
+    assert not (project / ".venv").exists()
+
+
 def test_what_only_the_tests_need_comes_with_the_first_test(project: Path) -> None:
     assert "tools/requirements.txt names" in message(start(project, "run"))
     assert "tests/requirements.txt names" in message(start(project, "test"))
@@ -128,6 +134,7 @@ def test_a_set_up_that_failed_says_why_and_is_done_again_from_the_start(project:
     assert failing.returncode == 1
     assert "no-such-folder" in output
     assert "Setting up failed" in output
+    assert "HTTPS_PROXY" in output
     leftover = project / ".venv" / "leftover"
     leftover.touch()
     (project / "requirements.txt").write_text("")

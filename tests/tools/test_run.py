@@ -129,8 +129,38 @@ def test_a_taken_storage_port_is_one_line_and_exit_code_2(project: Path) -> None
     port = free_port(3)
     with socket.create_server(("127.0.0.1", port + 1)):
         done = dev("run", f"--port={free_port()}", f"--storage-port={port}", folder=project)
-    message = f"Port {port + 1} is taken by another program. Choose another one with --storage-port.\n"
+    message = (
+        f"Port {port + 1} is taken, perhaps by another dev.py run. "
+        "End that, or choose another port with --storage-port.\n"
+    )
     assert (done.returncode, done.stderr) == (2, message)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("DATE_ORDER", "YDM", "`DATE_ORDER`: Input should be 'DMY' or 'MDY'.\n"),
+        ("HOT_FOLDER", "nonsense", "The setting HOT_FOLDER cannot be used: Connection string is"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    project: Path, setting: str, value: str, message: str
+) -> None:
+    running = Run(project, environment={setting: value})
+    assert running.process.wait(180) == 2
+    assert message in running.log.read_text()
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_run_names_a_mistake_in_the_subscriptions_and_still_listens(project: Path) -> None:
+    running = Run(project, environment={"SUBSCRIPTIONS": "[queues.one]\nevents = []\ntitel = 'One'"})
+    try:
+        wait_until(lambda: running.says("Ctrl-C stops everything"))
+    finally:
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait()
+    said = "`queues.one.titel`. Did you mean `title`? Correct the setting SUBSCRIPTIONS.\n"
+    assert said in running.log.read_text()
 
 
 def _is_free(port: int) -> bool:

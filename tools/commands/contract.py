@@ -51,6 +51,8 @@ def main(
 
     A release carries it, for the consumers' own projects and tests.
     """
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
     console = Console(highlight=False)
     try:
         with console.status("Making types"):

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from azure.storage.blob import BlobServiceClient
+from pydantic import ValidationError
 from rich.console import Console
 
 from events import EventType
 from handlers.errors import SubscriptionsError
-from handlers.settings import SERVICE_BUS_NAMESPACE, subscriptions_text
+from handlers.problems import in_words
+from handlers.settings import SERVICE_BUS_NAMESPACE, Settings, subscriptions_text
 from handlers.subscriptions import Subscriptions, secure_url
 from tools.commands._ports import LARGEST_PORT, PORT, STORAGE_PORT, URL
 from tools.host import host
@@ -103,13 +106,14 @@ def main(
         load_app_settings(ROOT)
         if push_to:
             _push_to(push_to)
-        entities = _service_bus_entities()
+        entities = _service_bus_entities(console)
         with (
             Azurite(program, storage_port, data.resolve() / "azurite") as azurite,
             FtpServer(data.resolve() / "ftp", ftp_port) if ftp else nullcontext() as ftp_server,
             ServiceBus(entities, service_bus_port) if entities else nullcontext() as service_bus,
         ):
             _use(azurite, console)
+            _check_settings()
             if service_bus:
                 os.environ[SERVICE_BUS_NAMESPACE] = service_bus.namespace
                 console.print(
@@ -167,13 +171,28 @@ def _push_to(url: str) -> None:
         os.environ["SUBSCRIPTIONS"] = f"{given.rstrip()}\n\n{table}"
 
 
-def _service_bus_entities() -> list[str]:
-    """Return the queues and topics of the subscriptions, unless the developer has set a namespace."""
-    if os.environ.get(SERVICE_BUS_NAMESPACE):
-        return []
+def _check_settings() -> None:
+    """Raise HostError where the app could not start with its settings."""
     try:
-        found = Subscriptions.read(subscriptions_text(os.environ.get("SUBSCRIPTIONS", "")))
-    except SubscriptionsError:  # the app reports it
+        Settings.read(os.environ)
+    except ValidationError as error:
+        raise HostError(in_words(error)) from None
+    for name in STORAGE_SETTINGS:
+        if given := os.environ.get(name):
+            try:
+                BlobServiceClient.from_connection_string(given)
+            except ValueError as error:
+                raise HostError(f"The setting {name} cannot be used: {error}") from None
+
+
+def _service_bus_entities(console: Console) -> list[str]:
+    """Return the queues and topics of the subscriptions, unless the developer has set a namespace."""
+    try:
+        found = Subscriptions.in_force(os.environ.get("SUBSCRIPTIONS", ""))
+    except SubscriptionsError as error:  # the app receives events all the same
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return []
+    if os.environ.get(SERVICE_BUS_NAMESPACE):
         return []
     return [each.name for each in found.all.values() if each.kind == "service-bus"]
 

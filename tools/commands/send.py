@@ -450,7 +450,7 @@ class _Details(_Printer):
         about = f" {row['kind']} {row['subject']}" if row.get("subject") else ""
         named = "" if sent.status == httpx.codes.ACCEPTED else f", id {row['id']}"
         self._line("  ledger", f"{row['status']}{about}{named}", _STYLES.get(row["status"], "red"))
-        if row.get("error") and sent.status is None:
+        if row.get("error") and not (row["status"] == "quarantined" and sent.status is not None):
             self._line("", row["error"], "red")
         if row.get("duplicateOf"):
             self._line("", f"the same as {row['duplicateOf']}, a short while ago", "yellow")

@@ -130,7 +130,8 @@ class Azurite:
             self._lock.acquire()
         except Timeout:
             raise HostError(
-                f"Another Azurite works in {self.data}. End it, or choose another folder with --data."
+                f"Another dev.py run has its data in {self.data.parent}. "
+                "End it, or choose another folder with --data."
             ) from None
         try:
             self._start()

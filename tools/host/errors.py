@@ -11,4 +11,7 @@ class PortTakenError(HostError):
     """A port that another program listens on, and the option that chooses another one."""
 
     def __init__(self, port: int, option: str) -> None:
-        super().__init__(f"Port {port} is taken by another program. Choose another one with {option}.")
+        super().__init__(
+            f"Port {port} is taken, perhaps by another dev.py run. "
+            f"End that, or choose another port with {option}."
+        )

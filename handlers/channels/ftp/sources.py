@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from events import EventError, EventType
+from handlers.problems import in_words
 
 _UNRESOLVED = "@Microsoft.KeyVault("
 
@@ -107,11 +108,7 @@ def read_sources(text: str, setting: Callable[[str], str | None]) -> tuple[FtpSo
     try:
         sources = _SOURCES.validate_json(text)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}".removeprefix(": ")
-            for each in error.errors(include_input=False, include_url=False, include_context=False)
-        )
-        raise SourcesError(wrong) from None  # the cause holds passwords
+        raise SourcesError(in_words(error)) from None  # the cause holds passwords
     names = [source.name.lower() for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
         raise SourcesError(f"two sources are named {', '.join(twice)}: give each a name of its own")

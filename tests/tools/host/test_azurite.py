@@ -63,7 +63,7 @@ def test_a_taken_port_is_named_with_the_option(program: Path, tmp_path: Path) ->
 
 
 def test_two_never_work_on_the_same_data(own: Azurite) -> None:
-    with pytest.raises(HostError, match="Another Azurite works in"):
+    with pytest.raises(HostError, match=r"Another dev\.py run has its data in"):
         Azurite(own.program, free_port(3), own.data).__enter__()
 
 

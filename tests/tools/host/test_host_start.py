@@ -47,7 +47,10 @@ def test_a_taken_port_is_one_line_that_names_the_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refusal(SAMPLE_APP, port)
-    assert said == f"Port {port} is taken by another program. Choose another one with --port.\n"
+    assert said == (
+        f"Port {port} is taken, perhaps by another dev.py run. "
+        "End that, or choose another port with --port.\n"
+    )
 
 
 def test_a_missing_connection_is_named() -> None:

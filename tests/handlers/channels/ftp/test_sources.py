@@ -15,8 +15,8 @@ from handlers.settings import Settings
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tls": "yes"}, "0.tls: Input should be 'none', 'explicit' or 'implicit'"),
-        ({"colour": "blue"}, "0.colour: Extra inputs are not permitted"),
+        ({"tls": "yes"}, "`0.tls`: Input should be 'none', 'explicit' or 'implicit'"),
+        ({"colour": "blue"}, "Unknown parameter `0.colour`."),
         ({"folders": {"in": "CreateQuotes"}}, "Did you mean CreateQuote"),
         ({"password_setting": "SOME"}, "give either password or password_setting"),
         ({"password": "", "password_setting": "NOT_SET"}, "there is no setting NOT_SET"),
