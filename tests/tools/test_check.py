@@ -73,7 +73,7 @@ def test_the_webhooks_own_key_is_reported_to_open_the_webhook_alone(
     key = guarded.ready["keys"]["functions"]["webhook"]
     done = dev(*command, f"--url={elsewhere(guarded)}", f"--key={key}")
     assert done.returncode == code, done.stdout
-    assert "opens that function alone: give a host key" in words(done.stdout)
+    assert "is for that function alone: give a host key" in words(done.stdout)
 
 
 def test_a_webhook_that_opens_without_a_key_is_not_good(receiver: Receiver) -> None:

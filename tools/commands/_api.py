@@ -49,7 +49,7 @@ class Api:
     def post(
         self, path: str, body: bytes | Iterable[bytes] = b"", content_type: str | None = None
     ) -> httpx.Response:
-        """Return the response, whatever its status. A body that is no `bytes` is sent in chunks."""
+        """Return the response, whatever its status. Any body but `bytes` is sent in chunks."""
         with _answers(self.url):
             return self._client.post(
                 path, content=body, headers={"Content-Type": content_type} if content_type else None
@@ -85,7 +85,7 @@ class Api:
         status = f"{response.status_code} {response.reason_phrase}"
         raise UnreachableError(f"{self.url}/api/{path} answered {status}. {hint(response)}")
 
-    # -- what the app did: the same questions as StorageAccount ---------------------------------------------
+    # -- AppView, as StorageAccount has it ------------------------------------------------------------------
 
     def delivery(self, delivery_id: str) -> Json | None:
         """Return a delivery's row of the ledger."""
@@ -120,13 +120,15 @@ def _answers(url: str) -> Iterator[None]:
 
 
 def hint(response: httpx.Response) -> str:
-    """Explain a refusal: in the app's words, or in ours if the host refused, which gives no reason."""
+    """Explain a refusal: by the app's own detail, or by ours if the host refused, which gives no reason."""
     if "problem+json" in response.headers.get("Content-Type", ""):
         return str(response.json()["detail"])
     if response.status_code == httpx.codes.UNAUTHORIZED:
         if "x-functions-key" in response.request.headers:
-            return "This key does not open it. A function's key opens that function alone: give a host key."
+            return (
+                "The app refuses this key. A function's own key is for that function alone: give a host key."
+            )
         return "The app asks for a key: give a host key with --key."
     if response.status_code == httpx.codes.NOT_FOUND:
-        return "There is no such address. Is it this app that listens there?"
-    return "Its log has more."
+        return "No such address. Is it this app that listens there?"
+    return "See the app's log for the reason."

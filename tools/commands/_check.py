@@ -73,12 +73,12 @@ def _key(target: Target) -> CheckedPart:
 
 
 def _closed(target: Target) -> CheckedPart:
-    # an empty body leaves nothing behind, should it open
+    # an empty body leaves nothing behind, should it be accepted
     answer = Api(target.url, None).post(_WEBHOOK)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return CheckedPart("keys", good=True, message="the webhook does not open without one")
+        return CheckedPart("keys", good=True, message="the webhook refuses requests without a key")
     return CheckedPart(
-        "keys", good=False, message=f"without one the webhook answers {answer.status_code}: it is open"
+        "keys", good=False, message=f"without a key the webhook answers {answer.status_code}: anyone can post"
     )
 
 

@@ -59,7 +59,7 @@ KeyOption = Annotated[
     typer.Option(
         "--key",
         envvar="PRINTIQ_KEY",
-        help="A host key, where the app asks for one. A function's key opens that function alone.",
+        help="A host key, if the app asks for one. A function's own key is for that function alone.",
     ),
 ]
 StoragePortOption = Annotated[
