@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ async def state(name: str, app: App) -> State:
 
 async def _hours(app: App) -> list[stats.Counts]:
     """Return the counts of the last hours, the present one last."""
-    end = stats.floor(datetime.now(UTC), "hour") + timedelta(hours=1)
+    end = stats.floor(app.timings.now(), "hour") + timedelta(hours=1)
     return list((await app.stats.count(end - timedelta(hours=_HOURS), end, "hour")).values())
 
 

@@ -28,6 +28,7 @@ from handlers.stores import (
     PUSH_QUEUE,
     TableName,
 )
+from handlers.timings import Timings
 from tools.host.service_bus import ServiceBus
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +36,13 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def three(bench: Bench, service_bus: ServiceBus) -> tuple[App, ServiceBus]:
-    """Return an app with a subscription of each kind, and the Service Bus."""
-    app = bench.start(SUBSCRIPTIONS=THREE_KINDS, SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace)
+    """Return an app with a subscription of each kind, which retries at once and whose clock stands still."""
+    now = datetime.now(UTC)
+    app = bench.start(
+        timings=Timings(now=lambda: now, first_delay=0),
+        SUBSCRIPTIONS=THREE_KINDS,
+        SERVICE_BUS__fullyQualifiedNamespace=service_bus.namespace,
+    )
     return app, service_bus
 
 
@@ -130,7 +136,6 @@ async def test_what_was_withheld_is_not_sent_by_a_retry_after_the_pause(
     failing = await bench.row(sent.id)
     assert (failing["status"], json.loads(failing["withheld"])) == ("failing", [RESULTS])
     await control.resume(RESULTS, app)
-    await asyncio.sleep(app.timings.first_delay)
     await bench.work_off(app)
     row = await bench.row(sent.id)
     assert (row["status"], json.loads(row["withheld"])) == ("sent", [RESULTS])
@@ -204,7 +209,7 @@ async def test_the_state_of_a_subscription_shows_its_load(
     bench: Bench, three: tuple[App, ServiceBus]
 ) -> None:
     app, _ = three
-    await arrive(bench, app, delivery(quote("Q1"), at=datetime.now(UTC)))
+    await arrive(bench, app, delivery(quote("Q1"), at=app.timings.now()))
     by_name = {each.subscription.name: each for each in await control.states(app)}
     assert [(each.this_hour, each.last_day) for each in by_name.values()] == [(1, 1)] * 3
     queue, topic, crm = by_name.values()
