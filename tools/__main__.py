@@ -88,7 +88,7 @@ def _environment(name: str) -> dict[str, str]:
         environments = tomllib.loads(ENVIRONMENTS.read_text("utf-8"))
     except FileNotFoundError:
         raise typer.BadParameter(
-            f"There is no {ENVIRONMENTS}. The README shows one.", param_hint="--env"
+            f"There is no {ENVIRONMENTS}. docs/deploy.md, Check it, shows one.", param_hint="--env"
         ) from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{ENVIRONMENTS} cannot be read: {error}", param_hint="--env") from None

@@ -32,11 +32,7 @@ from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 type Event = dict[str, Any]
 
 # The storage of `python3 dev.py run`.
-LOCAL = (
-    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6I"
-    "FsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
-    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
-)
+LOCAL = "UseDevelopmentStorage=true"
 # A message that was received is invisible for this long.
 _LEASE_SECONDS = 300
 _MAX_TRIES = 5
@@ -54,7 +50,7 @@ class Storage:
         if "=" not in account:
             blobs, queues = (f"https://{account}.{service}.core.windows.net" for service in ("blob", "queue"))
             account = f"BlobEndpoint={blobs};QueueEndpoint={queues}"
-        holds_secret = re.search("AccountKey=|SharedAccessSignature=", account)
+        holds_secret = re.search("AccountKey=|SharedAccessSignature=|UseDevelopmentStorage=", account)
         identity = None if holds_secret else DefaultAzureCredential()
         self._blobs = BlobServiceClient.from_connection_string(account, identity)
         self._queues = QueueServiceClient.from_connection_string(account, identity)
@@ -63,14 +59,12 @@ class Storage:
         return self._queues.get_queue_client(name)
 
     def blob(self, address: str) -> bytes:
-        """Read the blob with the address's container and name, always from this account.
+        """Read the blob with the address's name from this account's archive.
 
         A message can name any host; our token goes to none of them.
         """
-        own = urlsplit(self._blobs.url).path.lstrip("/")  # Azurite has the account's name there
-        path = urlsplit(address).path.lstrip("/").removeprefix(own)
-        container, _, name = unquote(path).partition("/")
-        return self._blobs.get_blob_client(container, name).download_blob().readall()
+        name = unquote(urlsplit(address).path).partition("/archive/")[2]
+        return self._blobs.get_blob_client("archive", name).download_blob().readall()
 
 
 class State:

@@ -16,12 +16,12 @@ public sealed class Board(string path)
     /// <summary>
     /// Write a status, unless what is there came later. A session keeps the order in which Service Bus took the messages;
     /// `sequence` is the order in which the events came: an event that had to be tried again, or that is replayed, is
-    /// behind later ones in its session.
+    /// behind later ones in its session. A replay of the state that is there has its `sequence`, and repairs it.
     /// </summary>
     public bool Show(string kind, string key, string status, string type, string sequence) => Run("""
         INSERT INTO board VALUES ($kind, $key, $status, $event, $sequence)
         ON CONFLICT (kind, key) DO UPDATE SET status = $status, event = $event, sequence = $sequence
-        WHERE sequence < $sequence
+        WHERE sequence <= $sequence
         """, ("$kind", kind), ("$key", key), ("$status", status), ("$event", type), ("$sequence", sequence)) > 0;
 
     private int Run(string sql, params (string Name, string Value)[] values)

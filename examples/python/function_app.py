@@ -71,15 +71,13 @@ def on_event(message: func.QueueMessage) -> None:
 def data(event: dict[str, Any]) -> Any:
     """Return the payload; a large one is in the blob that `dataref` names.
 
-    The blob is read by container and name, from the account that we know: a message can name any host, and
-    our token goes to none of them.
+    The blob is read by its name, from the archive that we know: a message can name any host, and our token
+    goes to none of them.
     """
     if "data" in event:
         return event["data"]
-    account = blobs()
-    own = urlsplit(account.url).path.lstrip("/")  # Azurite has the account's name there
-    container, _, name = unquote(urlsplit(event["dataref"]).path.lstrip("/").removeprefix(own)).partition("/")
-    return json.loads(account.get_blob_client(container, name).download_blob().readall())
+    name = unquote(urlsplit(event["dataref"]).path).partition("/archive/")[2]
+    return json.loads(blobs().get_blob_client("archive", name).download_blob().readall())
 
 
 def write_unless_newer(rows: TableClient, row: dict[str, Any]) -> None:

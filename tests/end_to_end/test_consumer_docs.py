@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ MESSAGES = [
 HANDLED = [("Q1", {"QuoteNo": "Q1"}), ("Q1", {"QuoteNo": "far away"})]
 
 
-def snippets(language: str, page: str = "docs/consumers.md") -> list[str]:
-    text = (ROOT / page).read_text("utf-8")
+def snippets(language: str) -> list[str]:
+    text = (ROOT / "docs" / "consumers.md").read_text("utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
@@ -76,7 +77,19 @@ def test_the_python_program_handles_each_delivery_once(
     exec(program, own.names)
     assert own.handled == HANDLED
     assert QueueClient.from_connection_string(with_messages, "printiq-events").peek_messages() == []
-    assert snippets("python", "README.md") == [program]
+
+
+def test_a_table_holds_the_latest_state_in_whatever_order_messages_come() -> None:
+    (upsert,) = snippets("sql")
+    old, new = (
+        {"subject": "INV-1", "total": total, "sequence": at} for total, at in (("1", "a"), ("2", "b"))
+    )
+    for messages in ([old, new, new], [new, old], [new, {**new, "total": "wrong"}, new, old]):
+        database = sqlite3.connect(":memory:")
+        database.execute("CREATE TABLE invoices (number TEXT PRIMARY KEY, total TEXT, sequence TEXT)")
+        for message in messages:
+            database.execute(upsert, message)
+        assert database.execute("SELECT * FROM invoices").fetchall() == [("INV-1", "2", "b")]
 
 
 def test_the_python_function_handles_each_delivery_once(with_messages: str) -> None:

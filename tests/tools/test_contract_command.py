@@ -198,6 +198,11 @@ def test_python_types_are_strict_and_read_every_sample(folder: Path, tmp_path: P
         f"quote = PrintIQMessage.model_validate_json(Path({str(typical)!r}).read_text('utf-8')).root",
         "assert isinstance(quote, CreateQuoteMessage) and quote.type == EventType.CreateQuote",
         "assert quote.data is not None and quote.data.QuoteNo == 'Q005218v2'",
+        "from pydantic import ValidationError",
+        "try:",
+        "    PrintIQMessage.model_validate({'type': 'com.printiq.test'})",
+        "except ValidationError as error:",
+        "    assert error.error_count() == 1  # and not some for each type",
     ]
     for path in types.iterdir():
         shutil.copy(path, tmp_path)

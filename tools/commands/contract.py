@@ -156,8 +156,11 @@ def _types(messages: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _open(messages: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema without the lists of values that may grow: types made of those raise on a new one."""
-    opened = copy.deepcopy(messages)
+    """Return the schema without the lists of values that may grow: types made of those raise on a new one.
+
+    With a discriminator pydantic reads a message as its `type` alone, and does not try all of them.
+    """
+    opened = copy.deepcopy(messages) | {"discriminator": {"propertyName": "type"}}
     for event in EventType:
         for attribute in ("channel", "kind"):
             del opened["definitions"][f"{event}Message"]["properties"][attribute]["enum"]

@@ -83,10 +83,9 @@ async function take(message: DequeuedMessageItem): Promise<void> {
 async function withData(event: Known): Promise<Whole> {
   if (event.data !== undefined) return event as Whole;
   if (event.dataref === undefined) throw new Unreadable("neither data nor dataref");
-  // By container and name, from the account that we know: a message can name any host; our token goes to none.
-  const parts = new URL(event.dataref).pathname.split("/").slice(1).map(decodeURIComponent);
-  const [container = "", ...path] = new URL(blobs.url).pathname.length > 1 ? parts.slice(1) : parts; // Azurite's
-  const bytes = await blobs.getContainerClient(container).getBlobClient(path.join("/")).downloadToBuffer();
+  // By its name, from the archive that we know: a message can name any host; our token goes to none.
+  const [, name = ""] = /\/archive\/(.*)/s.exec(decodeURIComponent(new URL(event.dataref).pathname)) ?? [];
+  const bytes = await blobs.getContainerClient("archive").getBlobClient(name).downloadToBuffer();
   return { ...event, data: JSON.parse(bytes.toString("utf8")) } as Whole;
 }
 
