@@ -53,14 +53,16 @@ export async function delivery(main, page, known) {
     remarks(row),
     h("div", { class: "columns" }, facts(row), steps(row)),
     row.sends.length > 0 && sendsOf(row),
-    h(
-      "div",
-      { class: "columns payloads" },
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Received"), h("span", { class: "pane-tools" }, copied, tools(raw, copied), saving(`deliveries/${id}/raw`, row, report))), raw),
-      row.status !== "quarantined" &&
-        h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Normalised"), h("span", { class: "pane-tools" }, tools(data, copied), saving(`deliveries/${id}/data`, row, report))), data),
-    ),
+    !row.erased &&
+      h(
+        "div",
+        { class: "columns payloads" },
+        h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Received"), h("span", { class: "pane-tools" }, copied, tools(raw, copied), saving(`deliveries/${id}/raw`, row, report))), raw),
+        row.status !== "quarantined" &&
+          h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Normalised"), h("span", { class: "pane-tools" }, tools(data, copied), saving(`deliveries/${id}/data`, row, report))), data),
+      ),
   );
+  if (row.erased) return;
   if (row.queues.length || row.withheld.length) main.append(message(row, page));
   await shown(raw, row, signal, async () => {
     received = decoded(await (await ask(`deliveries/${id}/raw`, { signal })).arrayBuffer());

@@ -3,7 +3,7 @@
 import { json, query } from "./api.js";
 import { bars, began, byEvent, legend, total, totals } from "./chart.js";
 import { exporter } from "./export.js";
-import { duration, fill, h, number, refill, subscriptionPlace, ZONE } from "./dom.js";
+import { duration, fill, h, number, refill, subscriptionPlace } from "./dom.js";
 import * as filters from "./filters.js";
 import { list, olderButton } from "./list.js";
 import { repeat } from "./repeat.js";
@@ -141,7 +141,8 @@ export async function events(main, { search: asked, signal, report, before, reme
     const { per, ...times } = period();
     const stats = await json(`stats${query({ per, ...times })}`, { signal });
     const buckets = counted(stats.buckets);
-    refill(figures, ...shown(stats, buckets, filter));
+    const widened = new Date(stats.from) < new Date(times.from || stats.from) || new Date(stats.to) > new Date(times.to || stats.to);
+    refill(figures, ...shown(stats, buckets, filter, widened));
     const draw = () =>
       refill(
         chart,
@@ -197,7 +198,7 @@ function span(bucket, per) {
 }
 
 /** The figures of now: how much arrived, what waits, how full the queues are. */
-function shown(stats, buckets, filter) {
+function shown(stats, buckets, filter, widened) {
   const sums = totals(buckets.flatMap((bucket) => bucket.counts), (count) => count.status);
   const figure = (name, value, note, link, alarm) =>
     h(
@@ -209,14 +210,17 @@ function shown(stats, buckets, filter) {
     );
   const waits = (queue) => (queue.oldestSeconds === undefined ? "" : `oldest ${duration(queue.oldestSeconds)}`);
   const title = filters.isEmpty(filter) ? "events in the last 24 hours" : "events that match";
+  const note = stats.countedFrom
+    ? `counted from ${began(stats.countedFrom, stats.per)} on: the older ones are too many`
+    : widened && `counted in whole ${stats.per}s`;
   return [
-    figure(title, number(total(sums)), stats.countedFrom && `counted from ${began(stats.countedFrom, stats.per)} on: the older ones are too many`),
+    figure(title, number(total(sums)), note),
     figure("need attention", stats.open.more ? `${number(stats.open.count)}+` : number(stats.open.count), "refused or failed", "#/attention", stats.open.count),
     ...stats.queues
       .filter((queue) => ["inbox", "result"].includes(queue.role) || (queue.messages && queue.role !== "push"))
       .map((queue) => {
         const link = queue.role === "result" && subscriptionPlace(queue.name);
-        return figure(queue.role === "inbox" ? "in the inbox" : `for ${queue.title ?? queue.name}`, number(queue.messages), waits(queue), link, queue.role === "poison");
+        return figure(queue.role === "inbox" ? "in the inbox" : `waiting for ${queue.title ?? queue.name}`, number(queue.messages), waits(queue), link, queue.role === "poison");
       }),
   ];
 }

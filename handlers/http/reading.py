@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from events import Problem
 from events.errors import pointer
@@ -16,9 +17,7 @@ def from_query[M: BaseModel](model: type[M], params: Mapping[str, str]) -> M:
     try:
         return model.model_validate_strings(named)
     except ValidationError as error:
-        # a parameter is named without the place of a value among several
-        problems = (Problem("", in_plain_words({**each, "loc": each["loc"][:1]})) for each in error.errors())
-        raise _bad_request(problems) from error
+        raise _bad_request(Problem("", _of_a_parameter(each, model)) for each in error.errors()) from error
 
 
 def from_body[M: BaseModel](model: type[M], body: bytes) -> M:
@@ -28,6 +27,15 @@ def from_body[M: BaseModel](model: type[M], body: bytes) -> M:
     except ValidationError as error:
         problems = (Problem(pointer(each["loc"]), in_plain_words(each)) for each in error.errors())
         raise _bad_request(problems) from error
+
+
+def _of_a_parameter(error: ErrorDetails, model: type[BaseModel]) -> str:
+    # it is named without the place of a value among several
+    words = in_plain_words({**error, "loc": error["loc"][:1]})
+    if error["type"] != "extra_forbidden":
+        return words
+    known = ", ".join(field.alias or name for name, field in model.model_fields.items())
+    return f"{words} The parameters are {known}."
 
 
 def _bad_request(problems: Iterable[Problem]) -> BadRequest:

@@ -122,6 +122,13 @@ Limit = Annotated[
     int, Field(ge=1, le=5000), BeforeValidator(lambda value: int(value) if _is_whole(value) else value)
 ]
 Cursor = Annotated[str, Field(pattern=f"^{CURSOR}$")]
+NextCursor = Annotated[Cursor | None, Field(description="Pass it on for the next page; absent on the last.")]
+OldestSeconds = Annotated[float | None, Field(description="The age of the oldest waiting message.")]
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
+    AfterValidator(_not_blank),
+]
 By = Annotated[
     str | None,
     Field(min_length=1, max_length=100, description="Who decides this: a name, kept in the ledger."),
@@ -281,9 +288,7 @@ class DeliveryPage(_Response):
     """Deliveries, newest first. A page may be short or empty and still have a next one."""
 
     deliveries: list[DeliveryItem]
-    cursor: Annotated[
-        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
-    ] = None
+    cursor: NextCursor = None
 
     def showing(self, fields: Sequence[str]) -> bytes:
         """Write it as JSON, of each delivery only these fields and its id."""
@@ -348,9 +353,7 @@ class Timeline(_Response):
     key: str
     latest: Record | None = None
     deliveries: list[DeliverySummary]
-    cursor: Annotated[
-        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
-    ] = None
+    cursor: NextCursor = None
 
 
 class Matched(_Response):
@@ -421,9 +424,7 @@ class QueueDepth(_Response):
     title: Annotated[str | None, Field(description="What people call it, if it is a subscription's.")] = None
     role: Literal["inbox", "notifications", "poison", "push", "result"]
     messages: Annotated[int, Field(description="Approximate; includes messages in work.")]
-    oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
-        None
-    )
+    oldest_seconds: OldestSeconds = None
 
 
 class Environment(_Response):
@@ -475,9 +476,7 @@ class Subscription(_Response):
         int | None,
         Field(description="Messages in its queue, or not pushed yet. Unknown for Service Bus."),
     ] = None
-    oldest_seconds: Annotated[float | None, Field(description="The age of the oldest waiting message.")] = (
-        None
-    )
+    oldest_seconds: OldestSeconds = None
     failed: Annotated[int, Field(description="Deliveries that were given up, counted to 1,000.")]
     missed: Annotated[
         int, Field(description="Deliveries that were withheld while it was paused, counted to 1,000.")
@@ -494,9 +493,7 @@ class SubscriptionDetail(Subscription):
     """A subscription with what became of its deliveries, newest first; those undelivered oldest first."""
 
     sends: list[Send]
-    cursor: Annotated[
-        Cursor | None, Field(description="Pass it on for the next page; absent on the last.")
-    ] = None
+    cursor: NextCursor = None
 
 
 class TestSent(_Response):
@@ -748,11 +745,7 @@ class ReplaysRequest(ReplayRequest):
 class DismissRequest(_Request):
     """The reason why a delivery needs no further action."""
 
-    reason: Annotated[
-        str,
-        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
-        AfterValidator(_not_blank),
-    ]
+    reason: Reason
     by: By = None
 
 
@@ -767,11 +760,7 @@ class SubscriptionQuery(_Request):
 class PauseRequest(_Request):
     """The reason why a subscription is paused."""
 
-    reason: Annotated[
-        str,
-        Field(min_length=1, max_length=1000, json_schema_extra={"pattern": _NOT_BLANK}),
-        AfterValidator(_not_blank),
-    ]
+    reason: Reason
     by: By = None
 
 

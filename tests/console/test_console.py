@@ -499,6 +499,30 @@ def test_a_subjects_state_is_told_by_its_whole_history(host: HostProcess, page: 
     expect(page.locator(".head").get_by_role("link", name="CompleteJob")).to_be_visible()
 
 
+def test_what_was_erased_says_so_and_offers_nothing(host: HostProcess, page: Page) -> None:
+    sent = send(host, "CreateCustomer", {"Code": "ERASED"})
+
+    def erase(row: dict[str, Any]) -> None:
+        gone = {"erased": "2026-03-02T08:30:00.000Z", "erasedBecause": "Asked for by letter"}
+        for name in ("kind", "subject", "customer", "raw"):
+            row.pop(name, None)
+        row.update(gone, sentTo=[], queues=[], subjects=[])
+
+    page.route(f"**/api/deliveries/{sent}", lambda route: changed(route, erase))
+    page.goto(f"{host.url}/api/console#/events/{sent}")
+    expect(page.get_by_text("Asked for by letter")).to_be_visible()
+    expect(page.get_by_role("button", name="Download")).to_have_count(0)
+    expect(page.get_by_role("button", name="Replay …")).to_have_count(0)
+
+
+def test_a_count_of_whole_hours_says_so(host: HostProcess, page: Page) -> None:
+    page.goto(f"{host.url}/api/console#/?from=2026-03-02T08:30:00.000Z&to=2026-03-02T10:00:00.000Z")
+    expect(page.locator(".figure").first).to_contain_text("counted in whole hours")
+    page.goto(f"{host.url}/api/console#/?from=2026-03-02T08:00:00.000Z&to=2026-03-02T10:00:00.000Z")
+    expect(page.get_by_text("counted in whole hours")).to_have_count(0)
+    expect(page.locator(".figure").first).to_contain_text("events that match")
+
+
 @pytest.fixture
 def page_in_california(browser: Browser) -> Iterator[Page]:
     with session(browser, locale="en-GB", timezone_id="America/Los_Angeles") as page:
@@ -1098,7 +1122,7 @@ def test_a_subscription_is_paused_and_what_it_missed_is_replayed(start_host: Sta
     host = start_host(ROOT, settings={"SUBSCRIPTIONS": queues})
     send(host, "CreateQuote", {"QuoteNo": "Q005217v1"})
     page.goto(f"{host.url}/api/console")
-    expect(page.get_by_role("link", name="1 for Estimating")).to_be_visible()
+    expect(page.get_by_role("link", name="1 waiting for Estimating")).to_be_visible()
     page.get_by_role("link", name="Subscriptions").click()
     row = page.get_by_role("row", name="Estimating")
     expect(row).to_contain_text("*Quote")

@@ -151,20 +151,20 @@ def test_an_unknown_delivery_is_a_problem_that_says_why(
 @pytest.mark.parametrize(
     ("query", "complaint"),
     [
-        ({"staus": "failed"}, "Unknown parameter `staus`."),
-        ({"status": "lost"}, "`status`: Input should be 'sent', 'duplicate'"),
+        ({"staus": "failed"}, "Unknown parameter `staus`. The parameters are status, event, subject, kind, "),
+        ({"status": "lost"}, "`status` must be 'sent', 'duplicate', "),
         (
             {"event": "CreateQoute"},
             "named 'CreateQoute'. Did you mean CreateQuote, CreateCustomer or CreateJob?",
         ),
         ({"from": "yesterday"}, "write a time as 2026-01-31T08:00:00Z"),
         ({"to": "2026-02-30"}, "`to`: "),
-        ({"limit": "0"}, "`limit`: "),
-        ({"limit": "501"}, "`limit`: "),
-        ({"cursor": "here"}, "`cursor`: "),
-        ({"open": "perhaps"}, "`open`: "),
+        ({"limit": "0"}, "`limit` must be at least 1."),
+        ({"limit": "501"}, "`limit` must be at most 500."),
+        ({"cursor": "here"}, "`cursor` must match ^[0-9a-f]"),
+        ({"open": "perhaps"}, "`open` must be true or false."),
         ({"size": "10"}, "Unknown parameter `size`."),
-        ({"status": "failed,lost"}, "`status`: Input should be 'sent', 'duplicate'"),
+        ({"status": "failed,lost"}, "`status` must be 'sent', 'duplicate', "),
         ({"fields": "id,color"}, "`fields`: no delivery has 'color'; it has id, event, "),
     ],
 )
