@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sample import Sample
 
-from tools.host.blobs import Announcement, is_run
+from tools.host.blobs import Announcement, _pattern, is_run
 from tools.host.testing import StartHost, wait_until
 
 EVENT_GRID = {"DROPS_SOURCE": "EventGrid"}
@@ -115,15 +115,21 @@ def test_a_name_that_is_never_run_is_not_announced(start_host: StartHost, storag
     assert {note["text"] for note in sample.notes("drop")} == {"x//a.txt", "last"}
 
 
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [
+        ("a/b/c.txt", {"folder": "a/b", "file": "c"}),
+        ("a/.txt", {"folder": "a", "file": ""}),
+        ("a.txt", None),
+        ("a/b.TXT", None),
+    ],
+)
 def test_a_path_splits_at_the_last_slash_and_its_parameters_may_be_empty(
-    start_host: StartHost, storage: str
+    name: str, bound: dict[str, str] | None
 ) -> None:
-    """Quote: "greedy, takes slashes; `{a}/{b}` splits at the last slash; … may be empty"."""
-    sample = Sample(start_host, storage)
-    sample.start()
-    sample.drop("a/b/c.txt", "deep")
-    sample.drop("a/.txt", "nameless")
-    wait_until(lambda: len(sample.notes("drop")) == 2)
+    """Quote: "greedy, takes slashes; `{a}/{b}` splits at the last slash; case-sensitive; … may be empty"."""
+    match = _pattern("{folder}/{file}.txt").fullmatch(name)
+    assert (match and match.groupdict()) == bound
 
 
 def event(url: str, kind: str = "Microsoft.Storage.BlobCreated") -> Mapping[str, Any]:
