@@ -234,7 +234,7 @@ def _inside_relay(
         held = None if isinstance(value, list) else _held(name, value, models, texts, _MAX_WRAPPING)
         if held is None:
             continue
-        around = {each: item for each, item in layer.members.items() if each != name and not is_blank(item)}
+        around = [each for each in layer.members if each != name]
         if not any(_is_carried(model, held, around) for model in models):
             continue
         inner = _object_in(layer, name, texts, warnings)
@@ -245,10 +245,10 @@ def _inside_relay(
     return None
 
 
-def _is_carried(model: type[Payload], held: dict[str, Json], around: dict[str, Json]) -> bool:
-    """Whether an object has the business keys of the members around it, and knows more than they do.
+def _is_carried(model: type[Payload], held: dict[str, Json], around: list[str]) -> bool:
+    """Whether an object has the business keys of the names around it, and more fields: or as many, and a key.
 
-    As much is enough where it has a key.
+    So no member of an object in normal form, which has all its fields, is taken for another object.
     """
     named = (value for name, value in held.items() if _is_named(model, name) and isinstance(value, dict))
     inner = next(named, held)
@@ -340,7 +340,7 @@ def _is_envelope(name: str, value: Json) -> bool:
     return folded(name) in _ENVELOPE and not isinstance(value, dict)
 
 
-def _lead(model: type[Payload], inner: dict[str, Json], outer: dict[str, Json]) -> int:
+def _lead(model: type[Payload], inner: Iterable[str], outer: Iterable[str]) -> int:
     """Return how many more of the model's names an inner object has than what is around it."""
     beside = [name for name in known_names(outer, model) if folded(name) not in _ENVELOPE]
     return len(known_names(inner, model)) - len(beside)
