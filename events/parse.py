@@ -8,7 +8,8 @@ from events.formats import MAX_BODY_BYTES, read
 from events.models import Payload
 from events.models.payload import UNREAD
 from events.normalise import Normaliser, take_unread
-from events.unwrap import known_names, unwrap
+from events.recognise import known_names
+from events.unwrap import unwrap
 from events.values import DateOrder, Reading
 
 _MAX_WARNINGS = 20

@@ -1,7 +1,7 @@
-"""From a document to the event's own object: envelopes and wrappers, reported failures, other objects."""
+"""From a document to the event's own object: envelopes and wrappers, what they report, other objects."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -22,7 +22,17 @@ from events.formats import (
     read_inner,
 )
 from events.models import Payload
-from events.names import ByNames
+from events.recognise import (
+    ENVELOPE,
+    business_keys,
+    clues,
+    is_named,
+    is_only,
+    is_recognised,
+    known_names,
+    lead,
+    suspects,
+)
 from events.values import is_blank, is_empty, is_true, plain
 
 
@@ -42,8 +52,6 @@ class _Layer(NamedTuple):
     path: tuple[str, ...] = ()
 
 
-# The members of printIQ's API responses around the object; they are no part of it.
-_ENVELOPE = {"iserror", "errormessage", "iswarning", "warningmessage", "quoteaccepted"}
 _REPORT = {"iserror", "errormessage"}
 # SOAP's two, an operation, its result and the object.
 _MAX_WRAPPING = 5
@@ -57,19 +65,19 @@ def unwrap(document: Document, event_type: EventType) -> Unwrapped:
     models = event_type.payloads
     warnings: list[Problem] = [*document.warnings]
     layer = outermost = _outermost(document, warnings)
-    texts = _Texts()
+    wrappers = _Wrappers(event_type, warnings)
     for _ in range(_MAX_WRAPPING):
         if len(layer.members) > MAX_MEMBERS:
             raise Malformed(f"The object holds too many values: more than {MAX_MEMBERS:,} members.")
         _refuse_reported(layer, models)
-        inner = _inside(layer, event_type, texts, warnings)
+        inner = wrappers.inside(layer)
         if inner is None:
             break
         warnings += _reported_warnings(layer)
         layer = inner
     _refuse_wrong(layer, event_type)
-    model = max(models, key=lambda each: (_is_named(each, layer.name), len(known_names(layer.members, each))))
-    if not _is_named(model, layer.name) and not known_names(layer.members, model):
+    model = max(models, key=lambda each: (is_named(each, layer.name), len(known_names(layer.members, each))))
+    if not is_named(model, layer.name) and not known_names(layer.members, model):
         layer = outermost  # the supposed wrappers may be the object's own structure
     own = _without_envelope(layer.members, model)
     if len(own) < len(layer.members):  # a response that is the object itself
@@ -146,122 +154,10 @@ def _only(items: list[Json], path: tuple[str, ...]) -> Json:
 
 # -- wrappers ------------------------------------------------------------------------------------------------
 
-
-def _inside(layer: _Layer, event_type: EventType, texts: _Texts, warnings: list[Problem]) -> _Layer | None:
-    """Return the object that these members wrap, None where they are the object itself."""
-    models = event_type.payloads
-    if layer.name == "Envelope" and isinstance(body := layer.members.get("Body", 0), dict | None):
-        return _Layer("Body", body or {}, (*layer.path, "Body"))
-    if any(_is_named(model, layer.name) for model in models) and not _is_wcf(layer):
-        return None
-    clues = _clues(event_type)(layer.members)
-    for model, name in clues.objects:
-        inner = _object_in(layer, name, texts, warnings)
-        if inner is not None and _lead(model, inner.members, layer.members) >= 0:
-            beside = _with_beside(inner.members, layer.members, name, model)
-            return _Layer(name, beside, (*layer.path, name))
-    if clues.has_fields:
-        return _inside_relay(layer, clues.relayed, models, texts, warnings)
-    if not _is_wcf(layer):
-        _refuse_wrong(layer, event_type)
-    return _inside_unknown(layer, models, texts, warnings)
-
-
-class _Clues(NamedTuple):
-    """What the names of an object's members say of it.
-
-    `objects` are those named like an object of the event, with its model; `has_fields` is whether any is
-    named like a field of one; `relayed` are those that a relay may call the object.
-    """
-
-    objects: list[tuple[type[Payload], str]]
-    has_fields: bool
-    relayed: list[str]
-
-
-# What a relay calls the object, and no object a part of itself.
-_RELAYED = re.compile(r"data|payload|body|content|result|object|message|event", re.IGNORECASE)
-
-
-@cache
-def _clues(event_type: EventType) -> ByNames[_Clues]:
-    def clues(names: tuple[str, ...]) -> _Clues:
-        models = event_type.payloads
-        return _Clues(
-            [(model, name) for model in models for name in names if _is_named(model, name)],
-            any(known_names(names, model) for model in models),
-            [name for name in names if _RELAYED.fullmatch(name)],
-        )
-
-    return ByNames(clues)
-
-
-def _inside_unknown(
-    layer: _Layer, models: tuple[type[Payload], ...], texts: _Texts, warnings: list[Problem]
-) -> _Layer | None:
-    """Return what is wrapped in members of which none is known: the only one, or the only recognised one."""
-    others = [name for name, value in layer.members.items() if not _is_envelope(name, value)]
-    candidates = [
-        name for name in others if _held(name, layer.members[name], models, texts, _MAX_WRAPPING) is not None
-    ]
-    if not candidates and len(others) == 1 and isinstance(layer.members[others[0]], dict):
-        candidates = others
-    if len(candidates) != 1:
-        return None
-    (name,) = candidates
-    inner = _object_in(layer, name, texts, warnings)
-    if inner is None:
-        return None
-    beside = _with_beside(inner.members, layer.members, name, models[0])
-    # WCF writes QuoteDetails around an acceptance too: there it does not name the object.
-    own_name = inner.root or (None if _is_wcf(layer) else name)
-    return _Layer(own_name, beside, (*layer.path, name))
-
-
-def _inside_relay(
-    layer: _Layer,
-    names: list[str],
-    models: tuple[type[Payload], ...],
-    texts: _Texts,
-    warnings: list[Problem],
-) -> _Layer | None:
-    """Return what a relay carries whose own members are named like the object's fields: `id`, `status`.
-
-    They are not the object's: a `status` beside `data` is kept as `data@status`.
-    """
-    for name in names:
-        value = layer.members[name]
-        held = None if isinstance(value, list) else _held(name, value, models, texts, _MAX_WRAPPING)
-        if held is None:
-            continue
-        around = [each for each in layer.members if each != name]
-        if not any(_is_carried(model, held, around) for model in models):
-            continue
-        inner = _object_in(layer, name, texts, warnings)
-        if inner is not None:
-            fields = frozenset().union(*(field_map(model).names for model in models)) - _ENVELOPE
-            beside = _with_beside(inner.members, layer.members, name, models[0], fields)
-            return _Layer(inner.root or name, beside, (*layer.path, name))
-    return None
-
-
-def _is_carried(model: type[Payload], held: dict[str, Json], around: list[str]) -> bool:
-    """Whether an object has the business keys of the names around it, and more fields: or as many, and a key.
-
-    So no member of an object in normal form, which has all its fields, is taken for another object.
-    """
-    named = (value for name, value in held.items() if _is_named(model, name) and isinstance(value, dict))
-    inner = next(named, held)
-    keys, lead = _keys(model, inner), _lead(model, inner, around)
-    return _keys(model, around) <= keys and (lead > 0 or (lead == 0 and bool(keys)))
-
-
-def _keys(model: type[Payload], members: Iterable[str]) -> set[str]:
-    """Return which of a model's business keys an object has members for, in lower case."""
-    found = ((field_map(model).find(name), name) for name in members)
-    return {key.lower() for key in model.KEYS} & {
-        spec.name.lower() if spec else folded(name) for spec, name in found
-    }
+# What relays call the object they carry, and tables their rows. A list of any other name is the object's own.
+_CARRIERS = re.compile(
+    r"(data|payload|body|content|value|result|record|object|item|row)s?|table\d*", re.IGNORECASE
+)
 
 
 class _Inner(NamedTuple):
@@ -271,61 +167,111 @@ class _Inner(NamedTuple):
     root: str | None = None
 
 
-def _object_in(layer: _Layer, name: str, texts: _Texts, warnings: list[Problem]) -> _Inner | None:
-    """Return the object that a member is: as such, as the only item of a list, or written as a text."""
-    value, root = layer.members[name], None
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        value = _only(value, (*layer.path, name))
-    if isinstance(value, str) and (inner := texts.document(value)) is not None:
-        warnings += inner.warnings
-        value, root = inner.value, inner.root
-        if isinstance(value, list):
-            value, root = _only(value, (*layer.path, name)), None
-    return _Inner(value, root) if isinstance(value, dict) else None
+class _Wrappers:
+    """Opens what is wrapped around an event's object, one layer after the other."""
 
+    def __init__(self, event_type: EventType, warnings: list[Problem]) -> None:
+        self._event_type = event_type
+        self._models = event_type.payloads
+        self._texts = _Texts()
+        self._warnings = warnings
 
-# What relays call the object they carry, and tables their rows. A list of any other name is the object's own.
-_CARRIERS = re.compile(
-    r"(data|payload|body|content|value|result|record|object|item|row)s?|table\d*", re.IGNORECASE
-)
+    def inside(self, layer: _Layer) -> _Layer | None:
+        """Return the object that these members wrap, None where they are the object itself."""
+        if layer.name == "Envelope" and isinstance(body := layer.members.get("Body", 0), dict | None):
+            return _Layer("Body", body or {}, (*layer.path, "Body"))
+        if any(is_named(model, layer.name) for model in self._models) and not _is_wcf(layer):
+            return None
+        found = clues(self._event_type)(layer.members)
+        for model, name in found.objects:
+            inner = self._object_in(layer, name)
+            if inner is not None and lead(model, inner.members, layer.members) >= 0:
+                beside = _with_beside(inner.members, layer.members, name, model)
+                return _Layer(name, beside, (*layer.path, name))
+        if found.has_fields:
+            return self._inside_relay(layer, found.relayed)
+        if not _is_wcf(layer):
+            _refuse_wrong(layer, self._event_type)
+        return self._inside_unknown(layer)
 
+    def _inside_unknown(self, layer: _Layer) -> _Layer | None:
+        """Return the only object among unknown members, or the only one that is recognised."""
+        others = [name for name, value in layer.members.items() if not _is_envelope(name, value)]
+        candidates = [name for name in others if self._held(name, layer.members[name]) is not None]
+        if not candidates and len(others) == 1 and isinstance(layer.members[others[0]], dict):
+            candidates = others
+        if len(candidates) != 1:
+            return None
+        (name,) = candidates
+        inner = self._object_in(layer, name)
+        if inner is None:
+            return None
+        beside = _with_beside(inner.members, layer.members, name, self._models[0])
+        # WCF writes QuoteDetails around an acceptance too: there it does not name the object.
+        own_name = inner.root or (None if _is_wcf(layer) else name)
+        return _Layer(own_name, beside, (*layer.path, name))
 
-def _held(
-    name: str, value: Json, models: tuple[type[Payload], ...], texts: _Texts, levels: int
-) -> dict[str, Json] | None:
-    """Return the object that a member is or holds, or the first of such objects that it lists."""
-    if isinstance(value, str):
-        inner = texts.document(value)
-        value = None if inner is None else inner.value
-        if inner is not None and any(_is_named(model, inner.root) for model in models):
-            return inner.members
-    if isinstance(value, list):
-        objects = [item for item in value if not is_empty(item)]
-        is_carrier = _CARRIERS.fullmatch(name) is not None and all(
-            isinstance(item, dict) and _is_recognised(item, models) for item in objects
-        )
-        return next((item for item in objects if isinstance(item, dict)), None) if is_carrier else None
-    if not isinstance(value, dict) or not levels:
+    def _inside_relay(self, layer: _Layer, names: list[str]) -> _Layer | None:
+        """Return what a relay carries whose own members are named like the object's fields: `id`, `status`.
+
+        They are not the object's: a `status` beside `data` is kept as `data@status`.
+        """
+        for name in names:
+            value = layer.members[name]
+            held = None if isinstance(value, list) else self._held(name, value)
+            around = [each for each in layer.members if each != name]
+            if held is None or not any(_is_carried(model, held, around) for model in self._models):
+                continue
+            inner = self._object_in(layer, name)
+            if inner is not None:
+                fields = frozenset().union(*(field_map(model).names for model in self._models)) - ENVELOPE
+                beside = _with_beside(inner.members, layer.members, name, self._models[0], fields)
+                return _Layer(inner.root or name, beside, (*layer.path, name))
         return None
-    if _is_recognised(value, models):
-        return value
-    held = [_held(inner, item, models, texts, levels - 1) for inner, item in value.items()]
-    found = [each for each in held if each is not None]
-    return found[0] if len(found) == 1 else None
+
+    def _object_in(self, layer: _Layer, name: str) -> _Inner | None:
+        """Return the object that a member is: as such, as the only item of a list, or written as a text."""
+        value, root = layer.members[name], None
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            value = _only(value, (*layer.path, name))
+        if isinstance(value, str) and (inner := self._texts.document(value)) is not None:
+            self._warnings += inner.warnings
+            value, root = inner.value, inner.root
+            if isinstance(value, list):
+                value, root = _only(value, (*layer.path, name)), None
+        return _Inner(value, root) if isinstance(value, dict) else None
+
+    def _held(self, name: str, value: Json, levels: int = _MAX_WRAPPING) -> dict[str, Json] | None:
+        """Return the object that a member is or holds, or the first of such objects that it lists."""
+        if isinstance(value, str):
+            inner = self._texts.document(value)
+            value = None if inner is None else inner.value
+            if inner is not None and any(is_named(model, inner.root) for model in self._models):
+                return inner.members
+        if isinstance(value, list):
+            objects = [item for item in value if not is_empty(item)]
+            is_carrier = _CARRIERS.fullmatch(name) is not None and all(
+                isinstance(item, dict) and is_recognised(item, self._models) for item in objects
+            )
+            return next((item for item in objects if isinstance(item, dict)), None) if is_carrier else None
+        if not isinstance(value, dict) or not levels:
+            return None
+        if is_recognised(value, self._models):
+            return value
+        held = (self._held(inner, item, levels - 1) for inner, item in value.items())
+        found = [each for each in held if each is not None]
+        return found[0] if len(found) == 1 else None
 
 
-def _is_recognised(members: dict[str, Json], models: tuple[type[Payload], ...]) -> bool:
-    """Whether an object has a business key of the model's, two of its fields, or a member of its name."""
-    return any(_recognises(model)(members) for model in models)
+def _is_carried(model: type[Payload], held: dict[str, Json], around: list[str]) -> bool:
+    """Whether an object has the business keys of the names around it, and more fields: or as many, and a key.
 
-
-@cache
-def _recognises(model: type[Payload]) -> ByNames[bool]:
-    def recognises(names: tuple[str, ...]) -> bool:
-        known = [name for name in known_names(names, model) if folded(name) not in _ENVELOPE]
-        return len(known) > 1 or bool(_keys(model, names)) or any(_is_named(model, name) for name in names)
-
-    return ByNames(recognises)
+    So no member of an object in normal form, which has all its fields, is taken for another object.
+    """
+    named = (value for name, value in held.items() if is_named(model, name) and isinstance(value, dict))
+    inner = next(named, held)
+    keys, more = business_keys(model, inner), lead(model, inner, around)
+    return business_keys(model, around) <= keys and (more > 0 or (more == 0 and bool(keys)))
 
 
 def _is_wcf(layer: _Layer) -> bool:
@@ -337,13 +283,7 @@ def _is_wcf(layer: _Layer) -> bool:
 
 def _is_envelope(name: str, value: Json) -> bool:
     """Whether a member is a response's own. An operation may have the same name: it holds an object."""
-    return folded(name) in _ENVELOPE and not isinstance(value, dict)
-
-
-def _lead(model: type[Payload], inner: Iterable[str], outer: Iterable[str]) -> int:
-    """Return how many more of the model's names an inner object has than what is around it."""
-    beside = [name for name in known_names(outer, model) if folded(name) not in _ENVELOPE]
-    return len(known_names(inner, model)) - len(beside)
+    return folded(name) in ENVELOPE and not isinstance(value, dict)
 
 
 def _with_beside(
@@ -372,7 +312,7 @@ def _with_beside(
 
 
 def _without_envelope(members: dict[str, Json], model: type[Payload]) -> dict[str, Json]:
-    left_out = _ENVELOPE - field_map(model).names
+    left_out = ENVELOPE - field_map(model).names
     if left_out.isdisjoint(map(str.lower, members)):
         return members
     return {
@@ -380,14 +320,6 @@ def _without_envelope(members: dict[str, Json], model: type[Payload]) -> dict[st
         for name, value in members.items()
         if folded(name) not in left_out or not _is_envelope(name, value)
     }
-
-
-def _is_named(model: type[Payload], name: str | None) -> bool:
-    return name is not None and len(name) == len(model.OBJECT) and folded(name) == model.OBJECT.lower()
-
-
-def known_names(members: Iterable[str], model: type[Payload]) -> tuple[str, ...]:
-    return field_map(model).assign(members).known
 
 
 # -- responses that report something -------------------------------------------------------------------------
@@ -441,11 +373,6 @@ def _quoted(value: Json) -> str:
 
 # -- other objects -------------------------------------------------------------------------------------------
 
-# This many field names unique to another object are evidence, if most members belong to it.
-_EVIDENCE = 3
-# Where the event's own object knows none of the names, this many are evidence, if another knows them all.
-_ALL_OF = 2
-
 
 def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     """Refuse what is positively another object: by its own name, or by names that the event's own lacks.
@@ -453,55 +380,22 @@ def _refuse_wrong(layer: _Layer, event_type: EventType) -> None:
     Names are no evidence against an object whose fields are undocumented. One name that only the event's own
     object knows settles it: the object is the event's.
     """
-    if any(_is_named(each, layer.name) for each in event_type.payloads):
+    if any(is_named(each, layer.name) for each in event_type.payloads):
         return
-    for other, evidence, is_enough in _suspects(event_type)(layer.members):
-        if _is_named(other, layer.name):
-            raise _wrong(layer, event_type, other, [name for name in evidence if _is_only(other, name)])
+    for other, evidence, is_enough in suspects(event_type)(layer.members):
+        if is_named(other, layer.name):
+            raise _wrong(layer, event_type, other, [name for name in evidence if is_only(other, name)])
         if is_enough:
             raise _wrong(layer, event_type, other, evidence)
 
 
-class _Suspect(NamedTuple):
-    """Another object that has all names which the event's own has; `evidence` are those that only it has."""
-
-    model: type[Payload]
-    evidence: list[str]
-    is_enough: bool
-
-
-@cache
-def _suspects(event_type: EventType) -> ByNames[list[_Suspect]]:
-    """Return what lists the other objects that one of such names could be."""
-    own = event_type.payloads
-    is_documented = all(each.DOCUMENTED for each in own)
-
-    def suspects(members: tuple[str, ...]) -> list[_Suspect]:
-        names = [name for name in members if folded(name) not in _ENVELOPE]
-        own_names = {name for each in own for name in known_names(names, each)}
-        found = []
-        for other in payload_types():
-            other_names = known_names(names, other)
-            if other in own or own_names.difference(other_names):
-                continue
-            evidence = [name for name in other_names if name not in own_names]
-            is_most = len(evidence) >= _EVIDENCE and 2 * len(other_names) > len(names)
-            is_all = not own_names and len(other_names) == len(names) >= _ALL_OF
-            found.append(_Suspect(other, evidence, is_documented and (is_most or is_all)))
-        return found
-
-    return ByNames(suspects)
-
-
-def _is_only(model: type[Payload], name: str) -> bool:
-    """Whether this object alone has a field of this name."""
-    return all(each is model or field_map(each).find(name) is None for each in payload_types())
+_MOST_SHOWN = 3
 
 
 def _wrong(layer: _Layer, event_type: EventType, other: type[Payload], evidence: list[str]) -> WrongObject:
-    fields = f" (it has {', '.join(evidence[:_EVIDENCE])})" if evidence else ""
+    fields = f" (it has {', '.join(evidence[:_MOST_SHOWN])})" if evidence else ""
     homes = _homes()[other]
-    named = [*homes[:3], *(["others"] if homes[3:] else [])]
+    named = [*homes[:_MOST_SHOWN], *(["others"] if homes[_MOST_SHOWN:] else [])]
     return WrongObject(
         f"This is {_article(other.OBJECT)}{fields}, but {event_type} carries "
         f"{_article(event_type.payloads[0].OBJECT)}. It belongs to {any_of(named)}.",
