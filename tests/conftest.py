@@ -11,7 +11,7 @@ import hypothesis.configuration
 import pytest
 import trustme
 from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
-from bench import ENTITY, Bench, Call
+from bench import ENTITY, Bench, Call, settings
 from endpoints import Endpoint, endpoint, trusted
 from receiver import Receiver, StartReceiver
 
@@ -75,11 +75,10 @@ def other_storage(azurite: Azurite, unused_accounts: Iterator[str]) -> str:
 def new_settings(azurite: Azurite, unused_accounts: Iterator[str]) -> Callable[..., Settings]:
     """Return a function that makes the app's settings for a storage account that no test used before."""
 
-    def settings(**changes: str) -> Settings:
-        account = connection_string(azurite.port, next(unused_accounts), KEY)
-        return Settings.read({"AzureWebJobsStorage": account, "HOT_FOLDER": account, **changes})
+    def of_a_new_account(**changes: str) -> Settings:
+        return settings(connection_string(azurite.port, next(unused_accounts), KEY), **changes)
 
-    return settings
+    return of_a_new_account
 
 
 @pytest.fixture

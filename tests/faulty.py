@@ -12,10 +12,10 @@ from typing import Self
 
 import aiohttp
 from aiohttp import web
+from bench import settings
 from yarl import URL
 
 from handlers.app import App
-from handlers.settings import Settings
 from tools.host.azurite import Azurite
 from tools.host.testing import free_port
 
@@ -115,7 +115,7 @@ async def faulty_app(storage: str, azurite: Azurite) -> AsyncIterator[tuple[Faul
     for offset in range(3):
         account = account.replace(f":{azurite.port + offset}/", f":{first + offset}/")
     proxy = await FaultyStorage(storage).start(range(first, first + 3), azurite.port)
-    app = App.start(Settings.read({"AzureWebJobsStorage": account, "HOT_FOLDER": account}))
+    app = App.start(settings(account))
     try:
         yield proxy, app
     finally:

@@ -11,10 +11,10 @@ from typing import Any
 
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
+from bench import settings
 
 from handlers.app import App
 from handlers.pipeline.process import process
-from handlers.settings import Settings
 from handlers.stores import INBOX_QUEUE, ContainerName, Row, TableName
 from handlers.timings import DEFAULTS, Timings
 from handlers.work import Message
@@ -103,15 +103,13 @@ class Shop:
 
 
 def tell(
-    storage: str, story: Callable[[Shop], Awaitable[None]], timings: Timings = DEFAULTS, **settings: object
+    storage: str, story: Callable[[Shop], Awaitable[None]], timings: Timings = DEFAULTS, **more: object
 ) -> None:
     """Run a story in a shop on this storage account, with these settings: `MAX_BODY_BYTES=1000`."""
 
     async def main() -> None:
-        own = {name: str(value) for name, value in settings.items()}
-        app = App.start(
-            Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **own}), timings
-        )
+        own = {name: str(value) for name, value in more.items()}
+        app = App.start(settings(storage, **own), timings)
         try:
             await story(Shop(app, storage))
         finally:

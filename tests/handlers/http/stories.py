@@ -6,23 +6,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench import settings
+
 from events import Channel, Delivery, EventError
 from handlers.app import App
 from handlers.ids import new_id, time_of
 from handlers.pipeline.parsing import parse_delivery
 from handlers.pipeline.process import process
 from handlers.problems import ProblemDetails
-from handlers.settings import Settings
 from handlers.work import Message, Work
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 
 
-def run_story(storage: str, story: Callable[[App], Awaitable[None]], **settings: Any) -> None:
+def run_story(storage: str, story: Callable[[App], Awaitable[None]], **more: str) -> None:
     """Run a story with an app on this storage."""
 
     async def shown() -> None:
-        app = App.start(Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage, **settings}))
+        app = App.start(settings(storage, **more))
         try:
             await story(app)
         finally:
@@ -47,7 +48,7 @@ async def deliver(app: App, event: str, body: bytes, *, moment: datetime | None 
         await parse_delivery(delivery, app.settings)
     except EventError as error:
         refusal = ProblemDetails.of(error)
-    # settled: an apparent repeat does not ask to be looked at once more
+    # settled: an apparent duplicate does not ask to be looked at once more
     work = Work.of(delivery, refusal=refusal).model_copy(update={"settled": True})
     await process(Message("", delivery.received_at, work.encode().decode()), app)
     return delivery_id

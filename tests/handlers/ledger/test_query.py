@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from bench import settings
 
 from events import Channel, Kind, timestamp
 from handlers.errors import BadCursor, UnknownDelivery
@@ -12,7 +13,6 @@ from handlers.ids import new_id, newest_first, time_of
 from handlers.ledger import query
 from handlers.ledger.query import Filter
 from handlers.ledger.rows import OPEN, Status, day
-from handlers.settings import Settings
 from handlers.stores import Stores, TableName, Tables, table_key
 
 NOW = datetime.now(UTC)
@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 
 def run(storage: str, story: Callable[[Tables], Awaitable[None]]) -> None:
     async def running() -> None:
-        stores = Stores.connect(Settings.read({"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}))
+        stores = Stores.connect(settings(storage))
         try:
             await story(stores.tables)
         finally:
