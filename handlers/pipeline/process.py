@@ -1,5 +1,6 @@
 """From an inbox message to all outputs: archive, subscriptions, ledger. Every step can be run again."""
 
+import traceback
 from dataclasses import replace
 
 from events import BodyTooLarge, Channel, Delivery, Event, EventError, Payload, numbers_in, timestamp
@@ -30,11 +31,20 @@ async def process(message: Message, app: App) -> None:
         await _process(work, app)
     except Erased:
         await recording.drop(work, app)
-    except results.UnsentError as error:
-        dealt_with = {"sent": error.sent.queues, "withheld": error.sent.withheld}
-        await retry.try_again(work.model_copy(update=dealt_with), error.cause, app)
     except Exception as error:  # noqa: BLE001 - whatever failed, the message must be retried
-        await retry.try_again(work, error, app)
+        _clear_frames(error)
+        if isinstance(error, results.UnsentError):
+            work = work.model_copy(update={"sent": error.sent.queues, "withheld": error.sent.withheld})
+            await retry.try_again(work, error.cause, app)
+        else:
+            await retry.try_again(work, error, app)
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of the local variables in an error's frames: the body and the event, whose memory is free."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 async def _process(work: Work, app: App) -> None:

@@ -95,7 +95,7 @@ async def send(
     if failed:
         # first one that waiting heals: until then, the delivery must not be given up
         cause = min(failed.values(), key=lambda error: not isinstance(error, HEALED_BY_TIME))
-        raise UnsentError(sent, cause)
+        raise UnsentError(sent, cause) from cause
     return sent
 
 

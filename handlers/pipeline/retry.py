@@ -15,6 +15,7 @@ from handlers.app import App
 from handlers.errors import HEALED_BY_TIME, Erased, NotFound, StorageFault
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
+from handlers.memory import Holding
 from handlers.pipeline import archive, inbox, recording
 from handlers.pipeline.parsing import memory_of, parse_delivery
 from handlers.stores import INBOX_POISON_QUEUE, INBOX_QUEUE, PUSH_POISON_QUEUE, PUSH_QUEUE, fits
@@ -50,22 +51,20 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
         description,
         exc_info=error if lasting else None,
     )
-    event: Event[Payload] | None = None
+    is_given_up = errors >= app.timings.max_errors
     try:
-        if not isinstance(error, CrashedError):
-            event = await _event(work, app)
-        if errors >= app.timings.max_errors:
-            await _give_up(work, description, event, app)
-            return
-        outcome = Outcome(status=Status.FAILING, error=description, queues=work.sent, withheld=work.withheld)
-        await write.record(app.stores.tables, work, outcome, event)
+        await _record(
+            work, description, app, is_given_up=is_given_up, unparsed=isinstance(error, CrashedError)
+        )
     except Erased:
-        await recording.forget(work, event, app)
         await recording.drop(work, app)
         return
     except Exception as failure:  # noqa: BLE001 - the message counts attempts too, and the next one records again
         trace = None if isinstance(failure, StorageFault) else failure
         _log.warning("%s attempt %d was not recorded: %s", work.id, work.attempt, failure, exc_info=trace)
+    else:
+        if is_given_up:
+            return
     recording.emit(work, Status.FAILING, app)
     delay = app.timings.delay_after(work.attempt)
     if isinstance(error, CrashedError):  # deliveries that ended together must not run together again
@@ -74,6 +73,30 @@ async def try_again(work: Work, error: Exception, app: App) -> None:
     if not fits(len(again.encode()), "none"):  # then every subscription gets it again
         again = again.model_copy(update={"sent": (), "withheld": ()})
     await _requeue(again, delay, app)
+
+
+async def _record(work: Work, description: str, app: App, *, is_given_up: bool, unparsed: bool) -> None:
+    """Record a failed attempt under the event's subjects, if it can be parsed. Raises Erased.
+
+    The event ends with this call: the message may wait a minute to be requeued.
+    """
+    unparsed = unparsed or work.refusal is not None or work.size > app.settings.max_body_bytes
+    event: Event[Payload] | None = None
+    try:
+        async with app.memory.hold(0 if unparsed else work.size) as holding:
+            if not unparsed:
+                event = await _event(work, holding, app)
+            if is_given_up:
+                await _give_up(work, description, event, app)
+                return
+            outcome = Outcome(
+                status=Status.FAILING, error=description, queues=work.sent, withheld=work.withheld
+            )
+            await write.record(app.stores.tables, work, outcome, event)
+    except Erased:
+        # not before the memory is free: the state that is left is parsed, and waits for memory, too
+        await recording.forget(work, event, app)
+        raise
 
 
 async def _requeue(work: Work, delay: int, app: App) -> None:
@@ -103,15 +126,12 @@ async def _give_up(work: Work, description: str, event: Event[Payload] | None, a
     await recording.record(work, outcome, app, event)
 
 
-async def _event(work: Work, app: App) -> Event[Payload] | None:
+async def _event(work: Work, holding: Holding, app: App) -> Event[Payload] | None:
     """Return the event if it can be parsed, so that the delivery can be found by its subjects."""
-    if work.refusal is not None or work.size > app.settings.max_body_bytes:
-        return None
     try:
-        async with app.memory.hold(work.size) as holding:
-            delivery = await inbox.fetch(app.stores, work)
-            await holding.resize(memory_of(delivery.body, app.settings))
-            return await parse_delivery(delivery, app.settings)
+        delivery = await inbox.fetch(app.stores, work)
+        await holding.resize(memory_of(delivery.body, app.settings))
+        return await parse_delivery(delivery, app.settings)
     except Exception:  # noqa: BLE001 - it may be the error that failed the delivery
         return None
 
