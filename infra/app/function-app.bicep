@@ -112,7 +112,7 @@ var eventGridRule = {
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
-  // checkov:skip=CKV_AZURE_225: a switch in environments/*.json; it keeps two paid instances for every function (docs/deploy.md)
+  // checkov:skip=CKV_AZURE_225: a switch in environments/*.json; it keeps two paid instances for every function (docs/costs.md)
   name: planName
   location: location
   tags: tags

@@ -8,8 +8,8 @@ param tags Tags
 param workspaceId string
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
-  // checkov:skip=CKV_AZURE_109: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
-  // checkov:skip=CKV_AZURE_189: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  // checkov:skip=CKV_AZURE_109: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
+  // checkov:skip=CKV_AZURE_189: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
   name: name
   location: location
   tags: tags

@@ -3,10 +3,10 @@
 
 resource "azurerm_storage_account" "hot_folder" {
   # checkov:skip=CKV_AZURE_33: audited by a diagnostic setting; the queues here are the Blob trigger's own
-  # checkov:skip=CKV_AZURE_35: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
-  # checkov:skip=CKV_AZURE_59: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  # checkov:skip=CKV_AZURE_35: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
+  # checkov:skip=CKV_AZURE_59: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
   # checkov:skip=CKV2_AZURE_1: Microsoft's keys encrypt; a key of one's own adds a way to lose every event
-  # checkov:skip=CKV2_AZURE_33: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  # checkov:skip=CKV2_AZURE_33: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
   # checkov:skip=CKV2_AZURE_40: printIQ writes with a shared-access signature, which needs shared keys; no other account has them
   name                             = "sthot${local.token}"
   location                         = azurerm_resource_group.main.location

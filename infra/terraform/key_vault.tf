@@ -2,9 +2,9 @@
 # profile's `secrets` name those of subscriptions. People write them; the deployment reads none.
 
 resource "azurerm_key_vault" "main" {
-  # checkov:skip=CKV_AZURE_109: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
-  # checkov:skip=CKV_AZURE_189: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
-  # checkov:skip=CKV2_AZURE_32: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  # checkov:skip=CKV_AZURE_109: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
+  # checkov:skip=CKV_AZURE_189: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
+  # checkov:skip=CKV2_AZURE_32: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
   name                          = "kv-${local.token}"
   location                      = azurerm_resource_group.main.location
   resource_group_name           = azurerm_resource_group.main.name

@@ -7,10 +7,10 @@ locals {
 
 resource "azurerm_storage_account" "main" {
   # checkov:skip=CKV_AZURE_33: the ledger has the outcome of every message; a log line per queue call would cost more than the calls
-  # checkov:skip=CKV_AZURE_35: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
-  # checkov:skip=CKV_AZURE_59: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  # checkov:skip=CKV_AZURE_35: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
+  # checkov:skip=CKV_AZURE_59: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
   # checkov:skip=CKV2_AZURE_1: Microsoft's keys encrypt; a key of one's own adds a way to lose every event
-  # checkov:skip=CKV2_AZURE_33: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/deploy.md says how to close it
+  # checkov:skip=CKV2_AZURE_33: printIQ, Event Grid and Flex Consumption come over the public endpoint with an identity or a signature; docs/operate.md says how to close it
   name                             = "st${local.token}"
   location                         = azurerm_resource_group.main.location
   resource_group_name              = azurerm_resource_group.main.name

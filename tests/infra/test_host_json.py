@@ -59,7 +59,7 @@ def test_a_run_leaves_one_row_of_the_host_and_no_line_about_its_start_and_end(
 
 
 async def test_an_event_is_one_line_of_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """The cost table of docs/deploy.md counts on it."""
+    """The cost table of docs/costs.md counts on it."""
     with caplog.at_level("INFO", "printiq"):
         await receive(delivery(quote("Q1")), bench.app)
         await bench.work_off()

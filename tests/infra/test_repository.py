@@ -64,6 +64,27 @@ def test_json_can_be_read(file: Path) -> None:
     assert json.loads(re.sub(r"^\s*//.*$", "", file.read_text("utf-8"), flags=re.MULTILINE))
 
 
+PAGES = [*ROOT.glob("*.md")]
+for folder in ("docs", "examples", "infra", "tests", "tools"):
+    PAGES += (ROOT / folder).rglob("*.md")
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to a page's headings."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text("utf-8"))
+    for path, anchor in links:
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in _anchors(target), f"{path}#{anchor}"
+
+
 def test_ci_runs_the_command_of_the_readme() -> None:
     command = "python3 dev.py test --all"
     assert command in (ROOT / "README.md").read_text("utf-8")

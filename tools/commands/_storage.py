@@ -88,7 +88,7 @@ def _shown(storage: Connection) -> str:
 
 def _hint(storage: Connection, storage_port: int) -> str:
     if not storage.connection_string:
-        return "Sign in with `az login`. docs/deploy.md, Verify and erase, lists the roles that you need."
+        return "Sign in with `az login`. docs/operate.md, Verify and erase, lists the roles that you need."
     if storage.connection_string == connection_string(storage_port):
         return "Start the app with `python3 dev.py run`, or give the --storage-port that it was started with."
     return f"Is the connection string in {DEFAULT_STORAGE} right, and may you use that account?"
