@@ -110,7 +110,7 @@ async def bodies(selected: Selected, app: App, at_most: int = _MAX_BODIES) -> tu
     """Read the bytes of the rows, and leave out the rows beyond `at_most` bytes; one row always stays."""
     total = 0
     for index, row in enumerate(selected.rows):
-        total += row.size
+        total += row.size if _is_read(row, app) else 0
         if index and total > at_most:
             last = selected.rows[index - 1]
             selected = Selected(selected.rows[:index], newest_first(last.id))
@@ -124,10 +124,18 @@ async def bodies(selected: Selected, app: App, at_most: int = _MAX_BODIES) -> tu
     return selected, await asyncio.gather(*map(in_turn, selected.rows))
 
 
+def _is_read(row: DeliveryRow, app: App) -> bool:
+    return row.size <= app.settings.max_body_bytes
+
+
 async def _body(row: DeliveryRow, app: App) -> Body:
     name = f"{row.event}/{row.id}"
     try:
         place = kept(row)
+        if not _is_read(row, app):
+            return Body(
+                row, name, None, f"It has {row.size:,} bytes, too many to export. It is kept in {place}."
+            )
         content = await app.stores.blobs.get(*place)
     except NothingKept as error:
         return Body(row, name, None, str(error))

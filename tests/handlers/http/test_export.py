@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -209,6 +210,18 @@ def test_a_body_that_is_gone_is_named_with_the_reason(storage: str) -> None:
         response = await export_deliveries({"format": "zip"}, app)
         with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
             assert archive.read(f"bodies/CreateQuote/{quote}.missing.txt") == b"Its bytes are no longer kept."
+
+    run_story(storage, story)
+
+
+def test_a_body_with_more_bytes_than_are_read_is_named_with_its_place(storage: str) -> None:
+    async def story(app: App) -> None:
+        large = await deliver(app, "CreateQuote", sample("CreateQuote"))
+        lowered = replace(app, settings=app.settings.model_copy(update={"max_body_bytes": 10}))
+        response = await export_deliveries({"format": "zip"}, lowered)
+        with zipfile.ZipFile(io.BytesIO(response.body)) as archive:
+            reason = archive.read(f"bodies/CreateQuote/{large}.missing.txt").decode()
+        assert "too many to export. It is kept in archive/CreateQuote/" in reason
 
     run_story(storage, story)
 
