@@ -30,11 +30,12 @@ def return_large_blocks() -> None:
 
 
 class Memory:
-    """The bytes that large bodies hold; a caller that asks for more than are free waits."""
+    """The bytes that large bodies hold; callers that ask for more than are free wait in turn."""
 
     def __init__(self) -> None:
         self._held = 0
-        self._changed = asyncio.Condition()
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator["Holding"]:
@@ -44,15 +45,18 @@ class Memory:
         try:
             yield holding
         finally:
-            await holding.resize(0)
+            holding.release()
 
-    async def exchange(self, held: int, wanted: int) -> None:
-        """Release the bytes held, and wait for the new size instead."""
-        async with self._changed:
-            self._held -= held
-            self._changed.notify_all()
-            await self._changed.wait_for(lambda: self._held + wanted <= _MOST)
-            self._held += wanted
+    async def take(self, size: int) -> None:
+        async with self._turn:  # else smaller ones could overtake a large one for ever
+            while self._held + size > _MOST:
+                self._freed.clear()
+                await self._freed.wait()
+            self._held += size
+
+    def give_back(self, size: int) -> None:
+        self._held -= size
+        self._freed.set()
 
 
 class Holding:
@@ -65,7 +69,13 @@ class Holding:
     async def resize(self, size: int) -> None:
         """Hold `size` bytes instead; nothing is held while waiting for them."""
         counted = min(size, _MOST) if size >= _COUNTED_FROM else 0
-        if counted != self._counted:
-            held, self._counted = self._counted, 0
-            await self._memory.exchange(held, counted)
+        if counted == self._counted:
+            return
+        self.release()
+        if counted:
+            await self._memory.take(counted)
             self._counted = counted
+
+    def release(self) -> None:
+        self._memory.give_back(self._counted)
+        self._counted = 0

@@ -54,6 +54,32 @@ async def test_a_small_body_waits_for_nobody() -> None:
         pass
 
 
+async def test_a_large_body_is_not_overtaken() -> None:
+    memory, served = Memory(), list[int]()
+
+    async def hold(size: int) -> None:
+        async with memory.hold(size * MB):
+            served.append(size)
+
+    async with memory.hold(20 * MB):
+        waiting = [asyncio.create_task(hold(size)) for size in (48, 20)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*waiting)
+    assert served == [48, 20]
+
+
+async def test_who_gives_up_waiting_holds_nothing() -> None:
+    memory = Memory()
+    async with memory.hold(48 * MB):
+        waiting = [asyncio.create_task(Held().by(memory, 48 * MB)) for _ in range(3)]
+        await asyncio.sleep(0)
+        for each in waiting[:2]:
+            each.cancel()
+    async with asyncio.timeout(5):
+        await waiting[2]
+
+
 async def test_what_fails_gives_back_what_it_held() -> None:
     memory = Memory()
     with pytest.raises(KeyError):
