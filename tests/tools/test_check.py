@@ -40,9 +40,11 @@ def test_an_app_that_works_is_good_in_every_part(receiver: Receiver) -> None:
     assert code == 0, (findings, message)
     assert list(findings) == ["health", "functions", "API", "webhook", "hot folder"]
     assert all(found["good"] for found in findings.values())
-    for channel in ("webhook", "hot-folder"):
-        (row,) = receiver.written("timeline", subject="SMOKE-TEST", channel=channel)
-        assert (row["event"], row["status"]) == ("ExpireQuote", "sent")
+    for part, channel in (("webhook", "webhook"), ("hot folder", "hot-folder")):
+        delivery_id = findings[part]["message"].partition(" ")[0]
+        (row,) = receiver.written("timeline", id=delivery_id)
+        assert (row["event"], row["subject"], row["channel"]) == ("ExpireQuote", "SMOKE-TEST", channel)
+        assert row["status"] == "sent"
 
 
 def test_an_app_elsewhere_is_asked_through_its_api(guarded: HostProcess) -> None:
