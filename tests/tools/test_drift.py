@@ -8,6 +8,7 @@ import httpx
 import pytest
 from bench import without
 from command_line import ROOT, copy_project, dev
+from receiver import Receiver
 
 from events import Channel, Delivery, differences, parse
 from events.differences import Differences
@@ -94,8 +95,8 @@ def test_an_app_whose_storage_fails_is_quoted(start_host: StartHost, storage: st
         assert "503 Service Unavailable. Storage does not respond." in " ".join(answer.stdout.split())
 
 
-def test_adopt_saves_the_form_of_a_payload_without_its_data(start_host: StartHost, tmp_path: Path) -> None:
-    host = start_host(ROOT)
+def test_adopt_saves_the_form_of_a_payload_without_its_data(receiver: Receiver, tmp_path: Path) -> None:
+    host = receiver.host
     body = (CORPUS / "CreateJobXml" / "typical.xml").read_bytes()
     delivery_id = send(host, "CreateJobXml", body)
     done = dev("adopt", delivery_id, "--name", "ours", "--corpus", str(tmp_path), "--url", host.url)
@@ -111,8 +112,8 @@ def test_adopt_saves_the_form_of_a_payload_without_its_data(start_host: StartHos
     assert "another --name" in again.stdout
 
 
-def test_adopt_says_why_it_cannot(start_host: StartHost, tmp_path: Path) -> None:
-    host = start_host(ROOT)
+def test_adopt_says_why_it_cannot(receiver: Receiver, tmp_path: Path) -> None:
+    host = receiver.host
     refused = send(host, "CreateQuote", b"not JSON")
     answer = dev("adopt", refused, "--corpus", str(tmp_path), "--url", host.url)
     assert answer.returncode == 1
