@@ -173,10 +173,11 @@ def receivers(
     def receivers() -> Iterator[StartReceiver]:
         started: list[HostProcess] = []
 
-        def start(settings: Mapping[str, str]) -> Receiver:
+        def start(settings: Mapping[str, str], *arguments: str) -> Receiver:
             storage = connection_string(azurite.port, next(unused_accounts), KEY)
             own = {"AzureWebJobsStorage": storage, "HOT_FOLDER": storage}
-            host = HostProcess.start(ROOT, tmp_path_factory.mktemp("host"), settings={**own, **settings})
+            folder = tmp_path_factory.mktemp("host")
+            host = HostProcess.start(ROOT, folder, *arguments, settings={**own, **settings})
             started.append(host)
             return Receiver(host, storage)
 
@@ -191,7 +192,7 @@ def receivers(
 def start_receiver(
     receivers: Callable[[], AbstractContextManager[StartReceiver]],
 ) -> Iterator[StartReceiver]:
-    """Return a function that starts this app with the given settings, on a storage account of its own."""
+    """Return a function that starts this app for the tests of a module."""
     with receivers() as start:
         yield start
 

@@ -3,9 +3,9 @@
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -159,4 +159,7 @@ class Receiver:
         )
 
 
-type StartReceiver = Callable[[Mapping[str, str]], Receiver]
+class StartReceiver(Protocol):
+    """Starts this app with settings, and with options of the local host, on a storage account of its own."""
+
+    def __call__(self, settings: Mapping[str, str], *arguments: str) -> Receiver: ...

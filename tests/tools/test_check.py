@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from bench import without
 from command_line import ROOT, dev, words
-from receiver import Receiver
+from receiver import Receiver, StartReceiver
 
 from tools.host.testing import HostProcess, StartHost
 
@@ -28,10 +28,10 @@ def elsewhere(host: HostProcess) -> str:
     return host.url.replace("127.0.0.1", ELSEWHERE)
 
 
-@pytest.fixture
-def guarded(start_host: StartHost) -> HostProcess:
+@pytest.fixture(scope="module")
+def guarded(start_receiver: StartReceiver) -> HostProcess:
     """Start the app so that it asks for keys."""
-    return start_host(ROOT, "--keys")
+    return start_receiver({}, "--keys").host
 
 
 def test_an_app_that_works_is_good_in_every_part(receiver: Receiver) -> None:
