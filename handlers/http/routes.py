@@ -52,8 +52,12 @@ _EVENT = Content(
     },
 )
 _SOAP = Content(
-    "A SOAP request is answered in SOAP, of its own version: an envelope with the empty result of its "
-    "operation, or a fault.",
+    "A SOAP request gets an envelope of its own version, with the empty result of its operation.",
+    {"text/xml": {}, "application/soap+xml": {}},
+)
+_FAULT = Content(
+    "A refused SOAP request gets a fault of its own version: in 1.1 with this status, in 1.2 with 400 for what "
+    "the sender must change.",
     {"text/xml": {}, "application/soap+xml": {}},
 )
 _EXPORT = Content(
@@ -77,7 +81,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         lambda: Operation(
             "Receive an event from printIQ.",
-            {200: _SOAP, 202: schemas.Accepted},
+            {200: _SOAP, 202: schemas.Accepted, 500: _FAULT},
             body=_EVENT,
             problems=(400, 404, 411, 413, 415, 422),
         ),

@@ -9,12 +9,12 @@ import schemathesis
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Leave out what arrives as an empty value: the Functions host drops a parameter that has none."""
     values = (case.query or {}).values()
-    return all(any(each not in ("", None, {}) for each in _listed(value)) for value in values)
+    return all(any(each not in ("", None, {}, []) for each in _listed(value)) for value in values)
 
 
 def _listed(value: object) -> list[object]:
-    """Return the values of a parameter that may be repeated."""
-    return value if isinstance(value, list) else [value]
+    """Return the values that a parameter is sent with: of an object, its names."""
+    return list(value) if isinstance(value, list | dict) else [value]
 
 
 @schemathesis.hook

@@ -103,7 +103,7 @@ async def test_a_subscription_is_paused_resumed_and_given_what_it_missed(bench: 
     assert (await bench.row(sent.id))["replayedBy"] == send["replayedBy"]
 
 
-async def test_whoever_has_not_got_a_delivery_is_named_beside_it(bench: Bench, app: App) -> None:
+async def test_a_subscription_that_has_not_got_a_delivery_is_named_beside_it(bench: Bench, app: App) -> None:
     arriving = [delivery(quote("Q1")), delivery(quote("Q2"))]
     for each in arriving:
         await receive(each, app)
