@@ -56,8 +56,8 @@ _SOAP = Content(
     {"text/xml": {}, "application/soap+xml": {}},
 )
 _FAULT = Content(
-    "A refused SOAP request gets a fault of its own version: in 1.1 with this status, in 1.2 with 400 for what "
-    "the sender must change.",
+    "A refused SOAP request gets a fault of its own version: in 1.1 with this status, in 1.2 with 400 for "
+    "what the sender must change.",
     {"text/xml": {}, "application/soap+xml": {}},
 )
 _EXPORT = Content(
