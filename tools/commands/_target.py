@@ -169,7 +169,7 @@ def storage_answers(connection: str) -> Iterator[None]:
         why = str(error).partition("\n")[0]
         raise UnreachableError(
             f"The storage at {where} does not respond as it should: {why}\n"
-            "If it is on this machine, give the --storage-port that dev.py run shows when it starts."
+            "Is the app running (dev.py run)? It shows its --storage-port when it starts."
         ) from error
 
 
