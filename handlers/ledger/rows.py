@@ -476,7 +476,7 @@ class ErasureRow(LedgerRow):
 
 
 class SendState(StrEnum):
-    """What became of a delivery at one subscription."""
+    """The state of a delivery at one subscription."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"

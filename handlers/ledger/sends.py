@@ -1,4 +1,4 @@
-"""What became of deliveries at the subscriptions that they are pushed to, or were withheld from.
+"""The outcomes of deliveries at the subscriptions that they are pushed to, or were withheld from.
 
 A subscription's partition has a row for each delivery, newest first. What is not delivered has a copy in a
 partition of its own, oldest first, so that what was missed, and for how long, is found without a scan. The

@@ -101,7 +101,7 @@ async def _pages(
 
 
 async def named(ids: Iterable[str], app: App, *, cursor: str | None) -> Selected:
-    """Return the rows of these deliveries that there are, from the cursor on. Raises StorageFault."""
+    """Return the rows of these deliveries, where there are any, from the cursor on. Raises StorageFault."""
     rows = sorted(await _found(set(ids), app), key=lambda row: newest_first(row.id))
     return Selected([row for row in rows if cursor is None or newest_first(row.id) > cursor], None)
 

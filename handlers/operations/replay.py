@@ -152,7 +152,7 @@ def _check_queues(queues: tuple[str, ...] | None, event: EventType, app: App) ->
 
 
 def _check_spelling(queues: tuple[str, ...] | None, app: App) -> None:
-    """Refuse a subscription that there is not: each delivery would be skipped."""
+    """Refuse an unknown subscription: each delivery would be skipped."""
     known = app.subscriptions.all if queues else {}
     if unknown := [name for name in queues or () if name not in known]:
         raise NotReplayable(

@@ -40,7 +40,7 @@ async def retain(app: App) -> int:
 
 
 async def _forget_sends(app: App, until: datetime, deadline: float) -> None:
-    """Remove what became of old deliveries at their subscriptions, also at those that are no more."""
+    """Remove the rows of old deliveries at all subscriptions, including those that no longer exist."""
     tables = app.stores.tables
     async for subscription, deliveries in sends.past(tables, until, _AT_ONCE):
         if monotonic() > deadline:

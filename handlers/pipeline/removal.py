@@ -22,7 +22,7 @@ async def forget(stores: Stores, row: DeliveryRow, *, but: Subject | None = None
 
 
 async def forget_sends(app: App, row: DeliveryRow) -> None:
-    """Remove what became of a delivery at its subscriptions; a push of an erased delivery is dropped."""
+    """Remove a delivery's rows at its subscriptions; a push of an erased delivery is dropped."""
     # the row of a delivery that is being retried names none; this app's own may be others, or fewer by now
     names = {*row.queues, *row.withheld} | {name async for name in sends.subscriptions(app.stores.tables)}
     await sends.forget(app.stores.tables, names, row.id)

@@ -35,6 +35,7 @@ _SEND_SECONDS: Final = 15
 _REST_SECONDS: Final = 30
 _SCOPE: Final = "https://servicebus.azure.net/.default"
 _SHOWN = 300
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
 _DETAIL = re.compile(r"<Detail>(.*?)</Detail>", re.DOTALL)
 # What an operator can do about a status that waiting alone does not heal.
 _REMEDIES: Final = {
@@ -88,7 +89,12 @@ class ServiceBus:
 
     async def send(self, entity: str, message: bytes, properties: BrokerProperties) -> None:
         """Send a CloudEvents message. Raises DestinationFault, and DestinationRefusal for good."""
-        where = f"{entity} of {self._namespace or SERVICE_BUS_NAMESPACE}"
+        if not _HOST.fullmatch(self._namespace):
+            raise DestinationFault(
+                f"Service Bus: the setting {SERVICE_BUS_NAMESPACE} must be a host name, such as "
+                f"NAME.servicebus.windows.net, not {self._namespace!r}"
+            )
+        where = f"{entity} of {self._namespace}"
         headers = {
             "BrokerProperties": properties.header(),
             "Content-Type": "application/cloudevents+json; charset=utf-8",

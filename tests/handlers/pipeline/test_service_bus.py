@@ -232,6 +232,19 @@ async def test_an_unknown_namespace_is_waited_out(bench: Bench) -> None:
     assert await bench.depth(INBOX_QUEUE) == 1
 
 
+async def test_an_address_in_place_of_the_namespaces_host_name_is_named(bench: Bench) -> None:
+    app = bench.start(
+        timings=AT_ONCE,
+        SUBSCRIPTIONS=TWO_KINDS,
+        SERVICE_BUS__fullyQualifiedNamespace="https://shop.servicebus.windows.net/",
+    )
+    sent = delivery(quote("Q1"))
+    await receive(sent, app)
+    await bench.work_off(app)
+    assert "must be a host name, such as NAME.servicebus.windows.net" in (await bench.row(sent.id))["error"]
+    assert await bench.depth(INBOX_QUEUE) == 1
+
+
 async def test_a_namespace_that_does_not_respond_is_left_alone_for_a_while_and_then_tried_once(
     bench: Bench,
 ) -> None:
