@@ -272,11 +272,11 @@ async def drift_report(app: App) -> Response:
 async def replay_one(delivery_id: str, body: bytes, app: App) -> Response:
     """Replay a delivery, or check whether it can be replayed."""
     asked = from_body(schemas.ReplayRequest, body)
-    wish = replay.Wish(asked.as_, asked.queues, asked.by)
+    options = replay.Options(asked.as_, asked.queues, asked.by)
     if asked.dry_run:
-        event = await replay.check(delivery_id, app, wish)
+        event = await replay.check(delivery_id, app, options)
         return document(200, schemas.Replayable(replay_of=delivery_id, event=event).document())
-    done = await replay.replay(delivery_id, app, wish)
+    done = await replay.replay(delivery_id, app, options)
     return document(202, schemas.ReplayAccepted.model_validate(done._asdict()).document())
 
 
@@ -286,7 +286,7 @@ async def replay_many(body: bytes, app: App) -> Response:
     done = await replay.replay_many(
         asked.filter.filter(),
         app,
-        replay.Wish(asked.as_, asked.queues, asked.by),
+        replay.Options(asked.as_, asked.queues, asked.by),
         dry_run=asked.dry_run,
         limit=asked.limit,
         cursor=asked.cursor,

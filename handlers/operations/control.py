@@ -148,7 +148,7 @@ async def replay_missed(
         raise NotPossible(
             f"The subscription {name} is paused: a replay would be withheld, too. Resume it first."
         )
-    wish = replay.Wish(queues=(name,), by=by)
+    options = replay.Options(queues=(name,), by=by)
     found: Counter[bool] = Counter()
     deadline = monotonic() + replay.SECONDS
     async for row in sends.missed(app.stores.tables, name):
@@ -156,9 +156,9 @@ async def replay_missed(
             return Missed(found[True], found[False], more=True)
         try:
             if dry_run:
-                await replay.check(row.delivery, app, wish)
+                await replay.check(row.delivery, app, options)
             else:
-                done = await replay.replay(row.delivery, app, wish)
+                done = await replay.replay(row.delivery, app, options)
                 await sends.replayed(app.stores.tables, row, done.id)
                 await asyncio.sleep(1 / replay.PER_SECOND)
         except (NotReplayable, UnknownDelivery) as error:

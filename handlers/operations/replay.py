@@ -34,10 +34,10 @@ _PAGE = 100
 SECONDS = 150
 
 
-class Wish(NamedTuple):
-    """How to replay: as another event if the sender had the wrong one, to all its queues or to some.
+class Options(NamedTuple):
+    """How to replay: as another event if the sender named the wrong one, to all its queues or to some.
 
-    `by` is who asks for it, kept in the ledger.
+    `by` is who requests it, for the ledger.
     """
 
     event: str | None = None
@@ -51,7 +51,7 @@ class Replayed(NamedTuple):
     event: str
 
 
-_AS_IT_WAS = Wish()
+_AS_IT_WAS = Options()
 
 
 class ManyReplayed(NamedTuple):
@@ -63,21 +63,21 @@ class ManyReplayed(NamedTuple):
     cursor: str | None
 
 
-async def check(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> EventType:
+async def check(delivery_id: str, app: App, options: Options = _AS_IT_WAS) -> EventType:
     """Return the event that a delivery would be replayed as, and write nothing. Raises what `replay` does."""
-    event, _ = await _check(await find(app.stores.tables, delivery_id), app, wish)
+    event, _ = await _check(await find(app.stores.tables, delivery_id), app, options)
     return event
 
 
-async def replay(delivery_id: str, app: App, wish: Wish = _AS_IT_WAS) -> Replayed:
+async def replay(delivery_id: str, app: App, options: Options = _AS_IT_WAS) -> Replayed:
     """Replay one delivery. Raises UnknownDelivery, NotReplayable and StorageFault."""
-    return await _replay(await find(app.stores.tables, delivery_id), app, wish)
+    return await _replay(await find(app.stores.tables, delivery_id), app, options)
 
 
-async def _check(row: DeliveryRow, app: App, wish: Wish) -> tuple[EventType, BlobRef]:
+async def _check(row: DeliveryRow, app: App, options: Options) -> tuple[EventType, BlobRef]:
     """Return the event to replay it as, and where its bytes are kept."""
-    event = _event(row, wish.event)
-    _check_queues(wish.queues, event, app)
+    event = _event(row, options.event)
+    _check_queues(options.queues, event, app)
     raw = await _kept_bytes(row, app)
     if row.size > app.settings.max_body_bytes:
         problem = BodyTooLarge.of(row.size, app.settings.max_body_bytes).message
@@ -85,9 +85,9 @@ async def _check(row: DeliveryRow, app: App, wish: Wish) -> tuple[EventType, Blo
     return event, raw
 
 
-async def _replay(row: DeliveryRow, app: App, wish: Wish) -> Replayed:
-    as_event, raw = await _check(row, app, wish)
-    replay_id = await _intended(row, f"as {as_event} to {_names(wish.queues)}", app)
+async def _replay(row: DeliveryRow, app: App, options: Options) -> Replayed:
+    as_event, raw = await _check(row, app, options)
+    replay_id = await _intended(row, f"as {as_event} to {_names(options.queues)}", app)
     work = Work(
         id=replay_id,
         event=as_event,
@@ -96,10 +96,10 @@ async def _replay(row: DeliveryRow, app: App, wish: Wish) -> Replayed:
         content_type=row.content_type,
         size=row.size,
         blob=raw,
-        replay=Replay(of=row.id, origin=row.order, queues=wish.queues),
+        replay=Replay(of=row.id, origin=row.order, queues=options.queues),
     )
     await inbox.requeue(app.stores, work, delay=0)
-    await write.replayed(app.stores.tables, row.id, replay_id, by=wish.by)
+    await write.replayed(app.stores.tables, row.id, replay_id, by=options.by)
     return Replayed(replay_id, row.id, as_event)
 
 
@@ -177,7 +177,7 @@ async def _kept_bytes(row: DeliveryRow, app: App) -> BlobRef:
 async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
     selection: Filter,
     app: App,
-    wish: Wish = _AS_IT_WAS,
+    options: Options = _AS_IT_WAS,
     *,
     dry_run: bool = False,
     limit: int = _MOST_AT_ONCE,
@@ -189,7 +189,7 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
     dry run counts what could be replayed. After SECONDS the call ends with a cursor to resume from. Raises
     NotReplayable where no subscription has one of the queues.
     """
-    _check_spelling(wish.queues, app)
+    _check_spelling(options.queues, app)
     matched = skipped = 0
     done: list[Replayed] = []
     deadline = monotonic() + SECONDS
@@ -205,9 +205,9 @@ async def replay_many(  # noqa: PLR0913 - what, how, and how much of it
                         await write.take_off_open(app.stores.tables, row.id)
                     continue
                 if dry_run:
-                    await _check(row, app, wish)
+                    await _check(row, app, options)
                 else:
-                    done.append(await _replay(row, app, wish))
+                    done.append(await _replay(row, app, options))
                     await asyncio.sleep(1 / PER_SECOND)
                 matched += 1
             except (NotReplayable, UnknownDelivery) as error:

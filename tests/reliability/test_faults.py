@@ -15,7 +15,7 @@ from handlers.app import App
 from handlers.channels.webhook import webhook
 from handlers.errors import StorageFault
 from handlers.operations import reconcile
-from handlers.operations.replay import Wish, replay
+from handlers.operations.replay import Options, replay
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
 from handlers.stores import INBOX_QUEUE, TableName
@@ -163,9 +163,9 @@ async def test_an_interrupted_replay_goes_on_but_not_as_another_event(
 
     storage.fault = once
     with pytest.raises(StorageFault):
-        await replay(original.id, app, Wish(event="AcceptQuote"))
+        await replay(original.id, app, Options(event="AcceptQuote"))
     storage.fault = None
-    await replay(original.id, app, Wish(event=again))
+    await replay(original.id, app, Options(event=again))
     await work_off(app)
     replayed = [row["event"] for row in (await look(app)).ledger if row.get("replayOf")]
     assert sorted(replayed) == ["AcceptQuote", "RejectQuote"][:replays]

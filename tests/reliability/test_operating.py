@@ -22,7 +22,7 @@ from handlers.ledger.rows import OPEN, day
 from handlers.operations import control, erasure, reconcile, retention
 from handlers.operations import replay as replaying
 from handlers.operations.erasure import Person
-from handlers.operations.replay import Wish, dismiss, replay, replay_many
+from handlers.operations.replay import Options, dismiss, replay, replay_many
 from handlers.pipeline import results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
@@ -258,7 +258,7 @@ async def test_a_replay_goes_only_to_the_queues_that_are_named(bench: Bench) -> 
     each = delivery(quote("Q1"))
     await receive(each, app)
     await work_off(app)
-    await replay(each.id, app, Wish(queues=("two-queue",)))
+    await replay(each.id, app, Options(queues=("two-queue",)))
     await work_off(app)
     assert (len(await bench.sent("one-queue")), len(await bench.sent("two-queue"))) == (1, 2)
 
@@ -266,14 +266,14 @@ async def test_a_replay_goes_only_to_the_queues_that_are_named(bench: Bench) -> 
 async def test_a_replay_to_a_queue_that_nobody_subscribed_is_refused_with_the_choice(bench: Bench) -> None:
     (each,) = await arrived(bench, quote("Q1"))
     with pytest.raises(NotReplayable, match="It goes to printiq-events"):
-        await replay(each, bench.app, Wish(queues=("printiq-evnts",)))
+        await replay(each, bench.app, Options(queues=("printiq-evnts",)))
 
 
 async def test_what_was_quarantined_is_replayed_as_the_event_that_it_is(bench: Bench) -> None:
     (each,) = await arrived(bench, quote("Q1"), event="CreateQuotes")
     with pytest.raises(NotReplayable, match="replay as"):
         await replay(each, bench.app)
-    await replay(each, bench.app, Wish(event="CreateQuote"))
+    await replay(each, bench.app, Options(event="CreateQuote"))
     await work_off(bench.app)
     (message,) = await bench.sent()
     assert (message["type"], message["id"]) == ("com.printiq.CreateQuote", each)
@@ -320,7 +320,7 @@ async def test_a_call_that_takes_long_stops_and_its_cursor_goes_on(
 async def test_a_dry_run_passes_over_what_cannot_be_replayed(bench: Bench) -> None:
     await arrived(bench, quote("Q1"), quote("Q2"))
     elsewhere = bench.start(SUBSCRIPTIONS='[queues.printiq-invoices]\nevents = ["ExportInvoice"]')
-    invoices = Wish(queues=("printiq-invoices",))
+    invoices = Options(queues=("printiq-invoices",))
     for dry_run in (True, False):
         counted = await replay_many(Filter(), elsewhere, invoices, dry_run=dry_run)
         assert (counted.matched, counted.skipped) == (0, 2)
@@ -328,7 +328,7 @@ async def test_a_dry_run_passes_over_what_cannot_be_replayed(bench: Bench) -> No
 
 async def test_a_misspelt_queue_is_an_error_that_lists_the_queues(bench: Bench) -> None:
     with pytest.raises(NotReplayable, match=r"no-such-queue\. The subscriptions are printiq-events\."):
-        await replay_many(Filter(), bench.app, Wish(queues=("no-such-queue",)))
+        await replay_many(Filter(), bench.app, Options(queues=("no-such-queue",)))
 
 
 async def test_a_dry_run_writes_nothing(bench: Bench, calls: list[Call]) -> None:

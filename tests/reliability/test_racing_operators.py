@@ -23,7 +23,7 @@ from handlers.ledger.rows import day
 from handlers.operations import control, erasure, reconcile, retention
 from handlers.operations import replay as replaying
 from handlers.operations.erasure import Person
-from handlers.operations.replay import Wish, dismiss, replay, replay_many
+from handlers.operations.replay import Options, dismiss, replay, replay_many
 from handlers.pipeline import archive, duplicates, inbox, results
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
@@ -284,7 +284,7 @@ async def test_an_event_that_the_catalogue_no_longer_has_cannot_be_replayed_but_
         await replay(retired, bench.app)
     done = await replay_many(Filter(), bench.app)
     assert ([each.replay_of for each in done.replayed], done.skipped) == ([good], 1)
-    await replay(retired, bench.app, Wish(event="CreateQuote"))
+    await replay(retired, bench.app, Options(event="CreateQuote"))
 
 
 # erasure

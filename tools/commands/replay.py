@@ -66,15 +66,15 @@ def main(
     if bool(delivery) == bool(selection):
         raise typer.BadParameter("Name one delivery by its id, or select with --event, --open, --since, …")
     console = Console(stderr=as_json, highlight=False, markup=False)
-    wish = {name: value for name, value in {"as": as_event, "queues": queue}.items() if value}
+    options = {name: value for name, value in {"as": as_event, "queues": queue}.items() if value}
     api = Api(url, key)
     try:
         if delivery is None:
-            done = _all(api, selection, wish, console, dry_run=dry_run)
+            done = _all(api, selection, options, console, dry_run=dry_run)
         elif dry_run:
-            done = _look(api, delivery, wish, console)
+            done = _look(api, delivery, options, console)
         else:
-            done = _one(api, delivery, wish)
+            done = _one(api, delivery, options)
         outcomes = _outcomes(api, done["replayed"], console)
     except RefusedError as error:
         for message in error.args:
@@ -90,23 +90,23 @@ def main(
     raise typer.Exit(_exit_code(outcomes))
 
 
-def _one(api: Api, delivery: str, wish: Json) -> Json:
-    return {"matched": 1, "replayed": [api.ask(f"deliveries/{delivery}/replay", wish)], "skipped": 0}
+def _one(api: Api, delivery: str, options: Json) -> Json:
+    return {"matched": 1, "replayed": [api.ask(f"deliveries/{delivery}/replay", options)], "skipped": 0}
 
 
-def _look(api: Api, delivery: str, wish: Json, console: Console) -> Json:
+def _look(api: Api, delivery: str, options: Json, console: Console) -> Json:
     """Ask whether a delivery could be replayed, and print its current state."""
-    answer = api.ask(f"deliveries/{delivery}/replay", {**wish, "dryRun": True})
+    answer = api.ask(f"deliveries/{delivery}/replay", {**options, "dryRun": True})
     row = api.json(f"deliveries/{delivery}")
     before = f", was replayed as {row['replayedBy']}" if "replayedBy" in row else ""
     console.print(f"{row['id']}  {answer['event']}  is {row['status']}{before}", soft_wrap=True)
     return {"matched": 1, "replayed": [], "skipped": 0}
 
 
-def _all(api: Api, selection: Json, wish: Json, console: Console, *, dry_run: bool) -> Json:
+def _all(api: Api, selection: Json, options: Json, console: Console, *, dry_run: bool) -> Json:
     """Ask page by page until the last one."""
     matched, skipped, replayed = 0, 0, list[Json]()
-    request = {"filter": selection, "limit": _AT_ONCE, "dryRun": dry_run, **wish}
+    request = {"filter": selection, "limit": _AT_ONCE, "dryRun": dry_run, **options}
     with console.status("Asking for replays …") as status:
         while True:
             answer = api.ask("replays", request)
