@@ -25,7 +25,7 @@ from tools.bench.running import storage
 
 _PORT = 19130
 _ACCEPTED = 202
-# An event with 7 subjects in version 0.1, new or known, counted there.
+# Of version 0.1, for an event with 7 subjects, new or known.
 _VERSION_0_1 = 14
 # What is written every few seconds or minutes, however many events come.
 _BESIDE = {"Tables", "drift", "lastseen"}

@@ -25,7 +25,7 @@ from tools.bench.parsing import sample
 DAYS = 30
 PER_SUBJECT = 100
 EVENTS = ("CreateQuote", "RequestQuoteApproval", "ExpireQuote", "DiscardQuote")
-# No factor of the number of events: each of them is refused now and then.
+# Shares no factor with the number of events, so each of them is refused now and then.
 _ONE_REFUSED_IN = 9
 _IN_TRANSACTION = 100
 _AT_ONCE = 4

@@ -49,7 +49,7 @@ def environment(connection: str) -> dict[str, str]:
         "HOT_FOLDER": connection,
         # bytecode is written and found again, as in production
         "PYTHONDONTWRITEBYTECODE": "",
-        # the peers are there, too
+        # includes the peers' folder
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
 

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from events import Delivery
+from handlers.ids import time_of
+
 type Json = dict[str, Any]
 
 # The platform ends a request after 230 seconds; the first one may wait until an instance has started.
@@ -117,6 +120,17 @@ def _answers(url: str) -> Iterator[None]:
             f"The app at {url} does not respond: {error or type(error).__name__}\n"
             "Is it running (dev.py run), and is this its address (--url)?"
         ) from error
+
+
+def as_received(row: Json, body: bytes) -> Delivery:
+    """Return a delivery as the app received it, from its row of the ledger and its bytes."""
+    return Delivery(
+        id=row["id"],
+        event=row["event"],
+        body=body,
+        channel=row["channel"],
+        received_at=time_of(row["id"]),
+    )
 
 
 def hint(response: httpx.Response) -> str:

@@ -21,7 +21,7 @@ from tools.commands._target import DEVELOPMENT, read_app_settings
 from tools.host.azurite import connection_string
 from tools.host.settings import DEFAULT_STORAGE
 
-# These commands never look into the hot folder: their app has it in the same account.
+# These commands never read the hot folder: it is taken to be in the same account.
 _ENDINGS = ("", "__blobServiceUri", "__queueServiceUri", "__clientId")
 
 

@@ -25,7 +25,7 @@ from handlers.ids import just_before, newest_first
 from handlers.ledger.rows import DeliveryRow, SendRow, day
 from handlers.stores import ContainerName, Row, TableName
 from tools.commands._api import Api, Json, Queue, UnreachableError
-from tools.commands._ports import LARGEST_PORT, STORAGE_PORT, URL
+from tools.commands._ports import DEFAULT_URL, LARGEST_PORT
 from tools.host.azurite import connection_string
 from tools.host.errors import HostError
 from tools.host.settings import DEFAULT_STORAGE, load_app_settings
@@ -47,7 +47,9 @@ def address(url: str) -> str:
     except (ValueError, httpx.InvalidURL):
         good = False
     if not good:
-        raise typer.BadParameter(f"{url} is no address. Write it like {URL} or https://my-app.example.com.")
+        raise typer.BadParameter(
+            f"{url} is no address. Write it like {DEFAULT_URL} or https://my-app.example.com."
+        )
     return url.rstrip("/")
 
 
@@ -73,8 +75,6 @@ StoragePortOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-DEFAULT_URL = URL
-DEFAULT_STORAGE_PORT = STORAGE_PORT
 
 
 class AppView(Protocol):

@@ -7,12 +7,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from events import Delivery, Differences, EventError, differences, parse, sniff
-from handlers.ids import time_of
-from tools.commands._api import Api, RefusedError, UnreachableError
+from events import Differences, EventError, differences, parse, sniff
+from tools.commands._api import Api, RefusedError, UnreachableError, as_received
 from tools.commands._exit import ExitCode
 from tools.commands._invented import Inventor
-from tools.commands._target import DEFAULT_URL, ROOT, KeyOption, UrlOption
+from tools.commands._ports import DEFAULT_URL
+from tools.commands._target import ROOT, KeyOption, UrlOption
 
 CORPUS = ROOT / "tests" / "corpus"
 # One by one: two samples may share an expected file.
@@ -102,11 +102,4 @@ def _invented(row: Any, body: bytes) -> bytes:
 
 
 def _form(row: Any, body: bytes) -> Differences:
-    came = Delivery(
-        id=row["id"],
-        event=row["event"],
-        body=body,
-        channel=row["channel"],
-        received_at=time_of(row["id"]),
-    )
-    return differences(parse(came).payload)
+    return differences(parse(as_received(row, body)).payload)

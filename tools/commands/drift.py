@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from events import DateOrder, Delivery, EventError, parse
-from handlers.ids import time_of
+from events import DateOrder, EventError, parse
 from tools.commands import _selectors
-from tools.commands._api import Api, RefusedError, UnreachableError
+from tools.commands._api import Api, RefusedError, UnreachableError, as_received
 from tools.commands._exit import ExitCode
-from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UrlOption
+from tools.commands._ports import DEFAULT_URL
+from tools.commands._target import JsonOption, KeyOption, UrlOption
 from tools.commands._words import counted
 
 _PAGE = 100
@@ -145,15 +145,8 @@ def _newest(api: Api, event: str | None, last: int) -> Iterator[Any]:
 
 
 def _parsed(row: Any, body: bytes, date_order: DateOrder) -> Any:
-    came = Delivery(
-        id=row["id"],
-        event=row["event"],
-        body=body,
-        channel=row["channel"],
-        received_at=time_of(row["id"]),
-    )
     try:
-        return json.loads(parse(came, date_order=date_order).data)
+        return json.loads(parse(as_received(row, body), date_order=date_order).data)
     except EventError:
         return _REFUSED
 

@@ -12,8 +12,9 @@ from handlers.app import App
 from handlers.operations import erasure
 from handlers.operations.erasure import Person
 from tools.commands._exit import ExitCode
+from tools.commands._ports import DEFAULT_STORAGE_PORT
 from tools.commands._storage import with_app
-from tools.commands._target import DEFAULT_STORAGE_PORT, JsonOption, StoragePortOption
+from tools.commands._target import JsonOption, StoragePortOption
 from tools.commands._words import counted, deliveries
 
 

@@ -23,9 +23,8 @@ from handlers.pushes import CloudEvent, Form
 from handlers.subscriptions import HttpsSubscription
 from tools.commands._api import Json, UnreachableError
 from tools.commands._exit import ExitCode
+from tools.commands._ports import DEFAULT_STORAGE_PORT, DEFAULT_URL
 from tools.commands._target import (
-    DEFAULT_STORAGE_PORT,
-    DEFAULT_URL,
     StoragePortOption,
     Target,
     UrlOption,

@@ -10,7 +10,8 @@ from handlers.ledger.rows import Status
 from tools.commands import _selectors
 from tools.commands._api import Api, Json, RefusedError, UnreachableError
 from tools.commands._exit import ExitCode
-from tools.commands._target import DEFAULT_URL, JsonOption, KeyOption, UrlOption
+from tools.commands._ports import DEFAULT_URL
+from tools.commands._target import JsonOption, KeyOption, UrlOption
 from tools.commands._words import deliveries
 
 # The most that the app replays in one call, so that the call ends in time.

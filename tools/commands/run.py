@@ -20,7 +20,7 @@ from handlers.errors import SubscriptionsError
 from handlers.problems import in_words
 from handlers.settings import SERVICE_BUS_NAMESPACE, Settings, subscriptions_text
 from handlers.subscriptions import Subscriptions, secure_url
-from tools.commands._ports import LARGEST_PORT, PORT, STORAGE_PORT, URL
+from tools.commands._ports import DEFAULT_PORT, DEFAULT_STORAGE_PORT, DEFAULT_URL, LARGEST_PORT
 from tools.host import host
 from tools.host.__main__ import configure_logging, stop_on_signals
 from tools.host.azurite import Azurite, install
@@ -58,13 +58,13 @@ def _url(url: str | None) -> str | None:
 
 def main(
     *,
-    port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for HTTP.")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=LARGEST_PORT, help="Port for HTTP.")] = DEFAULT_PORT,
     storage_port: Annotated[
         int,
         typer.Option(
             min=1, max=LARGEST_PORT - 2, help="Port for blobs; queues and tables take the next two."
         ),
-    ] = STORAGE_PORT,
+    ] = DEFAULT_STORAGE_PORT,
     data: Annotated[
         Path,
         typer.Option(help="Folder for stored data, keys and timers.", show_default=".local/data"),
@@ -225,9 +225,9 @@ def _welcome(console: Console, listening: host.Listening, azurite: Azurite) -> N
         f"Storage (Azurite): blobs, queues and tables on ports {azurite.port} to {azurite.port + 2}"
     )
     key, options = "", ""
-    if listening.url != URL:
+    if listening.url != DEFAULT_URL:
         options += f" --url {listening.url}"
-    if azurite.port != STORAGE_PORT:
+    if azurite.port != DEFAULT_STORAGE_PORT:
         options += f" --storage-port {azurite.port}"
     if listening.keys:
         console.print("Keys, for the header x-functions-key or ?code=:")

@@ -22,10 +22,8 @@ from handlers.ledger.rows import SendState
 from tools.commands import _check
 from tools.commands._api import Json, UnreachableError, hint
 from tools.commands._exit import ExitCode
-from tools.commands._ports import LARGEST_PORT
+from tools.commands._ports import DEFAULT_STORAGE_PORT, DEFAULT_URL, LARGEST_PORT
 from tools.commands._target import (
-    DEFAULT_STORAGE_PORT,
-    DEFAULT_URL,
     PEEK,
     ROOT,
     AppView,

@@ -19,9 +19,8 @@ from handlers.ledger.rows import Status
 from tools.commands import _selectors
 from tools.commands._api import Json, Queue, UnreachableError
 from tools.commands._exit import ExitCode
+from tools.commands._ports import DEFAULT_STORAGE_PORT, DEFAULT_URL
 from tools.commands._target import (
-    DEFAULT_STORAGE_PORT,
-    DEFAULT_URL,
     PEEK,
     AppView,
     JsonOption,

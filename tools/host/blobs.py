@@ -60,7 +60,7 @@ class Announcement:
     container: str
     name: str
     etag: str | None
-    """Quoted; None where Event Grid announced the blob, which may have changed since, then."""
+    """Quoted; None if Event Grid announced the blob: it then runs even if it has changed since."""
 
     def encode(self) -> str:
         """Write it as the platform does: indented JSON in base64, whatever host.json sets."""

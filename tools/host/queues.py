@@ -101,7 +101,7 @@ class QueueListener:
             delay = min(delay * random.uniform(1.5, 2.5), longest)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait for this time or until woken, and meanwhile for a message that ends the host."""
+        """Wait this long or until woken. Raises StorageLostError if a message that ends meanwhile does."""
         waking = asyncio.create_task(self._wake.wait())
         until = time.monotonic() + seconds
         try:
