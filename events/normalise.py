@@ -58,13 +58,16 @@ class Normaliser:
         part = spec.part
         if part is None:
             texts: list[object] = []
+            attributes: dict[str, list[object]] = {}
             for item in _spread(items):
                 kept: dict[str, object] = {}
                 text = _scalar(item, spec, kept) if isinstance(item, Element) else item
                 for name, attribute in kept.items():
-                    others[name] = [*_as_list(others.get(name)), attribute]
+                    attributes.setdefault(name, []).append(attribute)
                 if not is_blank(text):
                     texts.append(text)
+            for name, found in attributes.items():
+                others[name] = [*([others[name]] if name in others else []), *found]
             return texts
         return [self.members(item, part) if isinstance(item, dict) else item for item in _flat(items, part)]
 
@@ -175,10 +178,6 @@ def _is_item(value: Json, spec: FieldSpec | None) -> bool:
     if spec is None:
         return is_blank(value) or isinstance(value, STRUCTURES)
     return spec.leaf is not None and not spec.many and isinstance(value, STRUCTURES)
-
-
-def _as_list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def take_unread(payload: Part) -> dict[str, object]:

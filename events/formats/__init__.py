@@ -5,8 +5,8 @@ plain tree of dict, list, str, int, Decimal, bool and None, in which XML looks a
 
 - an element is named by its local name; a repeated one is a list; an empty or `nil` one is None;
 - a container whose items are its own singular, or a .NET type name, is a list (`<Jobs><Job/></Jobs>`);
-- attributes of an element with children are members (`@name` where a child has that name); those of a leaf
-  are beside it as `Name@attribute`;
+- attributes of an element with children are members (`@name` where a child has that name, `{namespace}name`
+  where another attribute has); those of a leaf are beside it as `Name@attribute`;
 - the serializers' own attributes (namespaces, `xsi:*`, `i:*`, `nil`, `xml:space`) are dropped;
 - text beside child elements is the member `#text`.
 

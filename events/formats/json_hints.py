@@ -4,6 +4,7 @@
 the XML itself would be: `@name` is an attribute, `#text` and `#cdata-section` are text.
 """
 
+from collections import ChainMap
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,9 +23,8 @@ def without_hints(value: Json, limit: int, size: int) -> tuple[Json, tuple[Probl
     """
     reader = _Reader(type_hints(_type_of_root(value)), is_xml=_is_xml(value))
     plain = reader.value(value, "", _PREFIXES).value
-    if isinstance(value, dict) and not isinstance(
-        plain, dict | list
-    ):  # the root is an object, whatever it holds
+    if isinstance(value, dict) and not isinstance(plain, STRUCTURES):
+        # the root is an object, whatever it holds
         plain = {} if plain is None else {"#text": plain}
     if reader.targets or reader.has_references:
         return resolved(plain, reader.targets, limit, size)
@@ -53,7 +53,9 @@ _METADATA = ("$type", "__type")
 _IGNORED = {"#comment", "#whitespace", "#significant-whitespace"}
 _TEXTS = {"#text", "#cdata-section"}
 # What these stand for where nothing declares them.
-_PREFIXES = {"xsi": SCHEMA_INSTANCE, "i": SCHEMA_INSTANCE, "json": JSON_NET, "xs": SCHEMA, "xml": XML}
+_PREFIXES = ChainMap(
+    {"xsi": SCHEMA_INSTANCE, "i": SCHEMA_INSTANCE, "json": JSON_NET, "xs": SCHEMA, "xml": XML}
+)
 
 
 class _Read(NamedTuple):
@@ -71,7 +73,7 @@ class _Reader:
         self.targets: dict[str, Json] = {}
         self.has_references = False
 
-    def value(self, value: Json, name: str, prefixes: dict[str, str]) -> _Read:
+    def value(self, value: Json, name: str, prefixes: ChainMap[str, str]) -> _Read:
         if isinstance(value, list):
             items = [self.value(item, name, prefixes) for item in value]
             beside: dict[str, Json] = {}
@@ -90,7 +92,7 @@ class _Reader:
             self.targets[identity] = read.value
         return read
 
-    def _object(self, value: dict[str, Json], name: str, prefixes: dict[str, str]) -> _Read:
+    def _object(self, value: dict[str, Json], name: str, prefixes: ChainMap[str, str]) -> _Read:
         members = {
             each: inner
             for each, inner in value.items()
@@ -106,12 +108,14 @@ class _Reader:
             return self._element(members, name, prefixes)
         return _Read({each: self.value(inner, each, prefixes).value for each, inner in members.items()}, {})
 
-    def _element(self, members: dict[str, Json], name: str, prefixes: dict[str, str]) -> _Read:
-        prefixes = prefixes | {
+    def _element(self, members: dict[str, Json], name: str, prefixes: ChainMap[str, str]) -> _Read:
+        declared = {
             each.removeprefix("@xmlns:"): uri
             for each, uri in members.items()
             if each.startswith("@xmlns:") and isinstance(uri, str)
         }
+        if declared:
+            prefixes = prefixes.new_child(declared)
         parts = _Parts({}, {}, [])
         for each, inner in members.items():
             if each in _IGNORED or each[:1] in {"?", "!"} or each == "@xmlns" or each.startswith("@xmlns:"):
@@ -131,9 +135,9 @@ class _Reader:
         elif not namespace and name == "type" and text in self._types:
             parts.is_array = text == "array"
         elif namespace not in HINTS and name != "nil" and (namespace, name) != (XML, "space"):
-            parts.attributes.setdefault(name, text)
+            parts.attributes[f"{{{namespace}}}{name}" if name in parts.attributes else name] = text
 
-    def _add(self, content: dict[str, Json], name: str, inner: Json, prefixes: dict[str, str]) -> None:
+    def _add(self, content: dict[str, Json], name: str, inner: Json, prefixes: ChainMap[str, str]) -> None:
         namespace, own = _split(name, prefixes)
         if namespace == SCHEMA and own == "schema":
             return
@@ -180,7 +184,7 @@ def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
-def _split(name: str, prefixes: dict[str, str]) -> tuple[str, str]:
+def _split(name: str, prefixes: ChainMap[str, str]) -> tuple[str, str]:
     """Return a name's namespace and local name; a prefix that is not declared is part of the name."""
     prefix, colon, local = name.partition(":")
     return (prefixes[prefix], local) if colon and local and prefix in prefixes else ("", name)

@@ -216,7 +216,7 @@ class _Attributes:
         else:
             if not namespace and name == "id":
                 self.id = text
-            self.own.setdefault(name, text)
+            self.own[f"{{{namespace}}}{name}" if name in self.own else name] = text
 
 
 def _is_item(element: etree._Element) -> bool:

@@ -14,6 +14,7 @@ from deliveries import delivery, read
 
 from events import BodyTooLarge, EmptyBody, EventError, Format, Malformed, NotJsonOrXml, parse, sniff, unwrap
 from events.formats import MAX_ATTRIBUTES, MAX_DEPTH, MAX_VALUES, Document, read_inner
+from tools.bench.worst_bodies import body_of
 
 MB = 1024 * 1024
 
@@ -483,3 +484,7 @@ def outcome(event: str, body: bytes) -> str:
 def test_no_megabyte_hangs(worker: Pool, event: str, body: bytes) -> None:
     # Not a measurement: the least of them takes a fraction of a second or, if something is wrong, hours.
     assert worker.apply_async(outcome, (event, body)).get(60)
+
+
+def test_namespaces_are_not_copied_for_each_object(worker: Pool) -> None:
+    assert worker.apply_async(outcome, body_of("namespaces in JSON")).get(60)

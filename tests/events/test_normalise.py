@@ -384,6 +384,22 @@ def test_a_list_of_keys_is_a_list_of_numbers(body: str) -> None:
     assert line["POKeys"] == [1, 2]
 
 
+def test_an_attribute_of_a_list_and_those_of_its_items_are_all_kept() -> None:
+    keys = "<POKeys x='a'><int x='b'>1</int><int x='c'>2</int></POKeys>"
+    (line,) = data("ExportInvoice", f"<A><INVID>1</INVID><InvoiceDetails><D>{keys}</D></InvoiceDetails></A>")[
+        "InvoiceDetails"
+    ]
+    assert (line["POKeys"], line["POKeys@x"]) == ([1, 2], ["a", "b", "c"])
+
+
+def test_attributes_of_one_name_in_several_namespaces_are_all_kept() -> None:
+    xml = '<A xmlns:a="urn:a" xmlns:b="urn:b"><QuoteNo a:id="1" b:id="2" id="3">Q1</QuoteNo></A>'
+    as_json = '"QuoteNo": {"@a:id": "1", "@b:id": "2", "@id": "3", "#text": "Q1"}'
+    found = data("CreateQuote", xml)
+    assert (found["QuoteNo@id"], found["QuoteNo@{urn:b}id"], found["QuoteNo@{}id"]) == ("1", "2", "3")
+    assert found == data("CreateQuote", f'{{"A": {{"@xmlns:a": "urn:a", "@xmlns:b": "urn:b", {as_json}}}}}')
+
+
 def test_one_item_of_a_wrong_shape_leaves_the_others_typed() -> None:
     body = '{"QuoteNo": "Q1", "Products": [{"ProductKey": "7"}, 5, {"ProductKey": "x"}, [true]]}'
     found = data("CreateQuote", body)

@@ -39,6 +39,12 @@ BODIES = {
         "]}}",
     ),
     "unreadable values": ("ExportInvoice", '{"InvoiceDetails": [{"POKeys": [', '"x"' + " " * 3_000, "]}]}"),
+    "namespaces in JSON": (
+        "CreateJob",
+        "{" + ",".join(f'"@xmlns:a{number}": "u"' for number in range(100_000)) + ', "X": [',
+        '{"a": 1}' + " " * 120,
+        "]}",
+    ),
     "references": (
         "CreateJob",
         '{"QuoteNo": "Q", "A": {"$id": "1"}, "X": [',
@@ -48,6 +54,12 @@ BODIES = {
     "elements": ("CreateJobXml", "<Job>", "<a>" + "x" * 24 + "</a>", "</Job>"),
     "mixed text": ("CreateJobXml", "<Job>", "<y/>" + "x" * 27, "</Job>"),
     "attributes": ("CreateJobXml", "<Job>", '<a b="1">' + "x" * 80 + "</a>", "</Job>"),
+    "attributes in a list": (
+        "ExportInvoice",
+        "<Invoice><InvoiceDetails><Line><POKeys>",
+        '<int a="1">1</int>' + " " * 73,
+        "</POKeys></Line></InvoiceDetails></Invoice>",
+    ),
     "markup": ("CreateJobXml", "<Job><Title>", "<b>bold</b>" + "x" * 20, "</Title></Job>"),
     "nested elements": ("CreateJobXml", "<Job>", "<a>" * 90 + "x" * 2_700 + "</a>" * 90, "</Job>"),
     "nested elements in a text": (
