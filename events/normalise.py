@@ -133,6 +133,8 @@ def _unwrapped(items: list[Json], part: type[Part] | None) -> list[Json]:
     inner: list[Json] = []
     for item in items:
         if not isinstance(item, dict) or len(item) != 1:
+            if is_empty(item):
+                continue
             return items
         names |= item.keys()
         inner += item.values()

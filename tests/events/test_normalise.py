@@ -339,6 +339,8 @@ ONE_JOB = [
     "<A><Products><JobNo>J1</JobNo></Products></A>",
     '{"Products": {"Count": 1, "Product": [{"JobNo": "J1"}]}}',
     '{"Products": [{"Product": {"JobNo": "J1"}}]}',
+    '{"Products": [null, {"Product": {"JobNo": "J1"}}, {}]}',
+    "<A><Products/><Products><AcceptanceProduct><JobNo>J1</JobNo></AcceptanceProduct></Products></A>",
     '{"Products": {"$values": [{"JobNo": "J1"}], "$type": "List"}}',
     "<A><Products><Count>1</Count><Product><JobNo>J1</JobNo></Product></Products></A>",
     "<A><Products Count='1'><Item id='7'><JobNo>J1</JobNo></Item></Products></A>",
