@@ -99,7 +99,7 @@ function day(date) {
 }
 
 /** The head line: the subject's latest state, and who got its newest events, all of them or not. */
-function head({ latest: record, deliveries }, finished) {
+function head({ kind, latest: record, deliveries }, finished) {
   const replayed = new Set(deliveries.map(({ replayOf }) => replayOf));
   const lacking = new Set(deliveries.flatMap((row) => [...row.undelivered, ...(replayed.has(row.id) ? [] : row.withheldFrom)]));
   const got = new Set(deliveries.flatMap((row) => row.sentTo).filter((title) => !lacking.has(title)));
@@ -108,7 +108,8 @@ function head({ latest: record, deliveries }, finished) {
     "dl",
     { class: "card head" },
     fact("Customer", record?.customerName ? [record.customerName, record.customer && ` (${record.customer})`] : (record?.customer ?? deliveries.find((row) => row.customer)?.customer)),
-    fact("Reference", record?.reference ?? deliveries.find((row) => row.reference)?.reference),
+    // the events of an order with one job are about the job, with the order's reference
+    fact("Reference", record?.reference ?? (kind === "order" && deliveries.find((row) => row.reference)?.reference)),
     fact("Total", record?.total && money(record.total, record.currency)),
     fact("Date", record?.date && day(record.date)),
     fact("Due", record?.due && day(record.due)),

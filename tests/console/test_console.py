@@ -523,6 +523,17 @@ def test_a_count_of_whole_hours_says_so(host: HostProcess, page: Page) -> None:
     expect(page.locator(".figure").first).to_contain_text("events that match")
 
 
+def test_an_orders_reference_is_its_jobs_but_a_customers_is_not(host: HostProcess, page: Page) -> None:
+    job = {"JobNo": "J77003-01", "SalesOrderNo": "SO077003", "JobReference": "PO 77-310"}
+    send(host, "UpdateOrderStatus", job)
+    page.goto(f"{host.url}/api/console#/subjects/order/SO077003")
+    expect(page.locator(".head")).to_contain_text("ReferencePO 77-310")
+    send(host, "ExportInvoice", (CORPUS / "ExportInvoice" / "typical.json").read_bytes())
+    page.goto(f"{host.url}/api/console#/subjects/customer/KOWSEED")
+    expect(page.locator(".timeline")).to_contain_text("ExportInvoice")
+    expect(page.locator(".head")).not_to_contain_text("Reference")
+
+
 @pytest.fixture
 def page_in_california(browser: Browser) -> Iterator[Page]:
     with session(browser, locale="en-GB", timezone_id="America/Los_Angeles") as page:
