@@ -20,7 +20,7 @@ from tools import node
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "tests" / "consumers"
-EVENT = {"id": "1", "type": "com.printiq.CreateQuote", "subject": "Q1", "time": "2026-11-24T06:42:37.128Z"}
+EVENT = {"id": "1", "type": "com.printiq.CreateQuote", "subject": "Q1", "sequence": "1"}
 MESSAGES = [
     {**EVENT, "delivery": "1", "data": {"QuoteNo": "Q1"}},
     {**EVENT, "delivery": "1", "data": {"QuoteNo": "Q1"}},
@@ -63,7 +63,7 @@ class Own:
             "urlsplit": urlsplit,
             "is_handled": self._known.__contains__,
             "remember": self._known.add,
-            "handle": lambda _type, subject, _time, data: self.handled.append((subject, data)),
+            "handle": lambda _type, subject, _sequence, data: self.handled.append((subject, data)),
         }
 
 
@@ -108,14 +108,14 @@ import { app } from "@azure/functions";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { QueueServiceClient } from "@azure/storage-queue";
 interface Message {
-  type: string; subject?: string; time: string; delivery: string;
+  type: string; subject?: string; sequence: string; delivery: string;
   duplicateof?: string; data?: unknown; dataref?: string;
 }
 const account = BlobServiceClient.fromConnectionString(process.env["PRINTIQ_STORAGE"]!);
 const known = new Set<string>();
 const isHandled = async (delivery: string) => known.has(delivery);
 const remember = async (delivery: string) => void known.add(delivery);
-const handle = async (_type: string, subject: string | undefined, _time: string, data: unknown) =>
+const handle = async (_type: string, subject: string | undefined, _sequence: string, data: unknown) =>
   console.log(JSON.stringify([subject, data]));
 """
 TYPESCRIPT_OPTIONS = {
@@ -152,7 +152,7 @@ class Snippets(BlobServiceClient account)
 {
     Task<bool> IsHandled(string delivery) => Task.FromResult(false);
     Task Remember(string delivery) => Task.CompletedTask;
-    Task Handle(string type, string? subject, DateTimeOffset? time, BinaryData data) => Task.CompletedTask;
+    Task Handle(string type, string? subject, string sequence, BinaryData data) => Task.CompletedTask;
 """
 CSHARP_PROJECT = """
 <Project Sdk="Microsoft.NET.Sdk">
