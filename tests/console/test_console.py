@@ -524,7 +524,7 @@ def test_a_count_of_whole_hours_says_so(host: HostProcess, page: Page) -> None:
 
 
 def test_an_orders_reference_is_its_jobs_but_a_customers_is_not(host: HostProcess, page: Page) -> None:
-    job = {"JobNo": "J77003-01", "SalesOrderNo": "SO077003", "JobReference": "PO 77-310"}
+    job: dict[str, object] = {"JobNo": "J77003-01", "SalesOrderNo": "SO077003", "JobReference": "PO 77-310"}
     send(host, "UpdateOrderStatus", job)
     page.goto(f"{host.url}/api/console#/subjects/order/SO077003")
     expect(page.locator(".head")).to_contain_text("ReferencePO 77-310")
