@@ -40,7 +40,7 @@ class FactFields(NamedTuple):
     due: tuple[str, ...] = ()
 
 
-# A longer text is no name and no reference, and would crowd out the data of a message.
+# A longer text is neither a name nor a reference, and would crowd out the data of a message.
 _LONGEST = 200
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 

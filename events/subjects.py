@@ -42,7 +42,7 @@ class Subject(NamedTuple):
 
 # printIQ writes these for "no key": .NET's defaults and its own -1.
 _NO_KEY = {"", "-1", "0", "00000000-0000-0000-0000-000000000000"}
-# A longer text is no key, and would not fit into a message.
+# A longer text is not a key, and would not fit into a message.
 _LONGEST_KEY = 4096
 # What CloudEvents forbids in a subject: control characters and Unicode's noncharacters.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]+")

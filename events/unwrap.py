@@ -146,7 +146,7 @@ def _only(items: list[Json], path: tuple[str, ...]) -> Json:
             pointer=pointer(path),
         )
     raise Malformed(
-        f"The body is an array of {len(objects)} objects, but every printIQ event is one. Send them one by "
+        f"The body is an array of {len(objects):,} objects, but every printIQ event is one. Send them one by "
         "one, each in a body of its own.",
         pointer=pointer(path),
     )

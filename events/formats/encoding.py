@@ -17,8 +17,8 @@ _BOMS = (
     (b"\xc3\xaf\xc2\xbb\xc2\xbf", "utf-8"),
 )
 _XML_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
-# What .NET on Windows may declare beside Unicode. Python has codecs that are no character encodings
-# (unicode_escape, idna, …): only these may run.
+# What .NET on Windows may declare beside Unicode. Python has codecs that are not character
+# encodings (unicode_escape, idna, …): only these may run.
 _CODE_PAGE = re.compile(
     r"iso-8859-\d{1,2}|(windows-|cp)(125\d|874|932|936|949|950)|(ibm|cp)(437|85[0258]|86[0-6])|koi8-[ru]|"
     r"shift_jis|gb2312|gbk|gb18030|big5|euc-(jp|kr)|macintosh",

@@ -22,7 +22,7 @@ class Known(NamedTuple):
     value: Any
 
 
-# A dict of names to Known, to text and to dicts of text; lists and dicts of Known stand inside Known.
+# A dict of names to Known, to text and to dicts of text; a Known may hold lists and dicts of Known.
 Tree = Any
 Choose = Callable[[st.SearchStrategy[Any]], Any]
 

@@ -2,7 +2,7 @@
 
 `PYTHONPATH=. .venv/bin/python tests/events/guided.py -max_total_time=600` does it for ten minutes; the
 arguments are libFuzzer's. It begins with the samples of the corpus and ends at the first failure, whose input
-it keeps in a file. An input is the event, told by its first byte, and the body.
+it keeps in a file. The first byte of an input chooses the event; the rest is the body.
 """
 
 import json

@@ -71,7 +71,7 @@ SPELT = st.sampled_from(FIELDS).flatmap(
 
 
 @given(st.sampled_from(list(payload_types())), st.lists(SPELT, max_size=8, unique=True), st.randoms())
-def test_a_route_that_is_remembered_is_the_one_that_is_found_anew(
+def test_a_remembered_assignment_is_the_one_that_is_made_anew(
     model: Any,
     names: list[str],
     chance: Any,

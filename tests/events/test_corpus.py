@@ -1,4 +1,4 @@
-"""What comes of each sample of the corpus, and that the corpus has all that it should.
+"""What each sample of the corpus becomes, and that the corpus is complete.
 
 `dev.py test -n 0 tests/events/test_corpus.py --write-expected` writes the expected files anew. Read what
 changed: it is what consumers receive.

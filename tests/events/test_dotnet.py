@@ -1,6 +1,6 @@
 """The bodies that real .NET serializers and HTTP clients sent mean what they mean to .NET.
 
-The requests were recorded byte for byte (tests/dotnet); `expected.json` says what is right.
+The requests were recorded byte for byte (tests/dotnet); `expected.json` has the right outcomes.
 """
 
 import json
@@ -52,7 +52,7 @@ def header(head: bytes, name: str) -> str | None:
 
 
 def differs(expected: dict[str, Any], request: Sent) -> str | None:
-    """Return how what comes of a request differs from what is expected, None where it does not."""
+    """Return how the outcome of a request differs from the expected one, None where it does not."""
     try:
         event = request.parsed()
     except EventError as error:

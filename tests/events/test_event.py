@@ -1,4 +1,4 @@
-"""What an event is about, whether it can be a repeat, and the message that it becomes."""
+"""What an event is about, whether it can be a duplicate, and the message that it becomes."""
 
 import json
 import re
@@ -108,7 +108,7 @@ def test_a_thousand_subjects_are_enough() -> None:
     assert "Of its 1,201 business keys the first 1,000" in event.warnings[0].message
 
 
-# -- repeats ------------------------------------------------------------------------------------------------
+# -- duplicates ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_thousand_subjects_are_enough() -> None:
         ("InventoryTransactionInserted", '{"IICode": "SILK"}', False),
     ],
 )
-def test_an_event_can_be_duplicate_unless_equal_ones_are_separate_happenings(
+def test_an_event_can_be_a_duplicate_unless_equal_ones_are_separate_events(
     event: str,
     body: str,
     can_be_duplicate: bool,
@@ -175,7 +175,7 @@ def check_attributes(message: dict[str, object]) -> None:
             assert not re.search(r"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]", value)
 
 
-def test_a_message_names_what_it_repeats_and_replays() -> None:
+def test_a_message_names_what_it_duplicates_and_replays() -> None:
     envelope = Envelope(
         id="b",
         time=ENVELOPE.time,
@@ -189,7 +189,7 @@ def test_a_message_names_what_it_repeats_and_replays() -> None:
     check_attributes(message)
 
 
-def test_data_that_lies_elsewhere_is_left_out_of_the_message() -> None:
+def test_data_in_a_blob_is_left_out_of_the_message() -> None:
     ref = "https://account.example/archive/CreateJob/2025/08/11/x.data.json"
     envelope = Envelope(
         id="a", time=ENVELOPE.time, source="/printiq/a", data_schema="https://a", data_ref=ref
@@ -205,7 +205,7 @@ def test_the_message_of_an_event_that_may_carry_two_objects_names_which() -> Non
         assert json.loads(cloud_event(read("CreateJobXml", body), ENVELOPE))["object"] == carried
 
 
-def test_a_message_without_a_subject_tells_the_kind_of_its_event() -> None:
+def test_a_message_without_a_subject_has_the_kind_of_its_event() -> None:
     message = json.loads(cloud_event(read("CreateQuote", "{}"), ENVELOPE))
     assert "subject" not in message
     assert message["kind"] == "quote"

@@ -1,4 +1,4 @@
-"""Bodies that mean harm, or come from a sender gone wrong: read or refused, at once, with nothing fetched."""
+"""Bodies that mean harm, or come from a broken sender: read or refused at once, and nothing is fetched."""
 
 import json
 import socket

@@ -52,7 +52,7 @@ def test_an_object_is_found_in_its_wrappers(body: str) -> None:
     assert warnings("CreateQuote", body) == []
 
 
-def test_what_stands_beside_a_wrapped_object_is_kept() -> None:
+def test_what_is_beside_a_wrapped_object_is_kept() -> None:
     body = '{"TenantId": 5, "QuoteDetails": {"QuoteNo": "Q1", "Site": 1}, "Site": 2, "@Site": 3}'
     found = data("CreateQuote", body)
     assert (found["TenantId"], found["Site"], found["@Site"], found["@@Site"]) == (5, 1, 2, 3)
@@ -127,7 +127,7 @@ def test_an_acceptance_is_found_in_what_older_printiq_calls_quote_details(body: 
     assert event.warnings == ()
 
 
-def test_an_answer_that_is_the_object_itself_loses_the_answers_own_members() -> None:
+def test_a_response_that_is_the_object_itself_loses_the_responses_own_members() -> None:
     body = '{"IsError": false, "IsWarning": true, "WarningMessage": "No artwork", "QuoteNo": "Q1", "Site": 2}'
     assert data("CreateQuote", body) == {"QuoteNo": "Q1", "EditingQQAdKey": None, "Products": [], "Site": 2}
     assert warnings("CreateQuote", body) == [" printIQ warned: No artwork"]
@@ -215,7 +215,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("body", "pointer", "says"), FAILURES)
-def test_an_answer_that_reports_a_failure_is_refused_with_its_words(
+def test_a_response_that_reports_a_failure_is_refused_with_its_words(
     body: str, pointer: str, says: str
 ) -> None:
     with pytest.raises(ReportedFailure) as refused:
@@ -285,7 +285,7 @@ def test_another_object_than_the_event_sends_is_refused(
         ("CreateQuote", '{"INVID": 1, "Odd": 1}'),
         ("CreateQuote", '{"INVID": 1}'),
         ("CreateJobXml", '{"QuoteNo": "Q1", "TotalPrice": 1, "Job": {"JobNumber": "J1"}}'),
-        # nobody has written down what these objects hold
+        # nothing public says what these objects hold
         (
             "ExportPurchaseOrder",
             '{"PONumber": "P1", "ID": 5, "Code": "S1", "Phone": 1, "Fax": 2, "Comment": 3}',
@@ -419,7 +419,7 @@ def test_an_item_named_like_one_of_its_own_fields_is_still_an_item() -> None:
     assert (first["Price"], second["Quantity"]) == ("1", "2")
 
 
-def test_no_more_than_twenty_oddities_are_told() -> None:
+def test_no_more_than_twenty_warnings_are_given() -> None:
     keys = ["x"] * 50
     assert (
         len(read("ExportInvoice", json.dumps({"INVID": 1, "InvoiceDetails": [{"POKeys": keys}]})).warnings)

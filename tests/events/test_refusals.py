@@ -1,4 +1,4 @@
-"""What a refusal says: each must tell a person what is wrong and where, in plain words."""
+"""What a refusal says: what is wrong and where, in plain words."""
 
 import pytest
 from deliveries import read

@@ -1,4 +1,4 @@
-"""A SOAP request says how it wants to be answered."""
+"""What the response to a SOAP request depends on."""
 
 import gzip
 

@@ -22,7 +22,7 @@ class Field(NamedTuple):
     name: str
 
     def value(self, body: str) -> Any:
-        """Return the field's value, or how it stands among the unread."""
+        """Return the field's value, or the original that is unread."""
         data = json.loads(read(self.event, body).data)
         if f"/{self.name}" not in data.get("_unread", {}):
             return data[self.name]
@@ -216,7 +216,7 @@ def test_a_value_has_one_form_whatever_it_came_as(
 
 @pytest.mark.parametrize("field", CASES)
 @pytest.mark.parametrize("literal", ["{}", "[]", '{"a": [1, {"b": ""}]}', '["x", 1.50]'])
-def test_a_structure_in_place_of_a_value_is_kept_and_warned_of(field: Field, literal: str) -> None:
+def test_a_structure_in_place_of_a_value_is_kept_with_a_warning(field: Field, literal: str) -> None:
     event = read(field.event, f'{{"{field.name}": {literal}}}')
     data = json.loads(event.data)
     assert data[field.name] is None
