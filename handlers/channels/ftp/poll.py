@@ -32,7 +32,7 @@ _MOST_FOLDERS = 500
 async def poll(app: App) -> None:
     """Poll all sources at the same time. One that fails or is slow does not stop the others."""
     try:
-        sources = read_sources(app.settings.ftp_sources.get_secret_value(), named)
+        sources = read_sources(app.settings.ftp_sources.get_secret_value())
     except SourcesError as error:
         _log.error("No FTP source is polled, because the setting FTP_SOURCES is wrong: %s", error)
         return
@@ -43,6 +43,7 @@ async def _poll(source: FtpSource, app: App) -> None:
     blob = f"{source.name}.json"
     reachable = False
     try:
+        source = source.with_password(named)
         async with app.stores.blobs.hold(ContainerName.FTP, blob) as held:
             memory = await Memory.recall(held)
             if not memory.is_pausing(app.timings):
@@ -51,6 +52,8 @@ async def _poll(source: FtpSource, app: App) -> None:
     except Conflict:
         _log.info("FTP source %s: another instance is polling it", source.name)
         return  # which reports on it
+    except SourcesError as error:
+        _log.error("FTP source %s is not polled: %s", source.name, error)
     except NotRemembered as error:
         hint = f"Delete the blob {ContainerName.FTP}/{blob} to begin anew"
         _log.error("FTP source %s is not polled: %s. %s.", source.name, error, hint)

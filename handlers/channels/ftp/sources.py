@@ -22,7 +22,7 @@ _UNRESOLVED = "@Microsoft.KeyVault("
 
 
 class SourcesError(ValueError):
-    """A mistake in the setting FTP_SOURCES; the message quotes none of its values, which may be secrets."""
+    """A mistake in FTP_SOURCES, or in a setting that it names; the message quotes no value: it may be secret."""
 
 
 class FtpSource(BaseModel):
@@ -86,9 +86,9 @@ class FtpSource(BaseModel):
             return self
         password = setting(self.password_setting)
         if password is None:
-            raise SourcesError(f"{self.name}: there is no setting {self.password_setting}")
+            raise SourcesError(f"there is no setting {self.password_setting}")
         if password.startswith(_UNRESOLVED):
-            raise SourcesError(f"{self.name}: {self.password_setting} {_NOT_RESOLVED}")
+            raise SourcesError(f"the setting {self.password_setting} {_NOT_RESOLVED}")
         return self.model_copy(update={"password": SecretStr(password)})
 
 
@@ -99,8 +99,8 @@ _NOT_RESOLVED = (
 _SOURCES = TypeAdapter(tuple[FtpSource, ...], config=ConfigDict(defer_build=True))
 
 
-def read_sources(text: str, setting: Callable[[str], str | None]) -> tuple[FtpSource, ...]:
-    """Read the JSON of FTP_SOURCES; `setting` looks up others by name. Raises SourcesError."""
+def read_sources(text: str) -> tuple[FtpSource, ...]:
+    """Read the JSON of FTP_SOURCES. Raises SourcesError."""
     if not text.strip():
         return ()
     if text.startswith(_UNRESOLVED):
@@ -112,4 +112,4 @@ def read_sources(text: str, setting: Callable[[str], str | None]) -> tuple[FtpSo
     names = [source.name.lower() for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
         raise SourcesError(f"two sources are named {', '.join(twice)}: give each a name of its own")
-    return tuple(source.with_password(setting) for source in sources)
+    return sources

@@ -89,6 +89,30 @@ def test_a_server_that_is_down_is_an_error_and_no_hindrance(
         tell(storage, story, QUICK, FTP_SOURCES=json.dumps(sources))
 
 
+def test_a_password_that_is_not_there_is_an_error_and_no_hindrance(
+    storage: str, server: FtpServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FROM_VAULT", "@Microsoft.KeyVault(SecretUri=https://vault.example/x)")
+    sources = [
+        source(server, name="unset", password="", password_setting="NOT_SET"),
+        source(server, name="locked", password="", password_setting="FROM_VAULT"),
+        source(server, name="up"),
+    ]
+
+    async def story(shop: Shop) -> None:
+        put(server, f"{QUOTES}/q.json")
+        await poll.poll(shop.app)
+        await poll.poll(shop.app)
+        assert files(server) == []
+        assert "FTP source unset is not polled: there is no setting NOT_SET" in caplog.text
+        assert "FTP source locked is not polled: the setting FROM_VAULT is a Key Vault" in caplog.text
+        for name in ("unset", "locked"):
+            assert f'printiq.ftp {{"source": "{name}", "reachable": false}}' in caplog.text
+
+    with caplog.at_level(logging.INFO):
+        tell(storage, story, QUICK, FTP_SOURCES=json.dumps(sources))
+
+
 def test_a_server_that_fails_is_left_in_peace_for_a_while(
     storage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
