@@ -22,7 +22,7 @@ _UNRESOLVED = "@Microsoft.KeyVault("
 
 
 class SourcesError(ValueError):
-    """A mistake in FTP_SOURCES, or in a setting that it names; the message quotes no value: it may be secret."""
+    """A mistake in FTP_SOURCES, or in a setting named there; the message quotes no value: some are secret."""
 
 
 class FtpSource(BaseModel):
