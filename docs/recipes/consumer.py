@@ -68,28 +68,30 @@ class Storage:
 
 
 class State:
-    """What was handled, in a database: the deliveries, and the time of the latest event of each subject."""
+    """What was handled, in a database: the deliveries, and the latest event of each subject."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path)
         self._database.executescript(
             "CREATE TABLE IF NOT EXISTS handled (delivery TEXT PRIMARY KEY);"
-            "CREATE TABLE IF NOT EXISTS latest (subject TEXT PRIMARY KEY, time TEXT NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS latest (subject TEXT PRIMARY KEY, sequence TEXT NOT NULL);"
         )
 
     def is_handled(self, event: Event) -> bool:
         return self._has("SELECT 1 FROM handled WHERE delivery = ?", event["delivery"])
 
     def is_outdated(self, event: Event) -> bool:
-        # a replay is as old as what it replays; times are UTC in one form, so that they compare as texts
-        return self._has("SELECT 1 FROM latest WHERE subject = ? AND time > ?", key(event), event["time"])
+        # a replay has the sequence of what it replays
+        query = "SELECT 1 FROM latest WHERE subject = ? AND sequence > ?"
+        return self._has(query, key(event), event["sequence"])
 
     def remember(self, event: Event) -> None:
         with self._database:
             self._database.execute("INSERT OR IGNORE INTO handled VALUES (?)", [event["delivery"]])
             self._database.execute(
-                "INSERT INTO latest VALUES (?, ?) ON CONFLICT DO UPDATE SET time = max(time, excluded.time)",
-                [key(event), event["time"]],
+                "INSERT INTO latest VALUES (?, ?) "
+                "ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)",
+                [key(event), event["sequence"]],
             )
 
     def _has(self, query: str, *values: str) -> bool:
@@ -196,7 +198,7 @@ def _read(text: str) -> Event:
         event = json.loads(base64.b64decode(text, validate=True))
     except (ValueError, RecursionError) as error:
         raise SetAsideError(f"not base64 of JSON: {text[:60]}") from error
-    attributes = ("id", "type", "time", "delivery")
+    attributes = ("id", "type", "sequence", "delivery")
     if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in attributes):
         raise SetAsideError(f"no event of printIQ: {text[:60]}")
     return event

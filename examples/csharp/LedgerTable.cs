@@ -16,7 +16,7 @@ public sealed class LedgerTable : IDisposable
             CREATE TABLE IF NOT EXISTS handled (delivery TEXT PRIMARY KEY, at TEXT NOT NULL);
             CREATE TABLE IF NOT EXISTS invoice (
                 key TEXT PRIMARY KEY, number TEXT, day TEXT NOT NULL, due TEXT, customer TEXT, currency TEXT NOT NULL,
-                net TEXT NOT NULL, tax TEXT NOT NULL, total TEXT NOT NULL, credit INTEGER NOT NULL, time TEXT NOT NULL);
+                net TEXT NOT NULL, tax TEXT NOT NULL, total TEXT NOT NULL, credit INTEGER NOT NULL, sequence TEXT NOT NULL);
             CREATE TABLE IF NOT EXISTS line (
                 key TEXT NOT NULL, position INTEGER NOT NULL, item TEXT, description TEXT, quantity TEXT, net TEXT,
                 tax_code TEXT, account TEXT, PRIMARY KEY (key, position));
@@ -30,22 +30,22 @@ public sealed class LedgerTable : IDisposable
     }
 
     /// <summary>Book an invoice, or correct its booking, unless that is newer.</summary>
-    public bool Book(string delivery, string key, DateTimeOffset time, Invoice invoice)
+    public bool Book(string delivery, string key, string sequence, Invoice invoice)
     {
         var day = Booking.Day(invoice.INVInvoiceDate, nameof(invoice.INVInvoiceDate));
         var due = invoice.INVInvoiceDueDate is { } text ? Booking.Day(text, nameof(invoice.INVInvoiceDueDate)) : day;
         Booking.Check(invoice);
         using var transaction = _database.BeginTransaction();
         var changed = Run(transaction, """
-            INSERT INTO invoice VALUES ($key, $number, $day, $due, $customer, $currency, $net, $tax, $total, $credit, $time)
+            INSERT INTO invoice VALUES ($key, $number, $day, $due, $customer, $currency, $net, $tax, $total, $credit, $sequence)
             ON CONFLICT (key) DO UPDATE SET number = $number, day = $day, due = $due, customer = $customer,
-                currency = $currency, net = $net, tax = $tax, total = $total, credit = $credit, time = $time
-            WHERE time <= $time
+                currency = $currency, net = $net, tax = $tax, total = $total, credit = $credit, sequence = $sequence
+            WHERE sequence <= $sequence
             """,
             ("$key", key), ("$number", invoice.INVInvoiceNumber), ("$day", $"{day:yyyy-MM-dd}"), ("$due", $"{due:yyyy-MM-dd}"),
             ("$customer", invoice.BillingCusCode), ("$currency", invoice.CurCode), ("$net", Exact(invoice.INVInvoiceSubTotal)),
             ("$tax", Exact(invoice.INVInvoiceGST)), ("$total", Exact(invoice.INVInvoiceTotal)),
-            ("$credit", invoice.IsCreditNote is true), ("$time", $"{time.UtcDateTime:O}")) > 0;
+            ("$credit", invoice.IsCreditNote is true), ("$sequence", sequence)) > 0;
         if (changed)
         {
             Run(transaction, "DELETE FROM line WHERE key = $key", ("$key", key));

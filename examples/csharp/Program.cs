@@ -74,13 +74,14 @@ async Task Handle(QueueMessage message)
     }
     if (e.Type != "com.printiq.ExportInvoice") return;          // another event: skipped, no error
     if (e.ExtensionAttributes.ContainsKey("duplicateof")) return; // its original was, or will be, handled
-    // A replay keeps the id and the time of what it replays, and has a delivery of its own: so it is handled again.
+    // A replay keeps the id and the sequence of what it replays, and has a delivery of its own: so it is handled again.
     if (!e.ExtensionAttributes.TryGetValue("delivery", out var given) || given is not string delivery)
         throw new NotBookable("no delivery: not an event of printIQ");
+    if (!e.ExtensionAttributes.TryGetValue("sequence", out var order) || order is not string sequence)
+        throw new NotBookable("no sequence: not an event of printIQ");
     if (ledger.Handled(delivery)) return;
     var invoice = Booking.Read(await Data(e));
-    var time = e.Time ?? throw new NotBookable("no time");
-    var booked = ledger.Book(delivery, e.Subject ?? e.Id, time, invoice);
+    var booked = ledger.Book(delivery, e.Subject ?? e.Id, sequence, invoice);
     Console.WriteLine($"{e.Subject}: {(booked ? "booked" : "older than what is booked")}");
 }
 
@@ -90,8 +91,8 @@ async Task<JsonElement> Data(CloudEvent e)
     var address = e.ExtensionAttributes.TryGetValue("dataref", out var given) && given is string text
         ? new BlobUriBuilder(new Uri(text))
         : throw new NotBookable("neither data nor dataref");
-    // By container and name, from the account that we know: a message can name any host; our token goes to none.
-    var blob = blobs.GetBlobContainerClient(address.BlobContainerName).GetBlobClient(address.BlobName);
+    // By its name, from the archive that we know: a message can name any host; our token goes to none.
+    var blob = blobs.GetBlobContainerClient("archive").GetBlobClient(address.BlobName);
     return JsonDocument.Parse((await blob.DownloadContentAsync()).Value.Content).RootElement;
 }
 

@@ -60,7 +60,7 @@ def on_event(message: func.QueueMessage) -> None:
         "PartitionKey": "quote",
         "RowKey": quote(event["subject"], safe=" "),  # a key may hold no / # ? or \
         "state": STATES[event["type"]],
-        "time": event["time"],
+        "sequence": event["sequence"],
         "products": len(data(event)["Products"]),
     }
     write_unless_newer(table("quotes"), row)
@@ -85,7 +85,7 @@ def write_unless_newer(rows: TableClient, row: dict[str, Any]) -> None:
     while True:
         try:
             found = rows.get_entity(row["PartitionKey"], row["RowKey"])
-            if found["time"] > row["time"]:  # UTC in one form, so they compare as text
+            if found["sequence"] > row["sequence"]:
                 return
             etag = found.metadata["etag"]
             unchanged = MatchConditions.IfNotModified

@@ -263,7 +263,7 @@ def test_python_acts_on_a_replay_and_not_on_a_redelivery_or_an_older_state(
     assert function.row("Q-8") is None
     delivery = own.written("timeline", subject="Q-8", event="RejectQuote")[0]["id"]
     replayed(own, delivery, "printiq-python")
-    assert function.shown("Q-8", "rejected")["time"] == before["time"]
+    assert function.shown("Q-8", "rejected")["sequence"] == before["sequence"]
 
 
 def test_python_is_not_blocked_by_what_is_no_event_and_follows_a_dataref(

@@ -338,7 +338,7 @@ def test_an_identity_opens_queue_and_archive_where_there_is_no_key(tmp_path: Pat
         event = {
             "id": "1",
             "type": "com.printiq.CreateJobXml",
-            "time": "2026-11-24T06:42:37.128Z",
+            "sequence": "1",
             "delivery": "1",
             # whichever host a message names, the token goes to the account that the consumer knows
             "dataref": "https://elsewhere.example/archive/CreateJobXml/1.data.json",

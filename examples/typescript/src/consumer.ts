@@ -28,7 +28,7 @@ mkdirSync(folder, { recursive: true });
 const state = new DatabaseSync(`${folder}/state.sqlite`);
 state.exec("CREATE TABLE IF NOT EXISTS handled (delivery TEXT PRIMARY KEY)");
 state.exec(
-  "CREATE TABLE IF NOT EXISTS latest (kind TEXT, subject TEXT, time TEXT NOT NULL, what TEXT NOT NULL," +
+  "CREATE TABLE IF NOT EXISTS latest (kind TEXT, subject TEXT, sequence TEXT NOT NULL, what TEXT NOT NULL," +
     " PRIMARY KEY (kind, subject))",
 );
 
@@ -59,10 +59,10 @@ function handle(event: Whole): void {
     // A queue has no order: an older event changes nothing. A replay is as old as its original.
     const { changes } = state
       .prepare(
-        "INSERT INTO latest VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET time = excluded.time, what = excluded.what" +
-          " WHERE time <= excluded.time", // UTC in one form, so times compare as text
+        "INSERT INTO latest VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence, what = excluded.what" +
+          " WHERE sequence <= excluded.sequence",
       )
-      .run(event.kind, event.subject ?? event.id, event.time, what);
+      .run(event.kind, event.subject ?? event.id, event.sequence, what);
     state.prepare("INSERT INTO handled VALUES (?)").run(event.delivery);
     state.exec("COMMIT");
     console.log(`${event.subject}: ${changes ? what : "older than what is known"}`);

@@ -22,10 +22,11 @@ export interface Quote {
 interface Message<Type extends string, Data> {
   specversion: "1.0";
   id: string;
-  /** This delivery's own id: a replay keeps `id` and `time`, but has its own `delivery`. */
+  /** This delivery's own id: a replay keeps `id` and `sequence`, but has its own `delivery`. */
   delivery: string;
+  /** Of two events of a subject the later has the greater one, compared as text. */
+  sequence: string;
   type: `com.printiq.${Type}`;
-  time: string;
   kind: string;
   subject?: string;
   duplicateof?: string;
@@ -59,8 +60,8 @@ export function read(base64: string): Known | undefined {
   return known.includes(message.type) ? (message as Known) : undefined;
 }
 
-function isMessage(value: unknown): value is Record<"id" | "type" | "time" | "delivery", string> {
-  const attributes = ["id", "type", "time", "delivery"];
+function isMessage(value: unknown): value is Record<"id" | "type" | "sequence" | "delivery", string> {
+  const attributes = ["id", "type", "sequence", "delivery"];
   return (
     typeof value === "object" && value !== null &&
     attributes.every((name) => typeof (value as Record<string, unknown>)[name] === "string")
