@@ -3,7 +3,7 @@
 import { exact, json, query } from "./api.js";
 import { badge, fill, h, moment, refill, subjectLink } from "./dom.js";
 import { exporter } from "./export.js";
-import { breakable, olderButton, sentTo } from "./list.js";
+import { breakable, eventName, olderButton, sentTo } from "./list.js";
 import { laidOut } from "./payload.js";
 
 // Events whose names give a subject's state, where its latest record does not.
@@ -17,6 +17,10 @@ const MILESTONES = {
   ExpireQuote: "expired",
   DiscardQuote: "discarded",
 };
+
+// What the API's search takes.
+const SHORTEST_SEARCH = 2;
+const LONGEST_SEARCH = 200;
 
 // Events that say that a subject of a kind is finished.
 const FINISHED = { job: ["CompleteJob"], order: ["CompleteOrder"] };
@@ -36,7 +40,7 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
     return;
   }
   const newest = (events) => newestOf(events, kind, key, found, signal);
-  const [milestone, finished] = await Promise.all([found.latest?.status ? null : newest(milestones(kind)), newest(FINISHED[kind] ?? [])]);
+  const [milestone, finished, refused] = await Promise.all([found.latest?.status ? null : newest(milestones(kind)), newest(FINISHED[kind] ?? []), refusedAbout(key, signal)]);
   const line = h("ol", { class: "timeline" });
   const end = h("p", { class: "end" });
   const further = olderButton(more, report);
@@ -69,6 +73,7 @@ export async function subject(main, { parts: [kind, key], signal, report }) {
     main,
     h("div", { class: "title" }, h("div", {}, h("h1", {}, key), h("p", { class: "about" }, h("span", { class: "kind" }, kind))), state && h("span", { class: "badge state" }, state), h("div", { class: "actions" }, exporter(() => (kind === "customer" ? { about: `${kind}/${key}` } : { kind, subject: key }), report))),
     head(found, finished),
+    refused.length > 0 && notInHistory(refused),
     h("section", { class: "card history" }, h("div", { class: "card-head" }, h("h2", {}, "History")), line, end),
     found.latest && latest(found.latest),
   );
@@ -87,6 +92,22 @@ async function newestOf(events, kind, key, { deliveries, cursor }, signal) {
   if (shown || !cursor || !events.length) return shown;
   const older = await json(`deliveries${query({ kind, subject: key, event: events.join(","), limit: 1 })}`, { signal });
   return older.deliveries[0];
+}
+
+/** Find the refused deliveries that await a decision and have the key among the numbers of their bodies. */
+async function refusedAbout(key, signal) {
+  if (key.length < SHORTEST_SEARCH || key.length > LONGEST_SEARCH) return [];
+  const { deliveries } = await json(`search${query({ q: key })}`, { signal });
+  return deliveries.filter(({ status, matched }) => status === "quarantined" && matched.value === key);
+}
+
+function notInHistory(refused) {
+  return h(
+    "section",
+    { class: "findings bad", "aria-label": "Refused" },
+    h("h2", {}, "Refused, so not in its history"),
+    h("ul", {}, refused.map((row) => h("li", {}, h("a", { href: `#/events/${row.id}` }, eventName(row)), ", ", moment(row.receivedAt), ": ", row.error))),
+  );
 }
 
 function money(total, currency) {

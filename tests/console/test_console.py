@@ -534,6 +534,18 @@ def test_an_orders_reference_is_its_jobs_but_a_customers_is_not(host: HostProces
     expect(page.locator(".head")).not_to_contain_text("Reference")
 
 
+def test_what_was_refused_about_a_job_is_beside_its_history(host: HostProcess, page: Page) -> None:
+    send(host, "CompleteJob", {"JobNo": "J77004-01"})
+    send(host, "UpdateJobStatus", b"<JobStatus><JobNo>J77004-01</JobNo><Status>Printed")
+    send(host, "UpdateJobStatus", b"<JobStatus><JobNo>J77004-011</JobNo><Status>Printed")
+    page.goto(f"{host.url}/api/console#/subjects/job/J77004-01")
+    expect(page.locator(".timeline li")).to_have_count(1)
+    refused = page.locator(".findings li")
+    expect(refused).to_contain_text("The XML ends too early")
+    refused.get_by_role("link", name="UpdateJobStatus").click()
+    expect(page.get_by_role("heading", name="Why it was refused")).to_be_visible()
+
+
 @pytest.fixture
 def page_in_california(browser: Browser) -> Iterator[Page]:
     with session(browser, locale="en-GB", timezone_id="America/Los_Angeles") as page:
