@@ -17,9 +17,9 @@ from handlers.subscriptions import (
 _DESCRIPTION = """\
 CloudEvents of everything that printIQ sends, one channel per subscription.
 
-Delivery is at least once: drop a known `delivery`, update by `subject`, and never let an older `time`
-overwrite a newer one. Where an event is too large for a message, `data` is absent and `dataref` names its
-blob (claim check): read it by container and name from the account that you know, with your own identity."""
+Delivery is at least once: drop a known `delivery`, update by `subject`, and never let an older `sequence`
+overwrite a newer one. Where an event is too large for a message, `data` is absent and `dataref` is the
+address of its blob (claim check): read the blob of that name in the account that you know, as yourself."""
 _ENCODINGS = {
     "base64": "Each message is base64 of the JSON's UTF-8 bytes, as a Functions queue trigger expects.",
     "none": "Each message is the JSON itself.",

@@ -35,7 +35,7 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(help="With --soak: the same seed makes the same faults.")] = 1,
 ) -> None:
-    """Check style, types and import directions, and run the tests, some at once.
+    """Check style, types and import directions, and run the tests, several at a time.
 
     More arguments go to pytest: test -k webhook -x. With -n 0 tests run one by one, as --pdb and -s need.
     """
