@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from events import Event, EventError, Kind, Payload, Subject, cloud_event, timestamp
@@ -36,11 +37,9 @@ async def deliveries(params: Mapping[str, str], app: App) -> Response:
     """Return a page of the ledger."""
     asked = from_query(schemas.DeliveryQuery, params)
     found = await query.page(app.stores.tables, asked.filter(), size=asked.limit, cursor=asked.cursor)
-    undelivered = (
-        await _undelivered(found.rows, app) if not asked.fields or "undelivered" in asked.fields else {}
-    )
-    titles = _titles(app)
-    items = [schemas.DeliveryItem.of(row, **_receivers(row, titles, undelivered)) for row in found.rows]
+    looked_up = found.rows if not asked.fields or "undelivered" in asked.fields else ()
+    receivers = await _receivers(looked_up, app)
+    items = [schemas.DeliveryItem.of(row, **receivers(row)) for row in found.rows]
     return document(200, schemas.DeliveryPage(deliveries=items, cursor=found.cursor).showing(asked.fields))
 
 
@@ -77,7 +76,7 @@ async def _details(row: DeliveryRow, app: App) -> Response:
     found = await sends.of_delivery(app.stores.tables, names, row.id)
     undelivered = {each.subscription: {row.id} for each in found if each.state in UNDELIVERED}
     detail = schemas.DeliveryHistory.of(
-        row, **_receivers(row, _titles(app), undelivered), sends=[schemas.Send.of(each) for each in found]
+        row, **_named(row, _titles(app), undelivered), sends=[schemas.Send.of(each) for each in found]
     )
     if row.status is Status.QUARANTINED:
         detail = detail.model_copy(update={"errors": await _refused_for(row, app)})
@@ -160,14 +159,12 @@ async def subject(kind: str, key: str, params: Mapping[str, str], app: App) -> R
             "them. Refused or waiting deliveries are not found by their key: "
             "GET /api/deliveries?open=true lists the refused ones."
         )
-    undelivered, titles = await _undelivered(found.rows, app), _titles(app)
+    receivers = await _receivers(found.rows, app)
     timeline = schemas.Timeline(
         kind=about.kind,
         key=about.key,
         latest=schemas.Record.of(latest) if latest is not None else None,
-        deliveries=[
-            schemas.DeliverySummary.of(row, **_receivers(row, titles, undelivered)) for row in found.rows
-        ],
+        deliveries=[schemas.DeliverySummary.of(row, **receivers(row)) for row in found.rows],
         cursor=found.cursor,
     )
     return document(200, timeline.document())
@@ -179,7 +176,9 @@ async def search(params: Mapping[str, str], app: App) -> Response:
     tables = app.stores.tables
     if _may_be_waiting(text):
         with contextlib.suppress(UnknownDelivery):
-            return _of_id(await query.find(tables, text))
+            row = await query.find(tables, text)
+            matches = await _matches([(row, schemas.Matched(fact="id", value=row.id))], app)
+            return document(200, schemas.SearchResult(subjects=[], deliveries=matches, more=False).document())
     found = await query.search(tables, text)
     result = schemas.SearchResult(
         subjects=[
@@ -192,18 +191,19 @@ async def search(params: Mapping[str, str], app: App) -> Response:
             )
             for match in found.subjects
         ],
-        deliveries=[
-            schemas.DeliveryMatch.of(row, matched=schemas.Matched(fact=term.fact, value=term.value))
-            for row, term in found.waiting
-        ],
+        deliveries=await _matches(
+            [(row, schemas.Matched(fact=term.fact, value=term.value)) for row, term in found.waiting], app
+        ),
         more=found.more,
     )
     return document(200, result.document())
 
 
-def _of_id(row: DeliveryRow) -> Response:
-    match = schemas.DeliveryMatch.of(row, matched=schemas.Matched(fact="id", value=row.id))
-    return document(200, schemas.SearchResult(subjects=[], deliveries=[match], more=False).document())
+async def _matches(
+    found: Sequence[tuple[DeliveryRow, schemas.Matched]], app: App
+) -> list[schemas.DeliveryMatch]:
+    receivers = await _receivers([row for row, _ in found], app)
+    return [schemas.DeliveryMatch.of(row, **receivers(row), matched=matched) for row, matched in found]
 
 
 async def statistics(params: Mapping[str, str], app: App) -> Response:
@@ -307,7 +307,14 @@ async def dismiss(delivery_id: str, body: bytes, app: App) -> Response:
     return await _details(await query.find(app.stores.tables, delivery_id), app)
 
 
-def _receivers(
+async def _receivers(
+    rows: Sequence[DeliveryRow | TimelineRow], app: App
+) -> Callable[[DeliveryRow | TimelineRow], dict[str, list[str]]]:
+    """Look up who has not got these deliveries; return a function that names the receivers of one."""
+    return partial(_named, titles=_titles(app), undelivered=await _undelivered(rows, app))
+
+
+def _named(
     row: DeliveryRow | TimelineRow,
     titles: Callable[[Iterable[str]], list[str]],
     undelivered: Mapping[str, Collection[str]],

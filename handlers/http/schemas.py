@@ -363,7 +363,7 @@ class Matched(_Response):
         str,
         Field(
             description="`key`, `customer`, `customerName` or `reference`; of a delivery also `number`, in a "
-            "body that could not be read, or `file`, its name."
+            "body that could not be read, `file`, its name, or `id`."
         ),
     ]
     value: str

@@ -126,6 +126,8 @@ async def test_a_subscription_that_has_not_got_a_delivery_is_named_beside_it(ben
         assert await undelivered() == {arriving[1].id: [], sent: lacking}
         assert await undelivered(fields="undelivered") == await undelivered()
         assert (await members(endpoints.delivery(sent, {}, app)))["undelivered"] == lacking
+        (match,) = (await members(endpoints.search({"q": sent}, app)))["deliveries"]
+        assert (match["sentTo"], match["undelivered"]) == (["Estimating", "crm"], lacking)
         (listed,) = (await members(endpoints.subject("quote", "Q1", {}, app)))["deliveries"]
         assert (listed["sentTo"], listed["undelivered"]) == (["Estimating", "crm"], lacking)
     assert await undelivered(fields="size") == {arriving[1].id: None, sent: None}
