@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
 from events.fields import Part, field_map
 from events.formats import folded
 from events.subjects import key
-from events.values import write_number
+from events.values import number_in, write_number
 
 
 class Facts(NamedTuple):
@@ -46,45 +47,57 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def facts_of(part: Part, fields: FactFields, status: str | None) -> Facts:
-    def values(places: tuple[str, ...]) -> Iterator[str | int | Decimal]:
-        found = (_at(part, place.split("/")) for place in places)
+    unknown = {folded(name): value for name, value in (part.model_extra or {}).items()}
+
+    def values(places: tuple[str, ...]) -> Iterator[str | float | Decimal]:
+        found = (_at(part, unknown, place.split("/")) for place in places)
         return (value for value in found if value is not None)
 
     def text(places: tuple[str, ...]) -> str | None:
         return next((text for value in values(places) if (text := _line(value))), None)
 
     def day(places: tuple[str, ...]) -> str | None:
-        days = (_DAY.match(value) for value in values(places) if isinstance(value, str))
-        return next((found[0] for found in days if found), None)
+        return next((found for value in values(places) if (found := _day(value))), None)
 
-    amounts = (value for value in values(fields.total) if isinstance(value, Decimal))
+    amounts = (value if isinstance(value, Decimal) else number_in(value) for value in values(fields.total))
     return Facts(
         status=_line(status),
         customer=text(fields.customer),
         customer_name=text(fields.customer_name),
         reference=text(fields.reference),
-        total=next((str(write_number(amount)) for amount in amounts), None),
+        total=next((str(write_number(amount)) for amount in amounts if amount is not None), None),
         currency=text(fields.currency),
         date=day(fields.date),
         due=day(fields.due),
     )
 
 
-def _line(value: str | int | Decimal | None) -> str | None:
+def _day(value: str | float | Decimal) -> str | None:
+    """Return the calendar day that a text begins with; .NET's default date is none."""
+    found = _DAY.match(value) if isinstance(value, str) else None
+    try:
+        return found[0] if found and date.fromisoformat(found[0]) != date.min else None
+    except ValueError:
+        return None
+
+
+def _line(value: str | float | Decimal | None) -> str | None:
     """Return a text in one line, as attributes of messages need it."""
     line = key(value)
     return line if line is None or len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
-def _at(part: Part, steps: list[str]) -> str | int | Decimal | None:
-    """Return the scalar at a place: a known field, or the last step of it under an unknown name."""
+def _at(part: Part, unknown: dict[str, object], steps: list[str]) -> str | float | Decimal | None:
+    """Return the scalar at a place: a known field, perhaps of a part, or an unknown member of the object."""
     spec = field_map(type(part)).find(steps[0])
-    if spec is not None:
-        value = getattr(part, spec.attribute)
-        return _at(value, steps[1:]) if isinstance(value, Part) and steps[1:] else _scalar(value)
-    unknown = {folded(name): value for name, value in (part.model_extra or {}).items()}
-    return _scalar(unknown.get(steps[0].lower()))
+    if spec is None:
+        return _scalar(unknown.get(steps[0].lower()))
+    value = getattr(part, spec.attribute)
+    return _at(value, {}, steps[1:]) if isinstance(value, Part) and steps[1:] else _scalar(value)
 
 
-def _scalar(value: object) -> str | int | Decimal | None:
-    return value if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else None
+_SCALARS = (str, int, float, Decimal)
+
+
+def _scalar(value: object) -> str | float | Decimal | None:
+    return value if isinstance(value, _SCALARS) and not isinstance(value, bool) else None

@@ -212,12 +212,18 @@ def _fits(number: Decimal) -> bool:
     return max(significant + exponent, 0) + max(-exponent, 0) <= MAX_DIGITS
 
 
+def number_in(value: object) -> Decimal | None:
+    """Return a number in any of its forms; None for anything else, and for too many digits."""
+    number = _decimal(value)
+    return number if number is not None and _fits(number) else None
+
+
 def read_number(value: object, info: ValidationInfo) -> object:
     if is_blank(value):
         return None
     _count_unusual(info)
-    number = _decimal(value)
-    return keep_unread(value, info) if number is None or not _fits(number) else number
+    number = number_in(value)
+    return keep_unread(value, info) if number is None else number
 
 
 def read_integer(value: object, info: ValidationInfo) -> object:
