@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import cached_property
@@ -134,12 +135,14 @@ class Queues:
             await self._create(self._client(queue))
 
     async def receive(self, queue: str) -> AsyncIterator[list[Received]]:
-        """Yield the visible messages, some at a time, until there are none.
+        """Yield the visible messages, each once, some at a time.
 
-        Each is hidden from others for LEASE_SECONDS; one that is not deleted by then is received again.
+        Each is hidden for LEASE_SECONDS. This ends before one that is not deleted is visible again, even if
+        there are more.
         """
         client = self._client(queue)
-        while True:
+        end = time.monotonic() + LEASE_SECONDS
+        while time.monotonic() < end:
             try:
                 async with storage_call(f"receive from queue {queue}"):
                     found = client.receive_messages(

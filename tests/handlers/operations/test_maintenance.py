@@ -1,5 +1,6 @@
 """Maintenance logs the state of the queues and events, and recovers what crashed, on real queues."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from bench import Bench, Call, delivery, quote, without
 
-from handlers.operations.maintenance import maintain
+from handlers.operations.maintenance import forget_drops, maintain
 from handlers.pipeline.receive import receive
 from handlers.stores import (
     DROPS_POISON_QUEUE,
@@ -21,6 +22,8 @@ from handlers.stores import (
     INBOX_QUEUE,
     NOTIFICATION_QUEUES,
     ContainerName,
+    Found,
+    queues,
 )
 from handlers.work import Replay, Work
 from tools.host.testing import StartHost, wait_until
@@ -199,6 +202,28 @@ async def test_what_is_said_of_a_file_that_was_taken_since_is_forgotten(
     await stores.drop_queues.send(DROPS_POISON_QUEUE, b"no notice")
     await maintain(bench.app)
     assert await bench.depth(DROPS_POISON_QUEUE) == 2
+
+
+async def test_files_that_stay_do_not_keep_maintenance_from_ending(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores, seen = bench.app.stores, 0
+    lies = "CreateQuote/lies there.json"
+    await stores.drops.put(ContainerName.HOT_FOLDER, lies, quote("Q1"), "application/json")
+    await stores.drop_queues.send(DROPS_POISON_QUEUE, notice(lies))
+    genuine = stores.drops.find
+
+    async def slow(container: ContainerName, name: str) -> Found:
+        nonlocal seen
+        seen += 1
+        await asyncio.sleep(1.5)
+        return await genuine(container, name)
+
+    monkeypatch.setattr(queues, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(stores.drops, "find", slow)
+    async with asyncio.timeout(60):
+        await forget_drops(bench.app)
+    assert seen == 1
 
 
 def test_what_a_running_app_tells_is_in_its_log(start_host: StartHost) -> None:
