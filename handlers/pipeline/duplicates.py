@@ -23,7 +23,7 @@ from typing import Annotated, NamedTuple
 import zstandard
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter
 
-from events import Event, Payload, Subject
+from events import Channel, Event, Payload, Subject
 from handlers.app import App
 from handlers.errors import NotFound
 from handlers.ids import DeliveryId, time_of
@@ -43,7 +43,7 @@ class Entry:
 
     id: DeliveryId
     digest: str
-    channel: str
+    channel: Channel
     extension: str
     size: int
     duplicate_of: str | None = None

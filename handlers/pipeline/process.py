@@ -3,7 +3,7 @@
 import traceback
 from dataclasses import replace
 
-from events import BodyTooLarge, Channel, Delivery, Event, EventError, Payload, numbers_in, timestamp
+from events import BodyTooLarge, Delivery, Event, EventError, Payload, numbers_in, timestamp
 from handlers import paths
 from handlers.app import App
 from handlers.errors import Erased
@@ -136,7 +136,7 @@ async def _resend(freed: duplicates.Entry, event: Event[Payload], app: App) -> N
     work = Work(
         id=freed.id,
         event=event.type,
-        channel=Channel(freed.channel),
+        channel=freed.channel,
         received_at=time_of(freed.id),
         size=freed.size,
         blob=BlobRef(ContainerName.ARCHIVE, path),

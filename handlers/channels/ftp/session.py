@@ -168,8 +168,7 @@ class FtpSession:
 
     # -- the thread ---------------------------------------------------------------------------------------
 
-    async def _run[**P, T](self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        assert not kwargs
+    async def _run[*Ts, T](self, call: Callable[[*Ts], T], *args: *Ts) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
         except ftplib.Error as error:

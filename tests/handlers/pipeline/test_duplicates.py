@@ -12,7 +12,7 @@ from bench import Bench, delivery, quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import Delivery, Event, Payload, parse
+from events import Channel, Delivery, Event, Payload, parse
 from handlers.ids import new_id, time_of
 from handlers.ledger import write
 from handlers.ledger.rows import Outcome, Status
@@ -28,7 +28,7 @@ WINDOW = timedelta(minutes=10)
 
 def _entries(contents: str, *, apart: timedelta = timedelta(milliseconds=5)) -> list[Entry]:
     return [
-        Entry(new_id(START + number * apart), content, "webhook", "json", 1)
+        Entry(new_id(START + number * apart), content, Channel.WEBHOOK, "json", 1)
         for number, content in enumerate(contents)
     ]
 
