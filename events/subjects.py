@@ -64,6 +64,8 @@ def key(*candidates: object, **fallbacks: object) -> str | None:
 
 def _usable(candidate: object) -> str | None:
     if not isinstance(candidate, str | int) or isinstance(candidate, bool):
+        if isinstance(candidate, float) and candidate.is_integer():
+            return _usable(int(candidate))  # .NET's JSON has 40.0 where its XML has 40
         return None
     text = str(candidate)
     text = trimmed(text if text.isprintable() else _FORBIDDEN.sub(" ", text))

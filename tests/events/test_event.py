@@ -41,6 +41,8 @@ SUBJECTS = [
         ["order S1", "quote Q1", "job J1", "job J2"],
     ),
     ("CompleteOrder", {"SOKey": 4420}, ["order SOKey:4420"]),
+    ("CompleteOrder", {"SOKey": 4420.0}, ["order SOKey:4420"]),
+    ("CompleteOrder", {"SOKey": 4420.5}, []),
     ("CompleteOrder", {"Order": {"SalesOrderNumber": "S1"}}, ["order S1"]),
     ("CreateQuote", {"QuoteNo": " Q1v1\n"}, ["quote Q1v1"]),
     ("CreateQuote", {"QuoteNo": "Q1\tv1\x00"}, ["quote Q1 v1"]),
