@@ -3,18 +3,8 @@
 from events.formats.document import Json, folded
 
 _NET_TYPES = {
-    "string",
-    "int",
-    "long",
-    "short",
-    "decimal",
-    "double",
-    "float",
-    "boolean",
-    "dateTime",
-    "guid",
-    "anyType",
-}
+    "string", "int", "long", "short", "decimal", "double", "float", "boolean", "dateTime", "guid", "anyType",
+}  # fmt: skip
 
 
 class Repeated(list[Json]):

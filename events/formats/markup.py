@@ -6,49 +6,19 @@ from xml.sax.saxutils import unescape
 
 from events.formats.document import folded
 
+# HTML's elements, those first that end a line.
 _BREAKS = frozenset(
-    [
-        "br",
-        "p",
-        "div",
-        "li",
-        "ul",
-        "ol",
-        "tr",
-        "table",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
+    {
+        "br", "p", "div", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
         "blockquote",
-    ]
-)
+    }
+)  # fmt: skip
 _INLINE = _BREAKS | frozenset(
-    [
-        "a",
-        "b",
-        "big",
-        "code",
-        "em",
-        "font",
-        "i",
-        "img",
-        "s",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "td",
-        "th",
-        "tt",
-        "u",
-    ]
-)
+    {
+        "a", "b", "big", "code", "em", "font", "i", "img", "s", "small", "span", "strike", "strong", "sub",
+        "sup", "td", "th", "tt", "u",
+    }
+)  # fmt: skip
 _BREAK = re.compile(rf"</?(?:[\w.-]+:)?(?:{'|'.join(_BREAKS)})(?=[\s/>])[^>]*+>", re.IGNORECASE)
 _TAG = re.compile("<[^>]*+>")
 # possessive, and only from the first blank on: a long run of blanks is walked once
