@@ -11,6 +11,8 @@ from filelock import FileLock
 
 CACHE = Path(__file__).parents[1] / ".local" / "npm"
 _PINS = ("package.json", "package-lock.json")
+# Without a network it gives up within a minute: by npm's own delays five retries take more than four.
+_RETRIES = ("--fetch-retries=5", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000")
 
 
 class NodeError(Exception):
@@ -36,7 +38,7 @@ def install(pins: Path, folder: Path) -> None:
             folder.mkdir()
             for name in _PINS:
                 shutil.copy(pins / name, folder)
-            npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5", cwd=folder)
+            npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", *_RETRIES, cwd=folder)
             (folder / "installed").write_text(_digest(pins), "utf-8")
 
 
