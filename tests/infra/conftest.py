@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.bicep_cli import Snapshot, new_snapshot
 from infra.provider_schema import azapi, azurerm
 from infra.published import INFRA
 from infra.terraform_core import Outcome, serving, terraform
@@ -87,3 +88,9 @@ def copy_of_infra(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path
 def everything_on(apply: Apply, copy_of_infra: Callable[[], Path]) -> State:
     """Return the state of production with everything that is optional switched on."""
     return apply(copy_of_infra())["prod"]
+
+
+@pytest.fixture(scope="session")
+def bicep_with_everything_on(copy_of_infra: Callable[[], Path]) -> Snapshot:
+    """Return what Bicep makes of the same."""
+    return new_snapshot(copy_of_infra(), "prod")

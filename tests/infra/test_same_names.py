@@ -104,11 +104,6 @@ def _settings_of_the_code() -> set[str]:
     return {str(field.validation_alias) for field in Settings.model_fields.values()}
 
 
-@pytest.fixture(scope="module")
-def bicep_with_everything_on(copy_of_infra: Callable[[], Path]) -> Snapshot:
-    return new_snapshot(copy_of_infra(), "prod")
-
-
 @pytest.mark.parametrize("tier", ["uat", "prod"])
 def test_bicep_and_terraform_make_the_same(states: dict[str, State], tier: str) -> None:
     assert from_bicep(kept_snapshot(INFRA, tier))._asdict() == from_terraform(states[tier])._asdict()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.bicep_cli import kept_snapshot, new_snapshot
+from infra.bicep_cli import Snapshot, kept_snapshot
 from infra.deployed_names import TYPES, arm_resources, bodies
 from infra.provider_schema import azapi, azurerm
 from infra.published import INFRA
@@ -121,10 +121,10 @@ def test_what_azapi_sends_is_what_bicep_sends(states: dict[str, State]) -> None:
 
 
 def test_what_azapi_sends_is_what_bicep_sends_with_everything_on(
-    everything_on: State, copy_of_infra: Callable[[], Path]
+    everything_on: State, bicep_with_everything_on: Snapshot
 ) -> None:
-    snapshot = new_snapshot(copy_of_infra(), "prod")
-    assert _sent_by_terraform(everything_on) == _sent_by_bicep(snapshot, everything_on)
+    sent = _sent_by_bicep(bicep_with_everything_on, everything_on)
+    assert _sent_by_terraform(everything_on) == sent
 
 
 # Arguments of azurerm, and where Azure's own language has the same value.
@@ -218,9 +218,9 @@ def test_what_azurerm_is_given_is_what_bicep_sends(states: dict[str, State], tie
 
 
 def test_what_azurerm_is_given_is_what_bicep_sends_with_everything_on(
-    everything_on: State, copy_of_infra: Callable[[], Path]
+    everything_on: State, bicep_with_everything_on: Snapshot
 ) -> None:
-    assert _compared(everything_on, new_snapshot(copy_of_infra(), "prod")) > 150
+    assert _compared(everything_on, bicep_with_everything_on) > 150
 
 
 def _compared(state: State, snapshot: dict[str, Any]) -> int:
