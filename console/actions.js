@@ -72,11 +72,15 @@ export function replayDialog(rows, schemas, done) {
       h("option", { value: name, selected: !several && name === chosen }, name === own ? `${name} (as received)` : likely.includes(name) ? `${name} (what the body is)` : name),
     ),
   );
-  const queues = rows.length === 1 ? (first.queues ?? []) : [];
-  const boxes = queues.map((queue) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "queue", value: queue, checked: true }), " ", queue));
+  const queues = rows.length === 1 ? [...(first.queues ?? []), ...(first.withheld ?? [])] : [];
+  const titles = [...first.sentTo, ...first.withheldFrom];
+  // where some have not got it, the others would get it twice
+  const lacking = [...first.undelivered, ...first.withheldFrom];
+  const box = (queue, title) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "queue", value: queue, checked: !lacking.length || lacking.includes(title) }), " ", title);
+  const boxes = queues.map((queue, index) => box(queue, titles[index]));
   dialog({
     title: rows.length === 1 ? "Replay" : `Replay ${number(rows.length)} deliveries`,
-    text: "Each is processed again from its kept bytes, as a new delivery that refers to the old one.",
+    text: `${rows.length === 1 ? "It" : "Each"} is processed again from its kept bytes, as a new delivery that refers to the old one.`,
     fields: [h("label", { for: "replay-as" }, "As event"), event, queues.length > 1 && [h("p", {}, "To the subscriptions"), boxes]],
     button: "Replay",
     async act(form, run) {
@@ -99,7 +103,7 @@ export function dismissDialog(rows, done) {
   const reason = h("textarea", { id: "reason", rows: "3", required: true, maxlength: "1000" });
   dialog({
     title: rows.length === 1 ? "Dismiss" : `Dismiss ${number(rows.length)} deliveries`,
-    text: "They need no further action. They stay in the ledger, with your reason.",
+    text: rows.length === 1 ? "It needs no further action. It stays in the ledger, with your reason." : "They need no further action. They stay in the ledger, with your reason.",
     fields: [h("label", { for: "reason" }, "Reason"), reason],
     button: "Dismiss",
     async act(_, run) {

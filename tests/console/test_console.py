@@ -459,6 +459,28 @@ def test_a_replay_goes_to_the_queues_that_were_chosen_as_another_event_too(
     expect(page.locator(".facts")).not_to_contain_text("all-events")
 
 
+def test_a_replay_is_offered_to_those_that_have_not_got_the_delivery(
+    start_host: StartHost, page: Page
+) -> None:
+    queues = (
+        '[queues.all-events]\nevents = ["*"]\n[queues.quotes]\ntitle = "Estimating"\nevents = ["*Quote"]\n'
+    )
+    host = start_host(ROOT, settings={"SUBSCRIPTIONS": queues})
+    pause = {"reason": "Moves to another server"}
+    httpx.post(f"{host.url}/api/subscriptions/quotes/pause", json=pause, timeout=60).raise_for_status()
+    withheld = send(host, "CreateQuote", {"QuoteNo": "Q005218v2"})
+    httpx.post(f"{host.url}/api/subscriptions/quotes/resume", timeout=60).raise_for_status()
+    page.goto(f"{host.url}/api/console#/events/{withheld}")
+    page.get_by_role("button", name="Replay …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("all-events")).not_to_be_checked()
+    expect(dialog.get_by_label("Estimating")).to_be_checked()
+    dialog.get_by_label("Your name").fill("Ana")
+    dialog.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("A replay of")).to_be_visible()
+    expect(page.locator(".facts")).to_contain_text("Sent toEstimating quotes")
+
+
 def test_numbers_and_letters_are_shown_as_they_came(host: HostProcess, page: Page) -> None:
     number = 2**53 + 1
     sent = send(host, "CreateCustomer", f'{{"Code": "PRECISE", "Unheard": {number}}}'.encode())
