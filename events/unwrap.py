@@ -19,6 +19,7 @@ from events.formats import (
     Format,
     Json,
     folded,
+    is_list_of,
     read_inner,
 )
 from events.models import Payload
@@ -198,7 +199,7 @@ class _Wrappers:
         """Return the only object among unknown members, or the only one that is recognised."""
         others = [name for name, value in layer.members.items() if not _is_envelope(name, value)]
         candidates = [name for name in others if self._held(name, layer.members[name]) is not None]
-        if not candidates and len(others) == 1 and isinstance(layer.members[others[0]], dict):
+        if not candidates and len(others) == 1 and self._may_wrap(others[0], layer.members[others[0]]):
             candidates = others
         if len(candidates) != 1:
             return None
@@ -210,6 +211,12 @@ class _Wrappers:
         # WCF writes QuoteDetails around an acceptance too: there it does not name the object.
         own_name = inner.root or (None if _is_wcf(layer) else name)
         return _Layer(own_name, beside, (*layer.path, name))
+
+    def _may_wrap(self, name: str, value: Json) -> bool:
+        """Whether the only member is a wrapper: an object, or a list by the plural of the object's name."""
+        return isinstance(value, dict) or (
+            isinstance(value, list) and any(is_list_of(name, model.OBJECT) for model in self._models)
+        )
 
     def _inside_relay(self, layer: _Layer, names: list[str]) -> _Layer | None:
         """Return what a relay carries whose own members are named like the object's fields: `id`, `status`.

@@ -35,6 +35,7 @@ from events.formats.document import (
 )
 from events.formats.encoding import charset_of, to_utf8
 from events.formats.json_reader import read_json
+from events.formats.lists import is_list_of
 from events.formats.markup import words
 from events.formats.mtom import inlined, is_mtom
 from events.formats.sniffing import format_of
@@ -56,6 +57,7 @@ __all__ = [
     "SoapRequest",
     "SoapVersion",
     "folded",
+    "is_list_of",
     "read",
     "read_inner",
     "sniff",

@@ -52,6 +52,20 @@ def test_an_object_is_found_in_its_wrappers(body: str) -> None:
     assert warnings("CreateQuote", body) == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"Invoices": [{"INVID": 1}]}',
+        '{"ArrayOfInvoice": [{"INVID": 1}]}',
+        '{"IsError": false, "invoices": [null, {"INVID": 1}]}',
+        "<Invoices><Invoice><INVID>1</INVID></Invoice></Invoices>",
+    ],
+)
+def test_a_list_by_the_plural_of_its_name_holds_the_object(body: str) -> None:
+    (subject,) = read("ExportInvoice", body).subjects
+    assert subject.key == "INVID:1"
+
+
 def test_what_is_beside_a_wrapped_object_is_kept() -> None:
     body = '{"TenantId": 5, "QuoteDetails": {"QuoteNo": "Q1", "Site": 1}, "Site": 2, "@Site": 3}'
     found = data("CreateQuote", body)
