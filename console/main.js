@@ -74,7 +74,7 @@ async function show({ again = false } = {}) {
     const timer = setTimeout(show, RETRY_MS, { again: true });
     signal.addEventListener("abort", () => clearTimeout(timer));
   };
-  const slow = setTimeout(() => notice("Storage is slow to answer. This page is still loading …"), RETRY_MS);
+  const slow = setTimeout(() => notice("Storage is slow to respond. This page is still loading …"), RETRY_MS);
   signal.addEventListener("abort", () => clearTimeout(slow));
   const remember = (members) => places.set(place, { ...places.get(place), ...members });
   try {
@@ -116,7 +116,8 @@ function report(error, { again = false } = {}) {
     return;
   }
   const next = again ? " This page retries by itself." : mayPass(error) ? " Try again." : "";
-  notice(explain(error) + next);
+  // the API's own advice is for programs
+  notice(explain(error).replace(/ Try again later\.$/, "") + next);
 }
 
 function askForKey() {

@@ -26,6 +26,12 @@ function named(text, found) {
   return found.filter(({ key }) => key.toLowerCase() === text.toLowerCase());
 }
 
+/** Leave out the refused deliveries that name the first subject: its page shows them. */
+function withoutRefused([first, ...others]) {
+  const isBesides = ({ place, note }) => !place.startsWith("#/events/") || note !== first.key;
+  return first ? [first, ...others.filter(isBesides)] : [];
+}
+
 /** Offer the events whose names contain the text, and the failures of each: these are lists. */
 async function eventsNamed(text) {
   if (text.length < 3) return [];
@@ -119,7 +125,7 @@ export function search(filter, signal) {
     const same = named(text, found);
     const [listed] = found.length ? [] : await eventsNamed(text);
     if (signal.aborted) return;
-    const meant = same.length ? same : listed ? [listed] : found;
+    const meant = same.length ? same : listed ? [listed] : withoutRefused(found);
     show(same.length > 1 ? same : []);
     if (meant.length === 1) go(meant[0].place);
     else if (DELIVERY_ID.test(text)) location.hash = `#/events/${text.toLowerCase()}`;

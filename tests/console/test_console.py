@@ -303,10 +303,11 @@ def test_a_page_that_could_not_be_loaded_is_loaded_once_the_app_answers(
 ) -> None:
     send(host, "CreateCustomer", {"Code": "AGAIN"})
     trouble = page.get_by_role("alert").filter(has_text="This page retries by itself")
-    unavailable = {"title": "Storage unavailable", "status": 503, "detail": "Storage does not respond."}
+    detail = "Storage does not respond. Try again later."
+    unavailable = {"title": "Storage unavailable", "status": 503, "detail": detail}
     page.route("**/api/deliveries?*", lambda route: route.fulfill(status=503, json=unavailable))
     page.goto(f"{host.url}/api/console")
-    expect(trouble).to_contain_text("Storage does not respond.")
+    expect(trouble).to_have_text("Storage does not respond. This page retries by itself.")
     page.unroute("**/api/deliveries?*")
     expect(page.get_by_role("link", name="AGAIN")).to_be_visible()
     expect(trouble).to_be_hidden()
@@ -559,8 +560,13 @@ def test_an_orders_reference_is_its_jobs_but_a_customers_is_not(host: HostProces
 def test_what_was_refused_about_a_job_is_beside_its_history(host: HostProcess, page: Page) -> None:
     send(host, "CompleteJob", {"JobNo": "J77004-01"})
     send(host, "UpdateJobStatus", b"<JobStatus><JobNo>J77004-01</JobNo><Status>Printed")
+    page.goto(f"{host.url}/api/console")
+    page.get_by_role("combobox", name="Search").fill("77004")
+    expect(page.locator("#offers").get_by_role("option")).to_have_count(2)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("J77004-01")
     send(host, "UpdateJobStatus", b"<JobStatus><JobNo>J77004-011</JobNo><Status>Printed")
-    page.goto(f"{host.url}/api/console#/subjects/job/J77004-01")
+    page.reload()
     expect(page.locator(".timeline li")).to_have_count(1)
     refused = page.locator(".findings li")
     expect(refused).to_contain_text("The XML ends too early")
