@@ -85,6 +85,13 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(target), f"{path}#{anchor}"
 
 
+def test_every_test_that_holds_a_promise_is_there() -> None:
+    files = {file.name: file.read_text("utf-8") for file in (ROOT / "tests").rglob("*.py")}
+    named = set(re.findall(r"\btest_\w+(?:\.py)?", (ROOT / "docs" / "reliability.md").read_text("utf-8")))
+    tests = set(re.findall(r"\bdef (test_\w+)", "".join(files.values())))
+    assert named - tests - files.keys() == set()
+
+
 def test_ci_runs_the_command_of_the_readme() -> None:
     command = "python3 dev.py test --all"
     assert command in (ROOT / "README.md").read_text("utf-8")
