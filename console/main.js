@@ -212,7 +212,7 @@ async function count(id, work) {
 /** Count what needs attention. */
 function countOpen() {
   return count("open-count", async () => {
-    const { deliveries, cursor } = await json("deliveries?open=true&limit=99");
+    const { deliveries, cursor } = await json("deliveries?open=true&limit=99&fields=id");
     return cursor ? "99+" : deliveries.length;
   });
 }
