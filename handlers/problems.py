@@ -50,7 +50,9 @@ _MESSAGES = {
     "greater_than_equal": "{name} must be at least {ge}.",
     "less_than_equal": "{name} must be at most {le}.",
     "string_pattern_mismatch": "{name} must match {pattern}.",
+    "string_type": "{name} must be text.",
     "tuple_type": "{name} must be a list.",
+    "model_type": "{name} must be an object.",
     "too_short": "{name} needs at least {min_length} item(s).",
     "string_too_short": "{name} needs at least {min_length} character(s).",
     "string_too_long": "{name} has more than {max_length} characters.",
@@ -61,8 +63,8 @@ def in_plain_words(error: ErrorDetails) -> str:
     """Return one of pydantic's findings as a sentence."""
     name = f"`{'.'.join(map(str, error['loc']))}`" if error["loc"] else ""
     plain = _MESSAGES.get(error["type"])
-    if plain and name:
-        return plain.format(name=name, **error.get("ctx", {}))
+    if plain:
+        return plain.format(name=name or "The JSON", **error.get("ctx", {}))
     message = error["msg"].removeprefix("Value error, ")
     end = "" if message.endswith((".", "?", "!")) else "."
     return f"{name}: {message}{end}" if name else f"{message}{end}"

@@ -430,6 +430,23 @@ def test_a_wrong_wish_to_replay_is_answered_with_the_place(storage: str, body: b
 
 
 @pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[]", "The JSON must be an object."),
+        (b'{"filter": 5}', "`filter` must be an object."),
+        (b'{"filter": {"subject": 5}}', "`filter.subject` must be text."),
+        (b'{"filter": {}, "dryRun": 1}', "`dryRun` must be true or false."),
+        (b'{"filter": {}, "limit": "5"}', "`limit` must be a whole number."),
+    ],
+)
+def test_a_wrong_body_is_explained_in_plain_words(storage: str, body: bytes, words: str) -> None:
+    async def story(app: App) -> None:
+        assert (await members(endpoints.replay_many(body, app), 400))["detail"] == words
+
+    run_story(storage, story)
+
+
+@pytest.mark.parametrize(
     ("query", "bars"),
     [
         ({"from": "2026-01-02", "to": "2026-01-01"}, 0),

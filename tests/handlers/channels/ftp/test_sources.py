@@ -34,7 +34,7 @@ def test_a_wrong_source_is_named_without_the_password(changes: dict[str, Any], m
     ("text", "message"),
     [
         ("[{password: open-sesame}]", "Invalid JSON"),
-        ('{"password": "open-sesame"}', "valid array"),
+        ('{"password": "open-sesame"}', "The JSON must be a list."),
         ("@Microsoft.KeyVault(SecretUri=https://vault.example/open-sesame)", "could not resolve"),
         ('[{"host": "ftp.example"}, {"host": "ftp.example"}]', "give each a name"),
     ],
