@@ -139,7 +139,7 @@ def test_a_taken_storage_port_is_one_line_and_exit_code_2(project: Path) -> None
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("DATE_ORDER", "YDM", "`DATE_ORDER`: Input should be 'DMY' or 'MDY'.\n"),
+        ("DATE_ORDER", "YDM", "`DATE_ORDER` must be 'DMY' or 'MDY'.\n"),
         ("HOT_FOLDER", "nonsense", "The setting HOT_FOLDER cannot be used: Connection string is"),
     ],
 )
