@@ -7,9 +7,10 @@ part, and nothing that was erased comes back at all.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import batched
+from typing import Any
 
 from events import Event, Payload, Subject, timestamp
 from handlers.errors import Conflict, Erased, NotFound
@@ -32,6 +33,8 @@ from handlers.ledger.rows import (
 from handlers.ledger.words import keys_of
 from handlers.stores import MAX_OPERATIONS, Entity, Row, TableName, Tables, table_key
 from handlers.work import Work
+
+type _Write = Coroutine[Any, Any, object]
 
 _AT_ONCE = 16
 
@@ -83,9 +86,9 @@ def _index(
     event: Event[Payload] | None,
     *,
     is_retry: bool,
-) -> list[Awaitable[object]]:
+) -> list[_Write]:
     """Return the writes beside the row itself."""
-    writes: list[Awaitable[object]] = []
+    writes: list[_Write] = []
     if row.status in UNSENT:
         if before is None or not before.is_closed:
             entity = {**row.over(before).columns(), "PartitionKey": OPEN, "RowKey": row.row_key}
@@ -108,15 +111,30 @@ def _in_timeline(row: DeliveryRow) -> Iterator[Entity]:
                 yield {**columns, "PartitionKey": timeline_partition(subject), "RowKey": row.row_key}
 
 
-async def _some_at_once(writes: Sequence[Awaitable[object]]) -> None:
-    """Run the writes a few at a time: an event may name hundreds of jobs, and a call that waits times out."""
+async def _some_at_once(writes: Sequence[_Write]) -> None:
+    """Run the writes a few at a time: an event may name hundreds of jobs, and a call that waits times out.
+
+    Once one fails no other begins, and those under way end before its error is raised: none may come after
+    what records the failure.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
+    has_failed = False
 
-    async def in_turn(write: Awaitable[object]) -> None:
+    async def in_turn(write: _Write) -> None:
+        nonlocal has_failed
         async with gate:
-            await write
+            if has_failed:
+                write.close()
+                return
+            try:
+                await write
+            except BaseException:
+                has_failed = True
+                raise
 
-    await asyncio.gather(*map(in_turn, writes))
+    for outcome in await asyncio.gather(*map(in_turn, writes), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is_retry: bool) -> None:

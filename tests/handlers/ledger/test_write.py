@@ -8,12 +8,13 @@ import pytest
 from bench import Bench, delivery, quote
 
 from events import Delivery, Event, Kind, Payload, parse
+from handlers.errors import StorageFault
 from handlers.ids import newest_first
 from handlers.ledger import write
 from handlers.ledger.query import find
 from handlers.ledger.rows import MAX_TEXT, OPEN, Outcome, Status, day, timeline_partition
 from handlers.ledger.write import record
-from handlers.stores import Int64, TableName, table_key
+from handlers.stores import Entity, Int64, TableName, Tables, table_key
 from handlers.work import Replay, Work
 
 
@@ -202,6 +203,32 @@ async def test_a_thousand_long_subjects_are_all_in_the_timeline_and_removed_from
     assert len(await bench.rows("timeline")) == 1_000
     await write.forget(bench.app.stores.tables, row)
     assert await bench.rows("timeline") == await bench.rows("records") == []
+
+
+async def test_no_write_of_an_attempt_comes_after_its_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products = [{"JobNo": f"J{number}"} for number in range(100)]
+    sent = delivery(json.dumps({"QuoteNo": "Q1", "Products": products}).encode(), "CreateJob")
+    event = parse(sent)
+    first, *_ = event.subjects
+    begun, ended = 0, 0
+
+    async def put(_: Tables, table: TableName, row: Entity) -> None:
+        nonlocal begun, ended
+        begun += 1
+        await asyncio.sleep(0)
+        if row["PartitionKey"] == timeline_partition(first):
+            raise StorageFault("storage answered 503")
+        await asyncio.sleep(0.1)
+        ended += 1
+
+    monkeypatch.setattr(Tables, "put", put)
+    with pytest.raises(StorageFault, match="503"):
+        await _record(bench, sent, SENT, event)
+    assert ended == begun - 1 < len(event.subjects) - 1
+    await asyncio.sleep(0.3)
+    assert ended == begun - 1 < len(event.subjects) - 1
 
 
 async def test_subjects_too_long_for_a_row_are_left_out_and_counted(bench: Bench) -> None:
