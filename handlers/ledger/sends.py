@@ -10,14 +10,24 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from pydantic import AwareDatetime
 
 from events import timestamp
 from handlers.errors import Erased, NotFound
 from handlers.ids import just_before, newest_first
 from handlers.ledger import write
 from handlers.ledger.query import quoted
-from handlers.ledger.rows import UNDELIVERED, SendRow, SendState, copy_keys, shortened, undelivered
+from handlers.ledger.rows import (
+    UNDELIVERED,
+    LedgerRow,
+    SendRow,
+    SendState,
+    copy_keys,
+    shortened,
+    undelivered,
+)
 from handlers.pushes import Attributes, CloudEvent
 from handlers.stores import Continuation, TableName, Tables
 
@@ -148,20 +158,16 @@ class Backlog(NamedTuple):
     failed: int
     paused: int
     more: bool
-    oldest: str | None
+    oldest: datetime | None
 
-    @classmethod
-    def of(cls, rows: Iterable[tuple[str, str]], *, more: bool) -> Self:
-        """Count pairs of a state and the time of the first try."""
-        found = list(rows)
-        states = [state for state, _ in found]
-        return cls(
-            waiting=states.count(SendState.WAITING),
-            failed=states.count(SendState.FAILED),
-            paused=states.count(SendState.PAUSED),
-            more=more,
-            oldest=min((moment for state, moment in found if state == SendState.WAITING), default=None),
-        )
+
+class _Counted(LedgerRow):
+    """What is counted of a SendRow."""
+
+    table = TableName.SENDS
+
+    state: SendState
+    first_at: AwareDatetime
 
 
 async def backlog(tables: Tables, subscription: str) -> Backlog:
@@ -170,12 +176,17 @@ async def backlog(tables: Tables, subscription: str) -> Backlog:
         TableName.SENDS,
         f"PartitionKey eq {quoted(undelivered(subscription))}",
         size=_PAGE,
-        columns=["state", "firstAt"],
+        columns=["PartitionKey", "RowKey", "state", "firstAt"],
     )
-    pairs = (
-        (str(row["state"]), str(row["firstAt"])) for row in rows if row.get("state") and row.get("firstAt")
+    counted = [row for row in map(_Counted.read_ours, rows) if row is not None]
+    states = [row.state for row in counted]
+    return Backlog(
+        waiting=states.count(SendState.WAITING),
+        failed=states.count(SendState.FAILED),
+        paused=states.count(SendState.PAUSED),
+        more=more is not None,
+        oldest=min((row.first_at for row in counted if row.state is SendState.WAITING), default=None),
     )
-    return Backlog.of(pairs, more=more is not None)
 
 
 async def of_delivery(tables: Tables, subscriptions: Iterable[str], delivery_id: str) -> list[SendRow]:

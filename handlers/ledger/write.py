@@ -169,7 +169,7 @@ async def _put_in_search(tables: Tables, record: RecordRow, subject: Subject) ->
 
 
 async def index_again(tables: Tables, subject: Subject, left: Sequence[str]) -> None:
-    """Remove the rows of the index that a removed record left, and write those of the record there is now."""
+    """Remove the rows that a removed record left in the index, and write those of the present record."""
     for keys in batched(left, MAX_OPERATIONS, strict=False):
         await tables.delete_all(TableName.SEARCH, subject.kind, keys)
     record = await query.latest(tables, subject)

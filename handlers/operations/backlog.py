@@ -63,8 +63,7 @@ async def measure(subscription: Subscription, app: App) -> Backlog | None:
             return await _measure(app.stores.queues, name, "result")
         case "https":
             kept = await sends.backlog(app.stores.tables, name)
-            oldest = datetime.fromisoformat(kept.oldest) if kept.oldest else None
-            return _backlog(name, "result", kept.waiting, oldest)
+            return _backlog(name, "result", kept.waiting, kept.oldest)
         case "service-bus":
             return None
 

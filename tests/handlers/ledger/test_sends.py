@@ -11,11 +11,13 @@ from handlers.errors import Conflict, Erased
 from handlers.ids import new_id
 from handlers.ledger import sends, write
 from handlers.ledger.query import find
-from handlers.ledger.rows import SendRow, SendState
+from handlers.ledger.rows import SendRow, SendState, undelivered
 from handlers.operations import erasure
+from handlers.operations.backlog import measure
 from handlers.operations.erasure import Person
 from handlers.pipeline.process import process
 from handlers.stores import TableName, Tables
+from handlers.subscriptions import HttpsSubscription
 from handlers.work import Message, Work
 
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -93,7 +95,22 @@ async def test_the_backlog_counts_what_is_not_delivered_and_since_when(bench: Be
     )
     found = await sends.backlog(tables, "accounting")
     assert (found.waiting, found.failed, found.paused, found.more) == (2, 1, 1, False)
-    assert found.oldest == row(2).first_at
+    assert found.oldest == datetime.fromisoformat(row(2).first_at)
+
+
+async def test_the_backlog_is_counted_without_rows_that_are_not_ours(bench: Bench) -> None:
+    tables = bench.app.stores.tables
+    await written(tables, row())
+    for key, columns in {"a": {}, "b": {"state": "waiting", "firstAt": "today"}}.items():
+        await tables.put(
+            TableName.SENDS, {"PartitionKey": undelivered("accounting"), "RowKey": key, **columns}
+        )
+    subscription = HttpsSubscription(
+        name="accounting", events=("*",), url="https://crm.example/", auth="none"
+    )
+    found = await measure(subscription, bench.app)
+    assert found is not None
+    assert found.messages == 1
 
 
 async def test_the_backlog_is_counted_up_to_its_bound_in_one_request(
@@ -104,7 +121,7 @@ async def test_the_backlog_is_counted_up_to_its_bound_in_one_request(
     calls.clear()
     monkeypatch.setattr(sends, "_PAGE", 2)
     found = await sends.backlog(tables, "accounting")
-    assert (found.waiting, found.more, found.oldest) == (2, True, row(0).first_at)
+    assert (found.waiting, found.more, found.oldest) == (2, True, datetime.fromisoformat(row(0).first_at))
     assert len(calls) == 1
 
 
