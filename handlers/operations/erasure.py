@@ -6,6 +6,7 @@ Messages that consumers have taken are theirs to erase.
 """
 
 import codecs
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ async def deliveries_of(person: Person, app: App) -> AsyncIterator[DeliveryRow]:
                 row = await find(app.stores.tables, each.id)
             except UnknownDelivery:
                 continue  # retention has just removed it, or its first row is about to be written
-            if person.text is None or await _holds(row, person.text.lower(), app):
+            if await _is_about(person, row, app):
                 yield row
         cursor = found.cursor
         if cursor is None:
@@ -73,6 +74,23 @@ async def unsearched(app: App) -> int:
     """Return about how many messages wait to be processed: their bodies could not be searched."""
     queues = app.stores.queues
     return await queues.depth(INBOX_QUEUE) + await queues.depth(INBOX_POISON_QUEUE)
+
+
+async def _is_about(person: Person, row: DeliveryRow, app: App) -> bool:
+    """Return whether a delivery, which is in the person's timeline if they have one, is theirs."""
+    if person.text is None:
+        return True
+    if row.erased:  # its text is gone: what an interrupted erasure left is all that there is to find
+        return person.subject is not None or await _has_bytes(row, app)
+    return await _holds(row, person.text.lower(), app)
+
+
+async def _has_bytes(row: DeliveryRow, app: App) -> bool:
+    for place in removal.places(row.event, row.id):
+        with contextlib.suppress(NotFound):
+            await app.stores.blobs.find(*place)
+            return True
+    return False
 
 
 async def _holds(row: DeliveryRow, text: str, app: App) -> bool:
@@ -114,10 +132,12 @@ async def _is_in(opened: Opened, text: str) -> bool:
 
 
 async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None:
-    """Erase one delivery. Can be interrupted and repeated: the row that leads to the rest goes last."""
+    """Erase one delivery. Can be interrupted and repeated: what leads to the rest goes last.
+
+    That is the row, then the bytes, in which a text is found, then the entry in the person's timeline.
+    """
     stores = app.stores
     while True:
-        await removal.remove_bytes(stores, row.event, row.id, row.raw)
         await removal.forget(stores, row, but=person.subject)
         await removal.forget_sends(app, row)
         for subject in row.subjects[:1]:
@@ -129,6 +149,7 @@ async def erase(row: DeliveryRow, reason: str, person: Person, app: App) -> None
             row = await find(stores.tables, row.id)  # it was processed meanwhile
         except UnknownDelivery:
             break  # or removed by retention
+    await removal.remove_bytes(stores, row.event, row.id)
     await removal.forget_sends(app, row)  # an attempt that did not know of the erasure may have ended since
     if person.subject is not None:
         named = row.model_copy(update={"subjects": (person.subject,), "terms": ()})

@@ -32,7 +32,7 @@ async def forget(work: Work, event: Event[Payload] | None, app: App) -> None:
 
 async def drop(work: Work, app: App) -> None:
     """End the work on an erased delivery, and remove what was stored of it since."""
-    await removal.remove_bytes(app.stores, work.event, work.id, None)
+    await removal.remove_bytes(app.stores, work.event, work.id)
     _log.info("%s was erased: its message is dropped.", work.id)
 
 

@@ -66,13 +66,11 @@ async def _latest_left(app: App, subject: Subject, gone: str) -> DeliveryRow | N
             return latest
 
 
-async def remove_bytes(stores: Stores, event: str, delivery_id: str, raw: BlobRef | None) -> None:
-    """Remove the bytes of a delivery, and its normalised data, wherever they may be."""
-    if raw is not None:
-        await stores.blobs.delete(*raw)
+async def remove_bytes(stores: Stores, event: str, delivery_id: str) -> None:
+    """Remove the normalised data of a delivery, then its bytes, wherever they may be."""
+    await stores.blobs.delete(ContainerName.ARCHIVE, data_path(event, delivery_id))
     for place in places(event, delivery_id):
         await stores.blobs.delete(*place)
-    await stores.blobs.delete(ContainerName.ARCHIVE, data_path(event, delivery_id))
 
 
 def places(event: str, delivery_id: str) -> list[BlobRef]:

@@ -139,6 +139,8 @@ def broken(body: bytes) -> Delivery:
 
 
 INVOICE = delivery("ExportInvoice", "typical.json")
+# what is in its bytes, and in no row
+PHONE = "+61 2 5550 0142"
 
 PROCESSED = {
     "an acceptance with several subjects": Work.of(delivery("CreateJob", "several-jobs.json")),
@@ -311,9 +313,18 @@ def test_retention_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -
     interrupted_everywhere(retaining, new_settings, after=some_of_each, findings=2)
 
 
-def test_an_erasure_has_one_outcome_wherever_it_ends(new_settings: NewSettings) -> None:
-    person = erasure.Person(subject=Subject(Kind.CUSTOMER, "KOWSEED"))
-
+@pytest.mark.parametrize(
+    "person",
+    [
+        erasure.Person(subject=Subject(Kind.CUSTOMER, "KOWSEED")),
+        erasure.Person(text=PHONE),
+        erasure.Person(subject=Subject(Kind.CUSTOMER, "KOWSEED"), text=PHONE),
+    ],
+    ids=["by subject", "by text", "by both"],
+)
+def test_an_erasure_has_one_outcome_wherever_it_ends(
+    person: erasure.Person, new_settings: NewSettings
+) -> None:
     async def erasing(app: App) -> None:
         async for row in erasure.deliveries_of(person, app):
             await erasure.erase(row, "asked for", person, app)
