@@ -32,6 +32,7 @@ from handlers.pushes import Attributes, CloudEvent
 from handlers.stores import Continuation, TableName, Tables
 
 _PAGE = 1000
+_AT_ONCE = 16
 
 
 def digest(message: bytes) -> str:
@@ -198,15 +199,29 @@ async def of_delivery(tables: Tables, subscriptions: Iterable[str], delivery_id:
 async def undelivered_among(tables: Tables, subscription: str, deliveries: Collection[str]) -> set[str]:
     """Return which of these deliveries a subscription has not got.
 
-    One request for each thousand that it has not got between the first and the last of them.
+    One request; where more than a page of deliveries did not reach it in their time, one more for each of
+    these that is behind the page.
     """
     keys = {copy_keys(subscription, each)[1]: each for each in deliveries}
-    condition = (
-        f"PartitionKey eq {quoted(undelivered(subscription))} "
-        f"and RowKey ge '{min(keys)}' and RowKey le '{max(keys)}'"
+    partition = undelivered(subscription)
+    rows, more = await tables.page(
+        TableName.SENDS,
+        f"PartitionKey eq {quoted(partition)} and RowKey ge '{min(keys)}' and RowKey le '{max(keys)}'",
+        size=_PAGE,
+        columns=["RowKey"],
     )
-    found = tables.query(TableName.SENDS, condition, columns=["RowKey"])
-    return {keys[key] async for row in found if (key := str(row["RowKey"])) in keys}
+    found = {str(row["RowKey"]) for row in rows} & keys.keys()
+    if more is not None:
+        last = max((str(row["RowKey"]) for row in rows), default="")
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def look_up(key: str) -> None:
+            async with gate:
+                if await tables.exists(TableName.SENDS, partition, key):
+                    found.add(key)
+
+        await asyncio.gather(*(look_up(key) for key in keys if key > last))
+    return {keys[key] for key in found}
 
 
 async def forget(tables: Tables, subscriptions: Iterable[str], delivery_id: str) -> None:

@@ -98,6 +98,21 @@ async def test_the_backlog_counts_what_is_not_delivered_and_since_when(bench: Be
     assert found.oldest == datetime.fromisoformat(row(2).first_at)
 
 
+async def test_what_was_not_delivered_of_some_is_found_in_few_requests_however_much_more_was_not(
+    bench: Bench, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = bench.app.stores.tables
+    sent = await written(tables, *(row(number) for number in range(9)))
+    got = sent[4].model_copy(update={"state": SendState.DELIVERED})
+    await sends.record(tables, got, is_new=False)
+    some = [sent[number].delivery for number in (0, 4, 8)]
+    for page, requests in ((1000, 1), (2, 3)):
+        monkeypatch.setattr(sends, "_PAGE", page)
+        calls.clear()
+        assert await sends.undelivered_among(tables, "accounting", some) == {some[0], some[2]}
+        assert len(calls) == requests
+
+
 async def test_the_backlog_is_counted_without_rows_that_are_not_ours(bench: Bench) -> None:
     tables = bench.app.stores.tables
     await written(tables, row())
