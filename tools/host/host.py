@@ -78,10 +78,11 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
         names = [function.name for function in worker.functions if function.kind == "httpTrigger"]
         keys = Keys.load(state / "keys.json", names) if options.keys else None
         faults = Faults(stop=options.stop_on_storage_faults)
+        triggers = list(_triggers(worker, config, options, state, faults))
         blobs = _blobs(worker, config, options, state, faults)
         http = HttpApp(worker, config.route_prefix, keys, blobs.announce if blobs else None)
         server = HttpServer(http, listener, options.grace)
-        parts: list[Part] = [server, *_parts(worker, config, options, state, faults)]
+        parts: list[Part] = [server, *triggers]
         if blobs is not None:
             parts += [blobs.listener, blobs]
         tasks = [asyncio.create_task(part.run()) for part in parts]
@@ -113,7 +114,7 @@ async def run(options: Options, stop: asyncio.Event, ready: Callable[[Listening]
                 raise outcome
 
 
-def _parts(
+def _triggers(
     worker: Worker, config: HostConfig, options: Options, state: Path, faults: Faults
 ) -> Iterator[Part]:
     for function in worker.functions:

@@ -45,16 +45,25 @@ def parse_schedule(text: str) -> Schedule:
     return following
 
 
+def _schedule_of(function: Function) -> Schedule:
+    """Read a function's schedule, which may be in a setting: `%NAME%`."""
+    binding = str(function.trigger["schedule"])
+    try:
+        return parse_schedule(resolve(binding))
+    except HostError as error:
+        raise HostError(f'The schedule "{binding}" of the function {function.name}: {error}') from error
+
+
 class Timer:
     """A function's timer; the file `status` keeps the next occurrence over restarts."""
 
     def __init__(self, worker: Worker, function: Function, status: Path) -> None:
-        """Read the function's schedule, which may be in a setting: `%NAME%`."""
+        """Read the function's schedule. Raises HostError."""
         self._worker = worker
         self._function = function
         self._status = status
         self._lock = status.parent / "locks" / f"{function.name}.lock"
-        self._schedule = parse_schedule(resolve(str(function.trigger["schedule"])))
+        self._schedule = _schedule_of(function)
         self._stopping = asyncio.Event()
         self._monitored = function.trigger.get("useMonitor") is not False and not self._is_frequent()
 

@@ -57,6 +57,12 @@ def test_a_missing_connection_is_named() -> None:
     assert "The setting DROPS is missing" in refusal(SAMPLE_APP, settings={**SETTINGS, "DROPS": ""})
 
 
+def test_a_schedule_that_is_none_is_named_with_its_setting_and_function() -> None:
+    said = refusal(SAMPLE_APP, settings={**SETTINGS, "TICK": "every day"})
+    assert said.startswith('The schedule "%TICK%" of the function tick: "every day" is no timer schedule')
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("binding", "asked"),
     [
