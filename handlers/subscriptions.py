@@ -164,7 +164,7 @@ def secure_url(url: str) -> str:
     parts = urlsplit(url)
     local = parts.hostname in LOOPBACK
     if not parts.hostname or parts.scheme not in ({"http", "https"} if local else {"https"}):
-        raise ValueError("an address begins with https://")
+        raise ValueError("an address begins with https://, or with http:// if it leads to this machine")
     if not url.isprintable() or " " in url:
         raise ValueError("an address has no spaces: write one as %20")
     try:

@@ -53,7 +53,7 @@ def _url(url: str | None) -> str | None:
     try:
         return url and secure_url(url)
     except ValueError as error:
-        raise typer.BadParameter(f"{url}: {error}, or http:// on this machine.") from error
+        raise typer.BadParameter(f"{url}: {error}.") from error
 
 
 def main(
