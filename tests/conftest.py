@@ -32,8 +32,8 @@ hypothesis.settings.load_profile("repeatable")
 # A shell lets its background processes ignore Ctrl-C, and everything that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # A short key: all accounts have to fit into one environment variable, of 32 KB on Windows.
-KEY = "dGVzdA=="
-ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(1500)), KEY)
+KEY = "dA=="
+ACCOUNTS = dict.fromkeys((f"t{number:04}" for number in range(2800)), KEY)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
