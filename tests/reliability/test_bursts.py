@@ -31,7 +31,8 @@ async def instances(azurite: Azurite, unused_accounts: Iterator[str]) -> AsyncIt
     name = next(unused_accounts)
     ports = range(first := free_port(3), first + 3)
     slow = await FaultyStorage(name, delay=0.015).start(ports, azurite.port)
-    apps = [App.start(settings(connection_string(first, name, "dGVzdA=="))) for _ in range(_INSTANCES)]
+    account = connection_string(first, name, azurite.accounts[name])
+    apps = [App.start(settings(account)) for _ in range(_INSTANCES)]
     yield apps
     for app in apps:
         await app.close()

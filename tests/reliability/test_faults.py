@@ -25,8 +25,6 @@ from tools.host.testing import free_port
 
 pytestmark = pytest.mark.anyio
 
-KEY = "dGVzdA=="
-
 
 @pytest.fixture
 async def storage_and_app(
@@ -36,7 +34,7 @@ async def storage_and_app(
     account_name = next(unused_accounts)
     ports = range(first := free_port(3), first + 3)
     faulty = await FaultyStorage(account_name).start(ports, azurite.port)
-    app = App.start(settings(connection_string(first, account_name, KEY)), AT_ONCE)
+    app = App.start(settings(connection_string(first, account_name, azurite.accounts[account_name])), AT_ONCE)
     yield faulty, app
     await app.close()
     await faulty.stop()

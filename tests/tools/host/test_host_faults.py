@@ -16,7 +16,6 @@ pytestmark = pytest.mark.slow
 
 STOP = "--stop-on-storage-faults"
 LOST = StorageLostError.exit_code
-KEY = "dGVzdA=="
 PATIENCE = 120
 
 
@@ -54,7 +53,7 @@ def test_a_storage_that_is_unreachable_ends_the_host_within_half_a_minute(
 def test_a_storage_that_refuses_access_ends_the_host_at_once(start_host: StartHost, storage: str) -> None:
     """Quote: 403 on a poll: "the host stops within 2 s"."""
     sample = Sample(start_host, storage)
-    refused = storage.replace(KEY, "d3Jvbmc=")
+    refused = storage.replace("AccountKey=", "AccountKey=d3Jv")
     host = sample.start(STOP, settings={"AzureWebJobsStorage": refused})
     assert host.process.wait(PATIENCE) == LOST
 
@@ -74,8 +73,8 @@ async def test_a_delete_that_fails_for_good_ends_the_host_and_the_message_is_run
         assert host.process.wait(PATIENCE) == LOST
         assert "cannot be deleted" in host.log()
 
-    sample = Sample(start_host, connection_string(azurite.port, account, KEY))
-    through_faulty = {"AzureWebJobsStorage": connection_string(front, account, KEY)}
+    sample = Sample(start_host, connection_string(azurite.port, account, azurite.accounts[account]))
+    through_faulty = {"AzureWebJobsStorage": connection_string(front, account, azurite.accounts[account])}
     faulty.fault = undeletable
     await asyncio.to_thread(until_it_ends)
     faulty.fault = None
@@ -92,8 +91,8 @@ async def test_a_busy_storage_is_polled_for_ever(
     def busy(request: web.Request) -> web.Response | None:
         return web.Response(status=503) if "work" in request.path.split("/") else None
 
-    sample = Sample(start_host, connection_string(azurite.port, account, KEY))
-    through_faulty = {"AzureWebJobsStorage": connection_string(front, account, KEY)}
+    sample = Sample(start_host, connection_string(azurite.port, account, azurite.accounts[account]))
+    through_faulty = {"AzureWebJobsStorage": connection_string(front, account, azurite.accounts[account])}
     faulty.fault = busy
     host = await asyncio.to_thread(sample.start, STOP, settings=through_faulty)
     sample.send("hello")
