@@ -327,4 +327,5 @@ async def erase(tables: Tables, row: DeliveryRow, reason: str) -> bool:
 
 async def record_erasure(tables: Tables, ids: Sequence[str], reason: str) -> None:
     """Record an erasure: when, why, and of which deliveries; not of whom."""
-    await tables.insert(TableName.ERASURES, ErasureRow.of(ids, reason, datetime.now(UTC)).entity())
+    # no insert: if the response is lost and the call sent again, its own row would be in its way
+    await tables.put(TableName.ERASURES, ErasureRow.of(ids, reason, datetime.now(UTC)).entity())

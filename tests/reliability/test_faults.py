@@ -14,7 +14,7 @@ from looking import look, work_off
 from handlers.app import App
 from handlers.channels.webhook import webhook
 from handlers.errors import StorageFault
-from handlers.operations import reconcile
+from handlers.operations import erasure, reconcile
 from handlers.operations.replay import Options, replay
 from handlers.pipeline.process import process
 from handlers.pipeline.receive import receive
@@ -98,6 +98,23 @@ async def test_a_write_whose_answer_was_lost_is_one_delivery(
     assert len(seen.ledger) == 1
     assert {each["id"] for each in seen.messages["printiq-events"]} == {arriving.id}
     assert (await reconcile.reconcile(app)).balanced
+
+
+async def test_the_record_of_an_erasure_is_one_row_though_the_answer_was_lost(
+    storage_and_app: tuple[FaultyStorage, App],
+) -> None:
+    storage, app = storage_and_app
+    await erasure.record(["a"], "asked for", app)
+
+    def lose_the_first_answer(_: object) -> None:
+        storage.cut = storage.seen == first
+
+    first = storage.seen + 1
+    storage.fault = lose_the_first_answer
+    await erasure.record(["b"], "asked for", app)
+    assert storage.seen == first + 1
+    rows = [row async for row in app.stores.tables.query(TableName.ERASURES, "PartitionKey ne ''")]
+    assert sorted(row["ids"] for row in rows) == ['["a"]', '["b"]']
 
 
 SERVICES = {
