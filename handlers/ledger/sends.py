@@ -9,7 +9,9 @@ the two, the push runs again.
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
+from itertools import compress
 from typing import NamedTuple
 
 from pydantic import AwareDatetime
@@ -29,10 +31,9 @@ from handlers.ledger.rows import (
     undelivered,
 )
 from handlers.pushes import Attributes, CloudEvent
-from handlers.stores import Continuation, TableName, Tables
+from handlers.stores import Continuation, TableName, Tables, some_at_once
 
 _PAGE = 1000
-_AT_ONCE = 16
 
 
 def digest(message: bytes) -> str:
@@ -213,14 +214,9 @@ async def undelivered_among(tables: Tables, subscription: str, deliveries: Colle
     found = {str(row["RowKey"]) for row in rows} & keys.keys()
     if more is not None:
         last = max((str(row["RowKey"]) for row in rows), default="")
-        gate = asyncio.Semaphore(_AT_ONCE)
-
-        async def look_up(key: str) -> None:
-            async with gate:
-                if await tables.exists(TableName.SENDS, partition, key):
-                    found.add(key)
-
-        await asyncio.gather(*(look_up(key) for key in keys if key > last))
+        behind = [key for key in keys if key > last]
+        exist = await some_at_once(partial(tables.exists, TableName.SENDS, partition), behind)
+        found.update(compress(behind, exist))
     return {keys[key] for key in found}
 
 

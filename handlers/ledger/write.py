@@ -6,11 +6,10 @@ that was read, so that no operator's decision is overwritten, nothing that reten
 part, and nothing that was erased comes back at all.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import batched
-from typing import Any
 
 from events import Event, Payload, Subject, timestamp
 from handlers.errors import Conflict, Erased, NotFound
@@ -31,12 +30,10 @@ from handlers.ledger.rows import (
     timeline_partition,
 )
 from handlers.ledger.words import keys_of
-from handlers.stores import MAX_OPERATIONS, Entity, Row, TableName, Tables, table_key
+from handlers.stores import MAX_OPERATIONS, Entity, Row, TableName, Tables, some_at_once, table_key
 from handlers.work import Work
 
-type _Write = Coroutine[Any, Any, object]
-
-_AT_ONCE = 16
+type _Write = Callable[[], Awaitable[object]]
 
 
 async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payload] | None = None) -> None:
@@ -47,7 +44,8 @@ async def record(tables: Tables, work: Work, outcome: Outcome, event: Event[Payl
     row = DeliveryRow.of(work, outcome, event)
     # the earlier row changes nothing in these writes, only in the row itself
     before = await _before(tables, row.id) if row.status in UNSENT else None
-    await _some_at_once(_index(tables, row, before, event, is_retry=work.attempt > 1))
+    writes = _index(tables, row, before, event, is_retry=work.attempt > 1)
+    await some_at_once(lambda write: write(), writes)
     try:
         # last: a reader that finds this row finds the rest, and an erasure in the meantime is noticed
         before = await _put(tables, row, before)
@@ -92,13 +90,13 @@ def _index(
     if row.status in UNSENT:
         if before is None or not before.is_closed:
             entity = {**row.over(before).columns(), "PartitionKey": OPEN, "RowKey": row.row_key}
-            writes.append(tables.put(TableName.DELIVERIES, entity))
+            writes.append(partial(tables.put, TableName.DELIVERIES, entity))
     elif is_retry:  # a later attempt than this one may have been given up
-        writes.append(tables.delete(TableName.DELIVERIES, OPEN, row.row_key))
-    writes += [tables.put(TableName.TIMELINE, entity) for entity in _in_timeline(row)]
+        writes.append(partial(tables.delete, TableName.DELIVERIES, OPEN, row.row_key))
+    writes += [partial(tables.put, TableName.TIMELINE, entity) for entity in _in_timeline(row)]
     if event is not None and event.subject is not None and row.status in {Status.SENT, Status.DUPLICATE}:
         record = RecordRow.of(row, event, event.subject)
-        writes.append(_put_record(tables, record, event.subject, is_retry=is_retry))
+        writes.append(partial(_put_record, tables, record, event.subject, is_retry=is_retry))
     return writes
 
 
@@ -109,32 +107,6 @@ def _in_timeline(row: DeliveryRow) -> Iterator[Entity]:
             columns = TimelineRow.of(row, primary=is_primary).columns()
             for subject in subjects:
                 yield {**columns, "PartitionKey": timeline_partition(subject), "RowKey": row.row_key}
-
-
-async def _some_at_once(writes: Sequence[_Write]) -> None:
-    """Run the writes a few at a time: an event may name hundreds of jobs, and a call that waits times out.
-
-    Once one fails no other begins, and those under way end before its error is raised: none may come after
-    what records the failure.
-    """
-    gate = asyncio.Semaphore(_AT_ONCE)
-    has_failed = False
-
-    async def in_turn(write: _Write) -> None:
-        nonlocal has_failed
-        async with gate:
-            if has_failed:
-                write.close()
-                return
-            try:
-                await write
-            except BaseException:
-                has_failed = True
-                raise
-
-    for outcome in await asyncio.gather(*map(in_turn, writes), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
 
 
 async def _put_record(tables: Tables, record: RecordRow, subject: Subject, *, is_retry: bool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import NamedTuple
 
@@ -12,11 +13,11 @@ from handlers.errors import NotFound, NothingKept, NotPossible, UnknownDelivery
 from handlers.ids import newest_first
 from handlers.ledger.query import Filter, find, kept, page
 from handlers.ledger.rows import DeliveryRow, TimelineRow
+from handlers.stores import some_at_once
 
 # Well before the platform ends a request, after 230 seconds.
 _SECONDS = 100
 _PAGE = 500
-_AT_ONCE = 16
 # The newest deliveries of a subject, in which what is related to it is looked for.
 _MOST_OF_SUBJECT = 5000
 # The bodies of one export are in memory at once.
@@ -59,12 +60,10 @@ async def related(selection: Filter, about: Subject, app: App, *, limit: int, cu
     the other way round, a job's do not lead to all jobs of its customer. Raises BadCursor, StorageFault, and
     NotPossible if it takes too long.
     """
-    gate = asyncio.Semaphore(_AT_ONCE)
 
     async def select_about(subject: Subject) -> list[DeliveryRow | TimelineRow]:
-        async with gate:
-            one = replace(selection, kind=subject.kind, subject=subject.key)
-            return [row async for row in _pages(one, app, limit=limit + 1, cursor=cursor)]
+        one = replace(selection, kind=subject.kind, subject=subject.key)
+        return [row async for row in _pages(one, app, limit=limit + 1, cursor=cursor)]
 
     try:
         async with asyncio.timeout(_SECONDS):
@@ -72,8 +71,9 @@ async def related(selection: Filter, about: Subject, app: App, *, limit: int, cu
             own = await _whole([row async for row in _pages(whole, app, limit=_MOST_OF_SUBJECT)], app)
             subjects = dict.fromkeys(each for row in own for each in row.subjects)
             subjects[about] = None
-            found = await asyncio.gather(
-                *(select_about(each) for each in subjects if each == about or each.kind is not Kind.CUSTOMER)
+            found = await some_at_once(
+                select_about,
+                (each for each in subjects if each == about or each.kind is not Kind.CUSTOMER),
             )
             by_id = {row.id: row for rows in found for row in rows}
             newest = sorted(by_id.values(), key=lambda row: newest_first(row.id))
@@ -115,13 +115,7 @@ async def bodies(selected: Selected, app: App, at_most: int = _MAX_BODIES) -> tu
             last = selected.rows[index - 1]
             selected = Selected(selected.rows[:index], newest_first(last.id))
             break
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def in_turn(row: DeliveryRow) -> Body:
-        async with gate:
-            return await _body(row, app)
-
-    return selected, await asyncio.gather(*map(in_turn, selected.rows))
+    return selected, await some_at_once(partial(_body, app=app), selected.rows)
 
 
 def _is_read(row: DeliveryRow, app: App) -> bool:
@@ -152,13 +146,10 @@ async def _whole(rows: Sequence[DeliveryRow | TimelineRow], app: App) -> list[De
 
 
 async def _found(ids: Iterable[str], app: App) -> list[DeliveryRow]:
-    gate = asyncio.Semaphore(_AT_ONCE)
-
     async def find_one(delivery_id: str) -> DeliveryRow | None:
-        async with gate:
-            try:
-                return await find(app.stores.tables, delivery_id)
-            except UnknownDelivery:
-                return None
+        try:
+            return await find(app.stores.tables, delivery_id)
+        except UnknownDelivery:
+            return None
 
-    return [row for row in await asyncio.gather(*map(find_one, ids)) if row is not None]
+    return [row for row in await some_at_once(find_one, ids) if row is not None]

@@ -1,6 +1,5 @@
 """Reconciles archive, quarantine, ledger and search index with each other, to show that nothing is lost."""
 
-import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -34,10 +33,9 @@ from handlers.stores import (
     PUSH_QUEUE,
     BlobRef,
     ContainerName,
+    some_at_once,
 )
 from handlers.work import Work
-
-_AT_ONCE = 16
 
 type _Row = DeliveryRow | ForeignRow
 
@@ -300,13 +298,11 @@ async def _reconcile_day(app: App, day: _Day, found: Reconciliation, *, is_kept:
             for delivery_id, places in day.blobs.raw.items()
             if delivery_id not in known
         ]
-    gate = asyncio.Semaphore(_AT_ONCE)
 
     async def checked(row: DeliveryRow) -> list[Finding]:
-        async with gate:
-            return [Finding(row.id, what) async for what in _wrong_with(app, row, day.blobs)]
+        return [Finding(row.id, what) async for what in _wrong_with(app, row, day.blobs)]
 
-    for findings in await asyncio.gather(*map(checked, rows)):
+    for findings in await some_at_once(checked, rows):
         found.findings += findings
 
 

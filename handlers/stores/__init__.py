@@ -17,6 +17,7 @@ from handlers.stores.queues import (
     fits,
 )
 from handlers.stores.service_bus import MAX_SESSION_ID, BrokerProperties, ServiceBus
+from handlers.stores.some_at_once import some_at_once
 from handlers.stores.stores import Stores
 from handlers.stores.tables import Continuation, Entity, Int64, Row, TableName, Tables, Value, table_key
 from handlers.stores.transaction import MAX_OPERATIONS
@@ -53,5 +54,6 @@ __all__ = [
     "Tables",
     "Value",
     "fits",
+    "some_at_once",
     "table_key",
 ]
